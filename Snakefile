@@ -1,0 +1,21 @@
+# From archives of person images to the tables of a domain-generalisation paper. The map is in README.md.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/weights.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    """Every table and figure of the active suite."""
+    default_target: True
+    input:
+        all_tables(),
+        all_figures(),
+        "results/metrics.json",

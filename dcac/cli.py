@@ -1,0 +1,272 @@
+"""`dcac STEP`: one step per rule, the same word everywhere."""
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+data_app = typer.Typer(no_args_is_help=True, help="Data sets: render, import, fetch, check, status.")
+app.add_typer(data_app, name="data")
+log = logging.getLogger("dcac")
+
+Out = Annotated[Path, typer.Option(help="file or folder to write")]
+Store = Annotated[Path, typer.Option(help="normalised file of a data set (.parquet)")]
+Targets = Annotated[list[Path], typer.Option(help="normalised file of a target; repeat for several")]
+Encoder = Annotated[Path, typer.Option(help="folder of the pre-trained encoder (timm layout)")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto")]
+SuiteName = Annotated[str, typer.Option(help="a file of config/suites")]
+
+
+@data_app.command("render")
+def render(dataset: str, out: Out) -> None:
+    """Render a synthetic domain into a normalised file."""
+    from dcac.data.demo import write_demo
+
+    write_demo(_card(dataset), out)
+
+
+@app.command("write_config")
+def write_config(
+    suite: SuiteName, variant: Annotated[str, typer.Option()], sources: Annotated[str, typer.Option()], out: Out
+) -> None:
+    """Write the merged settings of one run."""
+    from dcac.config import dump_settings, load_suite, run_settings
+    from dcac.provenance import atomic
+
+    with atomic(out) as temporary:
+        temporary.write_text(dump_settings(run_settings(load_suite(suite), variant, sources)), encoding="utf-8")
+
+
+@app.command("pretrain_encoder")
+def pretrain_encoder(name: str, store: Store, out: Out, device: Device = "cpu") -> None:
+    """Pre-train the demo's encoder on captions of the broad synthetic domain."""
+    from dcac.training import pretrain_encoder
+
+    pretrain_encoder.run(store=store, settings=_weights(name).recipe(), out=out, device=_device(device))
+
+
+@app.command("pretrain_diffusion")
+def pretrain_diffusion(name: str, store: Store, out: Out, device: Device = "cpu") -> None:
+    """Pre-train the demo's latent diffusion model on the broad synthetic domain."""
+    from dcac.training import pretrain_diffusion
+
+    pretrain_diffusion.run(store=store, settings=_weights(name).recipe(), out=out, device=_device(device))
+
+
+@app.command("weights")
+def weights(name: str, out: Out) -> None:
+    """Fetch pre-trained networks named in config/weights.yaml, once and checked."""
+    from dcac.model import weights
+
+    weights.run(name=name, card=_weights(name), out=out)
+
+
+@app.command("latents")
+def latents(
+    store: Store,
+    prior: Annotated[Path, typer.Option(help="folder of the latent diffusion model (diffusers layout)")],
+    size: Annotated[int, typer.Option(help="pixels of the square diffusion view")],
+    out: Out,
+    device: Device = "auto",
+) -> None:
+    """Cache the autoencoder's posterior moments of every training image."""
+    from dcac.model import latents
+
+    latents.run(store=store, prior=prior, size=size, out=out, device=_device(device))
+
+
+@app.command("train")
+def train(
+    config: Annotated[Path, typer.Option(help="merged settings of the run (write_config)")],
+    store: Annotated[
+        list[Path], typer.Option(help="normalised file of a source; repeat for several, in the order of their codes")
+    ],
+    encoder: Encoder,
+    seed: Annotated[int, typer.Option(help="names every random draw")],
+    out: Out,
+    latents: Annotated[
+        list[Path] | None, typer.Option(help="cached latents of a source; repeat in the order of the stores")
+    ] = None,
+    prior: Annotated[
+        Path | None, typer.Option(help="folder of the latent diffusion model; none for the baseline")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Train one run; the same command continues an interrupted one."""
+    from dcac.training import loop
+
+    loop.run(
+        config=config,
+        stores=store,
+        latents=latents or [],
+        encoder=encoder,
+        prior=prior,
+        seed=seed,
+        out=out,
+        device=_device(device),
+    )
+
+
+@app.command("extract")
+def extract(
+    run: Annotated[Path, typer.Option(help="folder of a trained run")],
+    config: Annotated[Path, typer.Option(help="merged settings of the run")],
+    encoder: Encoder,
+    store: Targets,
+    suite: SuiteName,
+    variant: Annotated[str, typer.Option()],
+    sources: Annotated[str, typer.Option()],
+    seed: Annotated[int, typer.Option()],
+    out: Annotated[Path, typer.Option(help="folder of the feature files, one a target")],
+    device: Device = "auto",
+) -> None:
+    """Extract the test features of a run on its targets."""
+    from dcac.evaluation import extraction
+
+    names = {"suite": suite, "variant": variant, "sources": sources, "seed": seed}
+    extraction.run(
+        run_folder=run, config=config, encoder=encoder, stores=store, names=names, out=out, device=_device(device)
+    )
+
+
+@app.command("reference")
+def reference(
+    kind: Annotated[str, typer.Argument(help="chance, histogram or pretrained")],
+    encoder: Encoder,
+    store: Targets,
+    suite: SuiteName,
+    out: Annotated[Path, typer.Option(help="folder of the feature files, one a target")],
+    device: Device = "auto",
+) -> None:
+    """Extract reference features: chance, colour histogram, or the pre-trained encoder as it comes."""
+    from dcac.config import NO_SOURCES, load_suite, run_settings
+    from dcac.evaluation import references
+
+    chosen = load_suite(suite)
+    settings = run_settings(chosen, chosen.variants[0], chosen.source_sets[0])
+    names = {"suite": suite, "variant": kind, "sources": NO_SOURCES, "seed": 0}
+    references.run(
+        reference=kind, settings=settings, encoder=encoder, stores=store, names=names, out=out, device=_device(device)
+    )
+
+
+@app.command("score")
+def score(
+    features: Annotated[Path, typer.Option(help="feature file (.npz)")],
+    out: Out,
+    against: Annotated[Path | None, typer.Option(help="another run's feature file, for a paired test")] = None,
+    metric: Annotated[str, typer.Option(help="cosine or euclidean")] = "cosine",
+    max_rank: Annotated[int, typer.Option(help="length of the CMC curve")] = 50,
+) -> None:
+    """Score a feature file: CMC, mAP, mINP, intervals, and a paired test."""
+    from dcac.evaluation import scoring
+
+    record = scoring.run(features, out, against=against, metric=metric, max_rank=max_rank)
+    typer.echo(scoring.table_line(record))
+
+
+@app.command("records")
+def records(scores: list[Path], out: Out) -> None:
+    """Collect score files into one record file."""
+    from dcac.reporting import records
+
+    records.run(scores=scores, out=out)
+
+
+@app.command("table")
+def table(
+    name: str,
+    suite: SuiteName,
+    records: Annotated[Path, typer.Option(help="records of the table's protocol (.csv)")],
+    published: Annotated[Path, typer.Option(help="other methods' numbers (.csv)")],
+    out: Annotated[list[Path], typer.Option(help="outputs: .md, .tex, .csv")],
+) -> None:
+    """Write one table as Markdown, LaTeX and CSV."""
+    from dcac.config import load_suite
+    from dcac.reporting import tables
+
+    tables.run(name=name, suite=load_suite(suite), records=records, published=published, out=out)
+
+
+@app.command("figure")
+def figure(
+    name: str,
+    suite: SuiteName,
+    records: Annotated[Path, typer.Option(help="records of the figure's protocol (.csv)")],
+    out: Annotated[list[Path], typer.Option(help="outputs: .pdf, .png")],
+) -> None:
+    """Draw one figure as PDF and PNG."""
+    from dcac.config import load_suite
+    from dcac.reporting import figures
+
+    figures.run(name=name, suite=load_suite(suite), records=records, out=out)
+
+
+@app.command("metrics")
+def metrics(records: list[Path], out: Out) -> None:
+    """Write the headline numbers that `dvc metrics show` prints."""
+    from dcac.reporting import metrics
+
+    metrics.run(records=records, out=out)
+
+
+def main() -> None:
+    """Run a step; a user's mistake ends in one clear sentence, not in a traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    started = time.perf_counter()
+    try:
+        app(standalone_mode=False)
+    except (ValueError, RuntimeError, OSError) as error:
+        if os.environ.get("DCAC_DEBUG"):
+            raise
+        sys.exit(f"dcac: error: {error}")
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except typer.Abort:
+        sys.exit("dcac: aborted")
+    except Exception as error:
+        if hasattr(error, "show"):  # a usage error of the command line
+            error.show()
+            sys.exit(getattr(error, "exit_code", 2))
+        raise
+    log.info("done in %.1f s", time.perf_counter() - started)
+
+
+def _card(code: str):
+    from dcac.config import CONFIG_DIR
+    from dcac.data.catalog import load_catalog
+
+    cards = load_catalog(CONFIG_DIR / "datasets.yaml")
+    if code not in cards:
+        raise ValueError(f"unknown data set '{code}'; config/datasets.yaml has: {', '.join(cards)}")
+    return cards[code]
+
+
+def _weights(name: str):
+    from dcac.config import load_weights
+
+    cards = load_weights()
+    if name not in cards:
+        raise ValueError(f"unknown weights '{name}'; config/weights.yaml has: {', '.join(cards)}")
+    return cards[name]
+
+
+def _device(asked: str) -> str:
+    if asked == "cpu":
+        return asked
+    import torch
+
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda, but this machine has no CUDA device; use --device cpu")
+    return asked
+
+
+if __name__ == "__main__":
+    main()

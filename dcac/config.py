@@ -1,0 +1,234 @@
+"""Read `config/`: merge base, sources and variant into the settings of a run; describe suites, tables and weights."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from dcac.settings import Closed, DiffusionPretraining, EncoderPretraining, Settings
+
+CONFIG_DIR = Path("config")
+NO_SOURCES = "none"  # the `sources` word of references, which learn from no source
+Model = TypeVar("Model", bound=Closed)
+
+
+class ConfigError(ValueError):
+    """A configuration file that cannot be used; the message names file, key, value and remedy."""
+
+
+class Project(Closed):
+    """`config/config.yaml`: what runs."""
+
+    suite: str
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None
+    data_root: str
+    profile: str
+    accept_withdrawn: tuple[str, ...]
+
+
+class Table(Closed):
+    """One table: the cells of one protocol, with the published rows named by their origin."""
+
+    protocol: str
+    title: str
+    published: tuple[str, ...] = ()
+    note: str = ""
+
+
+class Figure(Closed):
+    """One figure drawn from the records of one protocol."""
+
+    protocol: str
+    kind: Literal["cmc"]
+    title: str
+
+
+class Suite(Closed):
+    """`config/suites/*.yaml`: domains, protocols, variants, tables and figures."""
+
+    title: str
+    demo: bool
+    device: Literal["cpu", "auto"]
+    base: str
+    seeds: tuple[Annotated[int, Field(ge=0)], ...]
+    domains: tuple[str, ...]
+    variants: tuple[str, ...]
+    references: tuple[Literal["chance", "histogram", "pretrained"], ...]
+    protocols: dict[str, dict[str, tuple[str, ...]]]
+    source_settings: dict[str, dict[str, Any]] = {}
+    overrides: dict[str, Any] = {}
+    tables: dict[str, Table]
+    figures: dict[str, Figure] = {}
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Suite":
+        for kind, entries in (("table", self.tables), ("figure", self.figures)):
+            for name, entry in entries.items():
+                _require(entry.protocol, self.protocols, f"protocol of {kind} '{name}'")
+        known = {sources: None for cells in self.protocols.values() for sources in cells}
+        for sources in self.source_settings:
+            _require(sources, known, "sources in source_settings")
+        for protocol, cells in self.protocols.items():
+            for sources, targets in cells.items():
+                for code in (*split_sources(sources), *targets):
+                    _require(code, self.domains, f"data set in protocol '{protocol}'")
+        return self
+
+    @property
+    def evaluated(self) -> tuple[str, ...]:
+        """All targets that some protocol scores, in suite order."""
+        wanted = {target for cells in self.protocols.values() for targets in cells.values() for target in targets}
+        return tuple(code for code in self.domains if code in wanted)
+
+    @property
+    def source_sets(self) -> tuple[str, ...]:
+        """Everything that some protocol trains on, each once."""
+        return tuple(dict.fromkeys(sources for cells in self.protocols.values() for sources in cells))
+
+
+class Weights(Closed):
+    """One card of `config/weights.yaml`: where a pre-trained network comes from."""
+
+    kind: Literal["encoder", "diffusion"]
+    source: Literal["demo", "hub", "folder"]
+    repo: str | None = None
+    revision: str | None = None
+    files: tuple[str, ...] = ()
+    path: str | None = None
+    sha256: dict[str, str] = {}
+    pretraining: dict[str, Any] | None = None
+    terms: str
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Weights":
+        if self.source == "hub" and not (self.repo and self.revision):
+            raise ValueError("weights from a hub need both 'repo' and a pinned 'revision'")
+        if self.source == "folder" and not self.path:
+            raise ValueError("weights from a folder need 'path'")
+        if (self.source == "demo") != (self.pretraining is not None):
+            raise ValueError("'pretraining' belongs to the demo's own weights, and they need it")
+        return self
+
+    def recipe(self) -> EncoderPretraining | DiffusionPretraining:
+        """The checked pre-training settings of the demo's own weights."""
+        model = EncoderPretraining if self.kind == "encoder" else DiffusionPretraining
+        return parse(model, self.pretraining or {}, f"pretraining of a demo {self.kind}")
+
+
+def split_sources(sources: str) -> list[str]:
+    """Split `MA+D+MS` into its data-set codes."""
+    return sources.split("+")
+
+
+def join_sources(codes: Sequence[str], order: Sequence[str]) -> str:
+    """Join data-set codes with `+` in the fixed order of the cards."""
+    return "+".join(sorted(codes, key=list(order).index))
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Read one YAML mapping.
+
+    Raises:
+        ConfigError: the file is missing or holds no mapping.
+    """
+    if not path.is_file():
+        siblings = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        near = _nearest(path.stem, siblings)
+        raise ConfigError(f"{path} does not exist{near}; there are: {', '.join(siblings) or 'none'}")
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold a mapping of keys to values, found {type(content).__name__}")
+    return content
+
+
+def parse(model: type[Model], content: Mapping[str, Any], origin: str) -> Model:
+    """Validate a mapping against a closed model.
+
+    Raises:
+        ConfigError: with every faulty key, its value and, for an unknown key, its nearest neighbour.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        lines = [_explain(issue, model) for issue in error.errors()]
+        raise ConfigError(f"{origin}: " + "; ".join(lines)) from None
+
+
+def load_project(root: Path = CONFIG_DIR, overrides: Mapping[str, Any] | None = None) -> Project:
+    """Read `config.yaml`; `overrides` are the values given with `snakemake --config`."""
+    content = {**load_yaml(root / "config.yaml"), **(overrides or {})}
+    return parse(Project, content, str(root / "config.yaml"))
+
+
+def load_suite(name: str, root: Path = CONFIG_DIR) -> Suite:
+    """Read `suites/{name}.yaml`.
+
+    Raises:
+        ConfigError: the suite is unknown or inconsistent.
+    """
+    path = root / "suites" / f"{name}.yaml"
+    known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+    if name not in known:
+        raise ConfigError(f"unknown suite '{name}'{_nearest(name, known)}; set `suite:` to one of: {', '.join(known)}")
+    return parse(Suite, load_yaml(path), str(path))
+
+
+def load_weights(root: Path = CONFIG_DIR) -> dict[str, Weights]:
+    """Read the cards of pre-trained networks."""
+    path = root / "weights.yaml"
+    return {name: parse(Weights, card, f"{path}: {name}") for name, card in load_yaml(path).items()}
+
+
+def run_settings(suite: Suite, variant: str, sources: str, root: Path = CONFIG_DIR) -> Settings:
+    """Merge base <- suite overrides <- sources <- variant into the settings of one run.
+
+    Args:
+        variant: a key of `variants.yaml`; the variant wins over everything else.
+        sources: data-set codes joined with `+`.
+
+    Raises:
+        ConfigError: unknown variant, misspelt key, missing key, or value out of range.
+    """
+    variants = load_yaml(root / "variants.yaml")
+    if variant not in variants:
+        raise ConfigError(f"unknown variant '{variant}'{_nearest(variant, list(variants))}; see {root}/variants.yaml")
+    base = load_yaml(root / "base" / f"{suite.base}.yaml")
+    layers = (suite.overrides, suite.source_settings.get(sources, {}), variants[variant] or {})
+    merged = dict(base)
+    for layer in layers:
+        merged.update(layer)
+    return parse(Settings, merged, f"settings of variant '{variant}' on {sources}")
+
+
+def dump_settings(settings: Settings) -> str:
+    """Write settings as YAML in the order of the model."""
+    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def load_settings(path: Path) -> Settings:
+    """Read the merged settings of one run, as `write_config` left them."""
+    return parse(Settings, load_yaml(path), str(path))
+
+
+def _require(name: str, known: Sequence[str] | Mapping[str, Any], what: str) -> None:
+    if name not in known:
+        raise ValueError(f"unknown {what}: '{name}'{_nearest(name, list(known))}; known: {', '.join(known)}")
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(str(name), list(known), n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def _explain(issue: Any, model: type[Closed]) -> str:
+    key = ".".join(str(part) for part in issue["loc"]) or "value"
+    if issue["type"] == "extra_forbidden":
+        return f"unknown key '{key}'{_nearest(key, list(model.model_fields))}"
+    if issue["type"] == "missing":
+        return f"key '{key}' is missing; add it"
+    message = issue["msg"].removeprefix("Value error, ")
+    value = issue.get("input")
+    return message if isinstance(value, dict) else f"'{key}' is {value!r}: {message}"

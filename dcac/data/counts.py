@@ -1,0 +1,66 @@
+"""Counts found beside counts expected: the box that every import prints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dcac.data.catalog import Variant
+
+FIELDS = ("ids", "images", "cameras")
+
+
+class CountError(ValueError):
+    """The counts of a data set are not those of its card; the message holds the box."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Counts of an import against the card.
+
+    Args:
+        found: Per split, ids, images and cameras.
+        dropped: Images left out on purpose, by reason.
+        expected: The variant of the card.
+    """
+
+    found: Mapping[str, Mapping[str, int]]
+    dropped: Mapping[str, int]
+    expected: Variant
+
+    def deviations(self) -> list[str]:
+        """Name every count that is not the expected one."""
+        rows = [(row, cells) for row, cells in self._rows() if any(wanted not in (None, got) for got, wanted in cells)]
+        return [
+            f"{row} {field} {got}, expected {wanted}"
+            for row, cells in rows
+            for field, (got, wanted) in zip(FIELDS, cells, strict=True)
+            if wanted not in (None, got)
+        ]
+
+    def box(self) -> str:
+        """Draw `subset | # ids | # images | # cameras`; a count that differs shows the expected one beside it."""
+        table = [("subset", "# ids", "# images", "# cameras")]
+        table += [(row, *(_cell(got, wanted) for got, wanted in cells)) for row, cells in self._rows()]
+        widths = [max(len(line[column]) for line in table) for column in range(4)]
+        lines = [" | ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in table]
+        return "\n".join([lines[0], "-+-".join("-" * width for width in widths), *lines[1:]])
+
+    def _rows(self) -> list[tuple[str, list[tuple[int | None, int | None]]]]:
+        """Return each row's name and its (found, expected) pairs; None is not counted or not known."""
+        rows = []
+        expected = self.expected.splits()
+        for split in ("train", "query", "gallery"):
+            if split not in self.found and split not in expected:
+                continue
+            got, wanted = self.found.get(split, {}), expected.get(split)
+            absent = 0 if wanted is None else None  # a split that the card does not have must stay empty
+            rows.append((split, [(got.get(field, 0), getattr(wanted, field, absent)) for field in FIELDS]))
+        for reason in sorted({*self.dropped, *self.expected.dropped}):
+            pair = (self.dropped.get(reason, 0), self.expected.dropped.get(reason, 0))
+            rows.append((f"dropped: {reason}", [(None, None), pair, (None, None)]))
+        return rows
+
+
+def _cell(found: int | None, expected: int | None) -> str:
+    if found is None:
+        return ""
+    return str(found) if expected in (None, found) else f"{found} (expected {expected})"

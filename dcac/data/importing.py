@@ -1,0 +1,188 @@
+"""Import one data set. In: its archive or unpacked folder, in any accepted layout. Out: the normalised file, sidecar.
+
+Labels are counted against the card before any image is read; every image is decoded before anything is written.
+"""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dcac.data.archives import Source, open_source
+from dcac.data.catalog import Card, Variant, require_accepted
+from dcac.data.counts import Comparison, CountError
+from dcac.data.readers import READERS, LayoutError, Reading
+from dcac.data.readers.layout import UNKNOWN, tree
+from dcac.data.store import Record, count, write_store
+from dcac.data.verifying import Finding, refuse_or_drop, verify
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The sidecar of a new normalised file, and a few lines for people."""
+
+    sidecar: dict
+    report: str
+
+
+def run(
+    path: Path,
+    out: Path,
+    *,
+    card: Card,
+    variant: str | None = None,
+    workers: int = 1,
+    allow_different_counts: bool = False,
+    drop_unreadable: bool = False,
+    accept_withdrawn: Sequence[str] = (),
+) -> Imported:
+    """Import a data set.
+
+    Args:
+        path: Archive (zip, tar, tgz) or unpacked folder.
+        out: The Parquet file.
+        variant: One of the card's variants; None is its first.
+        workers: Processes that decode images.
+        allow_different_counts: Go on with counts or a fingerprint unlike the card's; the file is then marked as
+            non-standard for ever.
+        drop_unreadable: Leave unreadable images out and count them; the file is then marked as non-standard too.
+        accept_withdrawn: Codes of withdrawn sets that the user has decided to use.
+
+    Raises:
+        ValueError: The set is synthetic or withdrawn, no layout fits, files have unknown names, counts deviate, or
+            images cannot be read; the message says which, and what to do.
+    """
+    require_accepted(card, accept_withdrawn)
+    if card.limits is None or card.code not in READERS:
+        raise ValueError(f"{card.code} is {card.status}; use `dcac data render {card.code}`")
+    name, wanted = card.variant(variant)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    limits = {"max_bytes": card.limits.unpacked_gb * 1e9, "max_ratio": card.limits.ratio}
+    with open_source(path, **limits, scratch=out.parent) as source:
+        reading = _read(source, card, name)
+        deviations = _check_counts(reading, card, wanted, allow=allow_different_counts)
+        findings = verify(reading.records, workers=workers)
+        kept, unreadable = refuse_or_drop(reading.records, findings, drop=drop_unreadable)
+        fingerprint = images_fingerprint(findings)
+        version, unlike = _version(card, reading.version, name, fingerprint, allow=allow_different_counts)
+        manifest = {
+            "dataset": card.code,
+            "name": card.name,
+            "status": card.status,
+            "version": version,
+            "variant": name,
+            "layout": reading.layout,
+            "standard": not (deviations or unlike or unreadable),
+            "deviations": deviations + unlike,
+            "fingerprint": fingerprint,
+            "distractor_pid": card.distractor_pid,
+            "dropped": dict(sorted(reading.dropped.items())),
+            "unreadable": unreadable,
+            "ignored_files": len(source.ignored),
+            "queries_without_match": queries_without_match(kept),
+            "images_in_train_and_test": _images_in_both(reading.records, findings),
+            "archive": _archive(Path(path), card),
+        }
+        sidecar = write_store(kept, out, manifest=manifest)
+    return Imported(sidecar, report(sidecar, card))
+
+
+def report(sidecar: dict, card: Card) -> str:
+    """Draw the counts box of a normalised file under a line that names its version, variant and layout."""
+    _, wanted = card.variant(sidecar["variant"])
+    title = "{name} ({dataset}), version {version}, variant {variant}, layout {layout}".format(**sidecar)
+    lines = [title, Comparison(sidecar["counts"], sidecar["dropped"], wanted).box()]
+    lines += [f"NON-STANDARD: {deviation}" for deviation in sidecar["deviations"]]
+    lines += [f"NON-STANDARD: dropped unreadable {problem}" for problem in sidecar["unreadable"]]
+    lines.append(f"fingerprint {sidecar['fingerprint']}, archive {sidecar['archive']['checksum']}")
+    return "\n".join(lines)
+
+
+def images_fingerprint(findings: Sequence[Finding]) -> str:
+    """Hash the set of images, whatever their names, order and folders: 32 hexadecimal digits."""
+    return hashlib.sha256("\n".join(sorted(finding.digest for finding in findings)).encode()).hexdigest()[:32]
+
+
+def queries_without_match(records: Sequence[Record]) -> int:
+    """Count the queries whose identity no other camera of the gallery shows; the scorer skips them."""
+    cameras: dict[int, set[int]] = {}
+    for record in records:
+        if record.split == "gallery":
+            cameras.setdefault(record.pid, set()).add(record.camid)
+    queries = (record for record in records if record.split == "query")
+    return sum(not cameras.get(query.pid, set()) - {query.camid} for query in queries)
+
+
+def _read(source: Source, card: Card, variant: str) -> Reading:
+    try:
+        reading = READERS[card.code](source, variant)
+    except LayoutError as error:
+        layouts = "\n".join(f"layout {name}:\n{_indent(drawing)}" for name, drawing in card.layouts.items())
+        raise LayoutError(
+            f"{source.path} is not {card.name} in any accepted layout (variant {variant}): {error}\n"
+            f"Expected one of\n{layouts}\nFound\n{tree(source.names)}"
+        ) from None
+    if reading.strays:
+        shown = "\n  ".join(reading.strays[:10])
+        raise LayoutError(
+            f"{source.path}: {len(reading.strays)} files among the images are not named as {card.name} names images:\n"
+            f"  {shown}\nRemove them if they do not belong there, or get a clean copy of the set."
+        )
+    log.info("%s: layout %s, version %s, %d images", card.code, reading.layout, reading.version, len(reading.records))
+    return reading
+
+
+def _check_counts(reading: Reading, card: Card, wanted: Variant, *, allow: bool) -> list[str]:
+    found = count(reading.records, distractor_pid=card.distractor_pid)
+    comparison = Comparison(found, reading.dropped, wanted)
+    deviations = comparison.deviations()
+    if deviations and not allow:
+        raise CountError(
+            f"the counts of {card.name} are not those of its card:\n{comparison.box()}\n"
+            "Get the complete set, or another --variant; --allow-different-counts goes on with what is there and marks "
+            "the result as non-standard."
+        )
+    return deviations
+
+
+def _version(card: Card, told: str, variant: str, fingerprint: str, *, allow: bool) -> tuple[str, list[str]]:
+    """Return the version by layout and by content, and how the two disagree."""
+    listed = card.fingerprints.get(f"{told}/{variant}")
+    by_content = [key.partition("/")[0] for key, value in card.fingerprints.items() if value == fingerprint]
+    if told == UNKNOWN and by_content:
+        return by_content[0], []
+    if told in by_content or (listed is None and not by_content):
+        return told, []
+    unlike = f"fingerprint {fingerprint} is " + (
+        f"that of {by_content[0]}" if by_content else f"not {listed} of {told}"
+    )
+    if not allow:
+        raise CountError(f"{card.name}: the folders say {told}, but the {unlike}; get the set again from its owners")
+    return UNKNOWN, [unlike]
+
+
+def _images_in_both(records: Sequence[Record], findings: Sequence[Finding]) -> int:
+    train, test = set(), set()
+    for record, finding in zip(records, findings, strict=True):
+        (train if record.split == "train" else test).add(finding.digest)
+    return len((train & test) - {""})
+
+
+def _archive(path: Path, card: Card) -> dict[str, str]:
+    """Say whether the archive is the very file of the card; a repacked one is no error, its images count."""
+    known = next((archive for archive in card.archives if archive.name == path.name), None)
+    if path.is_dir():
+        return {"name": path.name, "checksum": "unpacked folder"}
+    kind = next((kind for kind in ("sha256", "md5") if known is not None and getattr(known, kind)), None)
+    if known is None or kind is None:
+        return {"name": path.name, "checksum": "without a known checksum"}
+    with path.open("rb") as file:
+        same = hashlib.file_digest(file, kind).hexdigest() == getattr(known, kind)
+    return {"name": path.name, "checksum": f"{'with' if same else 'WITHOUT'} the {kind} of the card"}
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.rstrip().splitlines())

@@ -1,0 +1,32 @@
+"""Readers: one function per data set turns a folder or archive into labelled records."""
+
+from collections.abc import Callable
+
+from dcac.data.archives import Source
+from dcac.data.readers.cuhk02 import read_cuhk02
+from dcac.data.readers.cuhk03 import read_cuhk03
+from dcac.data.readers.cuhk_sysu import read_cuhk_sysu
+from dcac.data.readers.duke import read_duke, read_occluded_duke
+from dcac.data.readers.grid import read_grid
+from dcac.data.readers.ilids import read_ilids
+from dcac.data.readers.layout import LayoutError, Reading
+from dcac.data.readers.market import read_market
+from dcac.data.readers.msmt17 import read_msmt17
+from dcac.data.readers.prid import read_prid
+from dcac.data.readers.viper import read_viper
+
+__all__ = ["READERS", "LayoutError", "Reading"]
+
+READERS: dict[str, Callable[[Source, str], Reading]] = {  # code of the card: (source, variant) -> reading
+    "MA": read_market,
+    "D": read_duke,
+    "MS": read_msmt17,
+    "C3": read_cuhk03,
+    "C2": read_cuhk02,
+    "CS": read_cuhk_sysu,
+    "VIPeR": read_viper,
+    "PRID": read_prid,
+    "GRID": read_grid,
+    "iLIDS": read_ilids,
+    "OccD": read_occluded_duke,
+}

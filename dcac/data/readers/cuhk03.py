@@ -1,0 +1,140 @@
+"""Readers of CUHK03 in the new protocol: the package cuhk03-np and the raw cuhk-03.mat."""
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dcac.data.archives import Source
+from dcac.data.readers.layout import MARKET_FOLDERS, LayoutError, Reading, find_root, read_folders
+from dcac.data.store import Record
+
+if TYPE_CHECKING:
+    import h5py
+
+PACKAGED = re.compile(r"(\d{4})_c([12])_\d+\.png")
+EXTRACTED = re.compile(
+    r"([1-5])_(\d{3})_([12])_(\d{2})\.png"
+)  # pair, number in the pair, view, column of the cell array
+IDS_OF_PAIR = (843, 440, 77, 58, 49)  # identities of the five camera pairs (cuhk-03.mat)
+INDEX_FIELDS = {"train_idx": "train", "query_idx": "query", "gallery_idx": "gallery"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Reads one image out of cuhk-03.mat when called, as PNG."""
+
+    path: Path
+    variant: str
+    pair: int
+    row: int
+    column: int
+
+    def __call__(self) -> bytes:
+        from PIL import Image
+
+        file = _open(self.path)
+        cells = file[file[self.variant][0, self.pair]]
+        image = np.asarray(file[cells[self.column, self.row]])
+        if image.ndim != 3 or image.dtype != np.uint8:
+            raise ValueError(f"{self} is no image (shape {image.shape}); the split names an empty cell of {self.path}")
+        encoded = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(image.transpose(2, 1, 0))).save(encoded, format="PNG", compress_level=6)
+        return encoded.getvalue()
+
+
+def read_cuhk03(source: Source, variant: str) -> Reading:
+    """Read CUHK03 in the new protocol.
+
+    Args:
+        variant: "detected" or "labeled".
+
+    Raises:
+        LayoutError: No layout has this variant, or the split files of the raw archive are missing or inconsistent.
+    """
+    root = find_root(source.names, *(f"{variant}/{folder}" for folder in MARKET_FOLDERS))
+    if root is not None:
+        folders = {f"{root}{variant}/{folder}": split for folder, split in MARKET_FOLDERS.items()}
+        return read_folders(source, Reading("new-protocol", "NP"), domain="C3", folders=folders, label=label)
+    raw = find_root(source.names, "cuhk-03.mat")
+    if raw is None:
+        raise LayoutError(f"neither {variant}/bounding_box_train, query, bounding_box_test nor cuhk-03.mat are there")
+    return _read_raw(source, raw + "cuhk-03.mat", variant)
+
+
+def label(base: str) -> tuple[int, int] | None:
+    """Return pid and camid of `0003_c1_21.png`."""
+    match = PACKAGED.fullmatch(base)
+    return (int(match[1]), int(match[2]) - 1) if match else None
+
+
+def physical_camera(pid: int, camid: int) -> int:
+    """Return which of the ten physical cameras (0..9) took an image, for losses that look at cameras.
+
+    Identities are numbered pair after pair, so the pid tells the pair: 2 x pair + view - 3, less 1 to count from 0.
+
+    Raises:
+        ValueError: The pid is outside 1..1467.
+    """
+    if not 1 <= pid <= sum(IDS_OF_PAIR):
+        raise ValueError(f"pid {pid} is outside 1..{sum(IDS_OF_PAIR)}; only CUHK03 has hidden cameras")
+    pair = int(np.searchsorted(np.cumsum(IDS_OF_PAIR), pid))  # from 0
+    return 2 * pair + camid
+
+
+def _read_raw(source: Source, name: str, variant: str) -> Reading:
+    config = _config(source, variant)
+    mat = source.local_copy(name)
+    reading = Reading("raw", "NP")
+    pids: dict[tuple[str, str], int] = {}
+    for split, image, pid, camera in _entries(config, variant):
+        match = EXTRACTED.fullmatch(image)
+        if match is None or int(match[3]) != camera:
+            raise LayoutError(f"the new-protocol config names {image!r} of camera {camera}; expected P_NNN_V_II.png")
+        if pids.setdefault((match[1], match[2]), pid) != pid:
+            raise LayoutError(f"the new-protocol config gives {image!r} two labels, {pid} and another; get it again")
+        cell = Cell(mat, variant, int(match[1]) - 1, int(match[2]) - 1, int(match[4]) - 1)
+        reading.records.append(Record(split, pid, camera - 1, "C3", f"{split}/{image}", cell))
+    if len(set(pids.values())) != len(pids):
+        raise LayoutError("the new-protocol config gives two people one label; get it again")
+    return reading
+
+
+def _config(source: Source, variant: str) -> dict:
+    """Load the new-protocol split, which lies in the source or beside it."""
+    from scipy.io import loadmat
+
+    base = f"cuhk03_new_protocol_config_{variant}.mat"
+    inside = [name for name in source.names if name.rpartition("/")[2] == base]
+    beside = source.path.parent / base
+    if inside:
+        return loadmat(io.BytesIO(source.read(inside[0])))
+    if beside.is_file():
+        return loadmat(beside)
+    raise LayoutError(
+        f"cuhk-03.mat needs the new-protocol split {base}, which is neither in {source.path} nor beside it"
+    )
+
+
+def _entries(config: dict, variant: str) -> Iterator[tuple[str, str, int, int]]:
+    """Yield split, file name, pid and camera (1, 2) of every image of the split; MATLAB counts from 1."""
+    missing = sorted({*INDEX_FIELDS, "filelist", "labels", "camId"} - set(config))
+    if missing:
+        raise LayoutError(f"the {variant} new-protocol config lacks {', '.join(missing)}; get it again")
+    names = [str(np.asarray(cell).item()) for cell in config["filelist"].ravel()]
+    labels, cameras = config["labels"].ravel(), config["camId"].ravel()
+    for field, split in INDEX_FIELDS.items():
+        for index in config[field].ravel():
+            yield split, names[int(index) - 1], int(labels[int(index) - 1]), int(cameras[int(index) - 1])
+
+
+@lru_cache(maxsize=1)
+def _open(path: Path) -> "h5py.File":
+    import h5py
+
+    return h5py.File(path, "r")

@@ -1,0 +1,34 @@
+"""Reader of QMUL i-LIDS (119 people), whose cameras are not encoded."""
+
+import re
+
+from dcac.data.archives import Source
+from dcac.data.readers.layout import LayoutError, Reading, find_root, read_folders
+
+PATTERN = re.compile(r"(\d{4})(\d{3})\.jpg")
+LAYOUTS = {"Persons": "persons", "images": "images"}  # folder: layout
+
+
+def read_ilids(source: Source, variant: str) -> Reading:
+    """Read i-LIDS: every image is query and gallery, and its number within the person stands for the camera.
+
+    So no image meets itself, no other pair is filtered, and a random split draws its rows from either side.
+
+    Raises:
+        LayoutError: Neither Persons nor images is there.
+    """
+    roots = {folder: find_root(source.names, folder) for folder in LAYOUTS}
+    folder = next((folder for folder, root in roots.items() if root is not None), None)
+    if folder is None:
+        raise LayoutError("there is no folder Persons or images")
+    reading = Reading(LAYOUTS[folder], "original")
+    for split in ("query", "gallery"):
+        read_folders(source, reading, domain="iLIDS", folders={roots[folder] + folder: split}, label=label)
+    reading.strays = sorted(set(reading.strays))
+    return reading
+
+
+def label(base: str) -> tuple[int, int] | None:
+    """Return pid and, as camid, the image's number of `0001003.jpg`."""
+    match = PATTERN.fullmatch(base)
+    return (int(match[1]), int(match[2])) if match else None

@@ -1,0 +1,155 @@
+"""What every reader shares: finding the root of a known tree, and labelling files by their whole base name."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from dcac.data.archives import Source
+from dcac.data.store import Record
+
+MARKET_FOLDERS = {"bounding_box_train": "train", "query": "query", "bounding_box_test": "gallery"}
+JUNK = -1  # Market's pid for boxes that show nobody in particular
+UNKNOWN = "unknown"  # the version where neither folder nor content tells
+
+
+class LayoutError(ValueError):
+    """No accepted layout fits, or its parts contradict each other."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """Reads one file of a source when called; workers can be sent it."""
+
+    source: Source
+    name: str
+
+    def __call__(self) -> bytes:
+        return self.source.read(self.name)
+
+
+@dataclass
+class Reading:
+    """What a reader found.
+
+    Args:
+        layout: Key of the card's layouts.
+        version: Release of the data set, or UNKNOWN.
+        records: Images with labels as on disk; their data are read later.
+        dropped: Images left out on purpose, by reason.
+        strays: Files in the folders of images whose name has not the known form.
+    """
+
+    layout: str
+    version: str
+    records: list[Record] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+    strays: list[str] = field(default_factory=list)
+
+
+def find_root(names: Iterable[str], *required: str) -> str | None:
+    """Find the one folder that holds all required files or folders.
+
+    Args:
+        names: Files of a source.
+        required: Relative paths below the folder looked for.
+
+    Returns:
+        The folder as a prefix, "" or ending in "/"; None when there is none.
+
+    Raises:
+        LayoutError: Several folders fit, so the source holds more than one data set.
+    """
+    known = _with_parents(names)
+    first = required[0]
+    candidates = (path[: -len(first)] for path in known if path == first or path.endswith("/" + first))
+    roots = sorted(root for root in candidates if all(root + path in known for path in required))
+    if len(roots) > 1:
+        listed = ", ".join(root or "(top)" for root in roots)
+        raise LayoutError(f"several folders look like the data set: {listed}; give the path of one of them")
+    return roots[0] if roots else None
+
+
+def below(source: Source, folder: str) -> Iterator[tuple[str, str]]:
+    """Yield name and path below the folder of each file in it, folder ending in "/"."""
+    for name in source.names:
+        if name.startswith(folder):
+            yield name, name[len(folder) :]
+
+
+def read_folders(
+    source: Source,
+    reading: Reading,
+    *,
+    domain: str,
+    folders: dict[str, str],
+    label: Callable[[str], tuple[int, int] | None],
+    inside: str = "",
+) -> Reading:
+    """Add the images that lie directly in some folders.
+
+    Args:
+        folders: Folder, without a final "/", to split.
+        label: Turns a base name into pid and camid (from 0), or None when the name has not the known form.
+        inside: Folder, ending in "/", that keeps equal base names of one split apart in the paths stored.
+
+    Returns:
+        The reading given, filled. Junk is dropped and counted, files of unknown form become strays.
+    """
+    for folder, split in folders.items():
+        for name, base in below(source, folder + "/"):
+            labels = None if "/" in base else label(base)
+            if labels is None:
+                reading.strays.append(name)
+            elif labels[0] == JUNK:
+                reading.dropped["junk"] += 1
+            else:
+                reading.records.append(Record(split, *labels, domain, f"{split}/{inside}{base}", Member(source, name)))
+    return reading
+
+
+def read_market_style(
+    source: Source, *, layout: str, version: str, domain: str, label: Callable[[str], tuple[int, int] | None]
+) -> Reading | None:
+    """Read bounding_box_train, query and bounding_box_test, or return None where these folders are not."""
+    root = find_root(source.names, *MARKET_FOLDERS)
+    if root is None:
+        return None
+    folders = {root + folder: split for folder, split in MARKET_FOLDERS.items()}
+    return read_folders(source, Reading(layout, version), domain=domain, folders=folders, label=label)
+
+
+def tree(names: Iterable[str], *, depth: int = 3, width: int = 8) -> str:
+    """Draw the upper part of a tree of files: folders with their numbers of files, then a few file names."""
+    folders: dict[str, list[str]] = {}
+    totals: Counter[str] = Counter()
+    for name in names:
+        parent, _, base = name.rpartition("/")
+        folders.setdefault(parent, []).append(base)
+        for prefix in _prefixes(parent):
+            totals[prefix] += 1
+    lines = [f"  {base}" for base in _some(sorted(folders.get("", [])), width)]
+    for folder in _some(sorted(path for path in totals if path.count("/") < depth), 4 * width):
+        indent = "  " * (folder.count("/") + 1)
+        lines.append(f"{indent}{folder.rpartition('/')[2]}/ ({totals.get(folder, '?')} files)")
+        lines += [f"{indent}  {base}" for base in _some(sorted(folders.get(folder, [])), 2)]
+    return "\n".join(lines) or "  (no files)"
+
+
+def _with_parents(names: Iterable[str]) -> set[str]:
+    known: set[str] = set()
+    for name in names:
+        known.add(name)
+        parent = name.rpartition("/")[0]
+        while parent and parent not in known:
+            known.add(parent)
+            parent = parent.rpartition("/")[0]
+    return known
+
+
+def _prefixes(folder: str) -> list[str]:
+    parts = folder.split("/") if folder else []
+    return ["/".join(parts[: end + 1]) for end in range(len(parts))]
+
+
+def _some(names: list[str], limit: int) -> list[str]:
+    return names if len(names) <= limit else [*names[:limit], "..."]

@@ -1,0 +1,264 @@
+"""The normalised file: one Parquet file per data set, images as their original bytes, with a JSON sidecar."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dcac.provenance import atomic, sha256, write_json
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+    from pyarrow import parquet
+
+SPLITS = ("train", "query", "gallery")
+ROWS_PER_GROUP = 2000  # images; a group of 25 kB images then costs 50 MB of memory while it is written or read
+SCHEMA_VERSION = 1
+EMBEDDED = ("dataset", "version", "variant", "standard", "fingerprint")  # what no lost sidecar can make us forget
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image and its labels.
+
+    Args:
+        split: "train", "query" or "gallery".
+        pid: Identity as on disk, 0 or more.
+        camid: Camera, from 0.
+        domain: Code of the data set.
+        path: Relative POSIX path, unique within its split.
+        data: The encoded image, or a function without arguments that reads it: large sets never lie in memory whole.
+        caption: Attributes in 0..1; only the synthetic pre-training domain has them.
+    """
+
+    split: str
+    pid: int
+    camid: int
+    domain: str
+    path: str
+    data: bytes | Callable[[], bytes]
+    caption: tuple[float, ...] | None = None
+
+    def load(self) -> bytes:
+        """Return the encoded image."""
+        return self.data if isinstance(self.data, bytes) else self.data()
+
+
+def write_store(records: Iterable[Record], out: Path, *, manifest: Mapping[str, object]) -> dict:
+    """Write the normalised file and its sidecar; the same records give the same bytes.
+
+    Args:
+        records: In any order. With functions as `data` only one row group of images is held in memory.
+        out: The Parquet file; the sidecar lies beside it with the suffix .json. Both appear complete or not at all.
+        manifest: Facts for the sidecar, such as dataset, version, variant, standard. The key `distractor_pid` names an
+            identity that stands for nobody and is left out of the counted ids.
+
+    Returns:
+        The sidecar.
+
+    Raises:
+        ValueError: A split, label or path breaks the contract.
+    """
+    ordered = sorted(records, key=lambda record: (_split_rank(record), record.path))
+    _check_labels(ordered)
+    with atomic(out) as temporary:
+        content = _write_parquet(ordered, temporary, manifest)
+        sidecar = _sidecar(ordered, manifest, sha256=sha256(temporary), content_sha256=content)
+    write_json(out.with_suffix(".json"), sidecar)
+    return sidecar
+
+
+def read_split(path: Path, splits: str | Sequence[str], *, images: bool = True) -> "pandas.DataFrame":
+    """Read some splits of a normalised file, touching only their row groups.
+
+    Args:
+        splits: One name or several of train, query, gallery.
+        images: Whether to read the encoded images too (column `data`).
+
+    Returns:
+        Columns path, pid, camid, domain, split, then data and caption where present, in the order of the file.
+
+    Raises:
+        ValueError: A split is unknown or the file has no such split.
+    """
+    import pandas as pd
+
+    return pd.concat(list(iter_split(path, splits, images=images)), ignore_index=True)
+
+
+def iter_split(path: Path, splits: str | Sequence[str], *, images: bool = True) -> "Iterator[pandas.DataFrame]":
+    """Yield `read_split` row group by row group, for sets whose images do not fit in memory."""
+    import pyarrow.parquet as pq
+
+    wanted = [splits] if isinstance(splits, str) else list(splits)
+    with pq.ParquetFile(path) as file:
+        groups = _groups_by_split(file)
+        for split in wanted:
+            if split not in groups:
+                raise ValueError(f"{path} has no split {split!r}; it holds {', '.join(groups) or 'no images'}")
+        for split in sorted(set(wanted), key=SPLITS.index):
+            for group in groups[split]:
+                yield _read_group(file, group, images=images)
+
+
+def read_group(path: Path, group: int) -> "pandas.DataFrame":
+    """Read one row group, counted from 0, with its images."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return _read_group(file, group, images=True)
+
+
+def read_manifest(path: Path) -> dict:
+    """Read the sidecar of a normalised file.
+
+    Raises:
+        ValueError: The sidecar is missing or no JSON object.
+    """
+    sidecar = Path(path).with_suffix(".json")
+    try:
+        manifest = json.loads(sidecar.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{sidecar} is missing; import the data set again to get both files") from None
+    except ValueError as error:
+        raise ValueError(f"{sidecar} is not valid JSON ({error}); import the data set again") from None
+    if not isinstance(manifest, dict):
+        raise ValueError(f"{sidecar} holds {type(manifest).__name__}, not an object; import the data set again")
+    return manifest
+
+
+def count(records: Iterable[Record], *, distractor_pid: int | None = None) -> dict[str, dict[str, int]]:
+    """Count ids, images and cameras per split, in the order train, query, gallery; absent splits are left out."""
+    pids: dict[str, set[int]] = {split: set() for split in SPLITS}
+    camids: dict[str, set[int]] = {split: set() for split in SPLITS}
+    images = dict.fromkeys(SPLITS, 0)
+    for record in records:
+        pids[record.split].add(record.pid)
+        camids[record.split].add(record.camid)
+        images[record.split] += 1
+    return {
+        split: {"ids": len(pids[split] - {distractor_pid}), "images": images[split], "cameras": len(camids[split])}
+        for split in SPLITS
+        if images[split]
+    }
+
+
+def content_line(split: str, path: str, pid: int, camid: int, domain: str, digest: str) -> bytes:
+    """Return the line of one image in the content hash, which does not depend on the Parquet writer's version."""
+    return f"{split}\t{path}\t{pid}\t{camid}\t{domain}\t{digest}\n".encode()
+
+
+def _split_rank(record: Record) -> int:
+    if record.split not in SPLITS:
+        raise ValueError(f"split {record.split!r} of {record.path!r} is unknown; use one of {', '.join(SPLITS)}")
+    return SPLITS.index(record.split)
+
+
+def _check_labels(ordered: Sequence[Record]) -> None:
+    if not ordered:
+        raise ValueError("no images to write; check that the reader found the data set's files")
+    for before, record in zip([None, *ordered], ordered, strict=False):
+        if not 0 <= record.pid < 2**31:
+            raise ValueError(f"pid {record.pid} of {record.path!r} is outside 0..2^31-1; drop junk before writing")
+        if not 0 <= record.camid < 2**15:
+            raise ValueError(f"camid {record.camid} of {record.path!r} is outside 0..32767; number cameras from 0")
+        if before is not None and (before.split, before.path) == (record.split, record.path):
+            raise ValueError(f"path {record.path!r} occurs twice in {record.split}; every path is unique in its split")
+
+
+def _write_parquet(ordered: Sequence[Record], partial: Path, manifest: Mapping[str, object]) -> str:
+    """Write row groups that never span two splits and return the content hash."""
+    import pyarrow.parquet as pq
+
+    content = hashlib.sha256()
+    schema = _schema(captions=any(record.caption is not None for record in ordered), manifest=manifest)
+    # Without compression and with statistics on labels only: image bytes do not shrink and have no useful minimum.
+    options = {"compression": "NONE", "use_dictionary": ["split", "domain"], "version": "2.6"}
+    with pq.ParquetWriter(partial, schema, write_statistics=["split", "pid", "camid", "domain"], **options) as writer:
+        for group in _row_groups(ordered):
+            images = [record.load() for record in group]
+            for record, data in zip(group, images, strict=True):
+                digest = hashlib.sha256(data).hexdigest()
+                labels = (record.split, record.path, record.pid, record.camid, record.domain)
+                content.update(content_line(*labels, digest))
+            writer.write_table(_table(group, images, schema), row_group_size=len(group))
+    return content.hexdigest()
+
+
+def _row_groups(ordered: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    start = 0
+    for end in range(1, len(ordered) + 1):
+        full = end - start == ROWS_PER_GROUP
+        if end == len(ordered) or full or ordered[end].split != ordered[start].split:
+            yield ordered[start:end]
+            start = end
+
+
+def _table(group: Sequence[Record], images: list[bytes], schema: "pyarrow.Schema") -> "pyarrow.Table":
+    import pyarrow as pa
+
+    paths = pa.array([record.path for record in group], pa.string())
+    columns = {"image": pa.StructArray.from_arrays([pa.array(images, pa.binary()), paths], ["bytes", "path"])}
+    for name in schema.names[1:]:
+        values = [getattr(record, name) for record in group]
+        columns[name] = pa.array(values, schema.field(name).type)
+    return pa.table(columns, schema=schema)
+
+
+def _schema(*, captions: bool, manifest: Mapping[str, object]) -> "pyarrow.Schema":
+    import pyarrow as pa
+
+    fields = [
+        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("split", pa.string()),
+        ("pid", pa.int32()),
+        ("camid", pa.int16()),
+        ("domain", pa.string()),
+    ]
+    fields += [("caption", pa.list_(pa.float32()))] * captions
+    features = {name: {"dtype": str(kind), "_type": "Value"} for name, kind in fields}
+    features["image"] = {"_type": "Image"}
+    if captions:
+        features["caption"] = {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "List"}
+    embedded = {key: manifest[key] for key in EMBEDDED if key in manifest}
+    return pa.schema(
+        fields, {"huggingface": json.dumps({"info": {"features": features}}), "dcac": json.dumps(embedded)}
+    )
+
+
+def _sidecar(ordered: Sequence[Record], manifest: Mapping[str, object], **hashes: str) -> dict:
+    counts = count(ordered, distractor_pid=manifest.get("distractor_pid"))
+    own = {"images": len(ordered), "counts": counts, **hashes}
+    taken = sorted({"schema", *own} & set(manifest))
+    if taken:
+        raise ValueError(f"manifest may not set {', '.join(taken)}: the store works these out itself")
+    return {"schema": SCHEMA_VERSION, **manifest, **own}
+
+
+def _groups_by_split(file: "parquet.ParquetFile") -> dict[str, list[int]]:
+    """Return the row groups of each split, read from the statistics alone."""
+    column = file.schema_arrow.names.index("split") + 1  # +1: the image column before it has two leaves
+    groups: dict[str, list[int]] = {}
+    for group in range(file.num_row_groups):
+        groups.setdefault(file.metadata.row_group(group).column(column).statistics.min, []).append(group)
+    return groups
+
+
+def _read_group(file: "parquet.ParquetFile", group: int, *, images: bool) -> "pandas.DataFrame":
+    import pandas as pd
+
+    columns = ["image.path", "split", "pid", "camid", "domain"]
+    columns += ["image.bytes"] * images + ["caption"] * ("caption" in file.schema_arrow.names)
+    table = file.read_row_group(group, columns=columns)
+    image = table.column("image").combine_chunks()
+    frame = pd.DataFrame({"path": image.field("path").to_pylist()})
+    for name in ("pid", "camid", "domain", "split"):
+        frame[name] = table.column(name).to_pandas()
+    if images:
+        frame["data"] = pd.Series(image.field("bytes").to_pylist(), dtype=object)
+    if "caption" in table.column_names:
+        frame["caption"] = pd.Series(table.column("caption").to_pylist(), dtype=object)
+    return frame

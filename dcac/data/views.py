@@ -1,0 +1,106 @@
+"""The Re-ID view of a batch: published augmentation as batched tensor operations."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dcac.settings import Settings
+
+ERASING_ATTEMPTS = 10  # torchvision's RandomErasing gives up after as many
+
+
+def normalise(images: Tensor, *, mean: float, std: float) -> Tensor:
+    """Turn uint8 images [B, 3, H, W] into floats, scaled to 0..1, then shifted and divided."""
+    return (images.float() / 255 - mean) / std
+
+
+def test_view(images: Tensor, settings: Settings) -> Tensor:
+    """Normalise without augmentation; images uint8 [B, 3, H, W]."""
+    return normalise(images, mean=settings.pixel_mean, std=settings.pixel_std)
+
+
+def train_view(images: Tensor, settings: Settings, generator: torch.Generator) -> Tensor:
+    """Flip, pad and crop, normalise, erase: the Re-ID augmentation of a batch.
+
+    Args:
+        images: uint8 [B, 3, H, W], already resized.
+        generator: CPU generator of all draws.
+
+    Returns:
+        float [B, 3, H, W].
+
+    Source:
+        Transform list of the authors' released code; each operation equals torchvision's pixel for pixel.
+    """
+    flips = draw_flips(len(images), settings.flip_probability, generator)
+    offsets = draw_offsets(len(images), settings.pad_pixels, generator)
+    cropped = flip_and_crop(images, flips, offsets, settings.pad_pixels)
+    boxes = draw_boxes(len(images), images.shape[-2], images.shape[-1], settings, generator)
+    return erase(test_view(cropped, settings), boxes, settings.erasing_fill)
+
+
+def draw_flips(count: int, probability: float, generator: torch.Generator) -> Tensor:
+    """Draw which images are mirrored: bool [B]."""
+    return torch.rand(count, generator=generator) < probability
+
+
+def draw_offsets(count: int, pad: int, generator: torch.Generator) -> Tensor:
+    """Draw the crop's corner (top, left) inside the padded image: int64 [B, 2]."""
+    return torch.randint(0, 2 * pad + 1, (count, 2), generator=generator)
+
+
+def flip_and_crop(images: Tensor, flips: Tensor, offsets: Tensor, pad: int) -> Tensor:
+    """Mirror the images where asked, pad them with black and cut the original size out.
+
+    Args:
+        images: uint8 [B, 3, H, W].
+        flips: bool [B].
+        offsets: int64 [B, 2], top and left in 0..2 * pad.
+        pad: pixels on each side.
+
+    Returns:
+        uint8 [B, 3, H, W].
+    """
+    count, _, height, width = images.shape
+    device = images.device
+    padded = F.pad(images, (pad, pad, pad, pad))
+    rows = offsets[:, :1].to(device) + torch.arange(height, device=device)
+    columns = offsets[:, 1:].to(device) + torch.arange(width, device=device)
+    columns = torch.where(flips.to(device)[:, None], width + 2 * pad - 1 - columns, columns)
+    batch = torch.arange(count, device=device)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def draw_boxes(count: int, height: int, width: int, settings: Settings, generator: torch.Generator) -> Tensor:
+    """Draw the rectangle to erase in each image: int64 [B, 4] (top, left, height, width), height 0 where none.
+
+    Area is uniform, aspect ratio log-uniform; the first of ten attempts that fits is taken.
+    """
+    shape = (count, ERASING_ATTEMPTS)
+    area = torch.empty(shape).uniform_(settings.erasing_min_area, settings.erasing_max_area, generator=generator)
+    limit = -math.log(settings.erasing_min_aspect)
+    aspect = torch.empty(shape).uniform_(-limit, limit, generator=generator).exp()
+    heights = (area * height * width * aspect).sqrt().round().long()
+    widths = (area * height * width / aspect).sqrt().round().long()
+    fits = (heights < height) & (widths < width)
+    first = fits.int().argmax(dim=1, keepdim=True)
+    box_height, box_width = heights.gather(1, first)[:, 0], widths.gather(1, first)[:, 0]
+    place = torch.rand(count, 2, generator=generator)
+    top = (place[:, 0] * (height - box_height + 1)).long()
+    left = (place[:, 1] * (width - box_width + 1)).long()
+    erased = (torch.rand(count, generator=generator) < settings.erasing_probability) & fits.any(dim=1)
+    boxes = torch.stack([top, left, box_height, box_width], dim=1)
+    return torch.where(erased[:, None], boxes, torch.zeros_like(boxes))
+
+
+def erase(images: Tensor, boxes: Tensor, fill: float) -> Tensor:
+    """Write `fill` into each image's box; images float [B, 3, H, W], boxes int64 [B, 4]."""
+    top, left, height, width = boxes.to(images.device)[:, :, None].unbind(1)
+    rows = torch.arange(images.shape[-2], device=images.device)[None]
+    columns = torch.arange(images.shape[-1], device=images.device)[None]
+    inside = ((rows >= top) & (rows < top + height))[:, :, None] & ((columns >= left) & (columns < left + width))[
+        :, None
+    ]
+    return images.masked_fill(inside[:, None], fill)

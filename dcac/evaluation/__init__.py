@@ -1,0 +1,1 @@
+"""Evaluation: feature files in, exact rankings, scores and their uncertainty out."""

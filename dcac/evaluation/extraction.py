@@ -1,0 +1,84 @@
+"""Extract the test features of one run on one target.
+
+In: a trained run, a normalised file. Out: the feature file of its query and gallery.
+"""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+
+from dcac.config import load_settings
+from dcac.data.images import decode
+from dcac.data.store import read_split
+from dcac.data.views import test_view
+from dcac.evaluation.rows import describe, write_rows
+from dcac.model.encoder import ReIDModel, load_backbone
+from dcac.provenance import environment, fingerprint
+from dcac.settings import Settings
+
+BATCH = 256  # images; source: authors' released code
+TEST_SPLITS = ("query", "gallery")
+log = logging.getLogger(__name__)
+
+
+def run(
+    *,
+    run_folder: Path,
+    config: Path,
+    encoder: Path,
+    stores: Sequence[Path],
+    names: dict[str, str | int],
+    out: Path,
+    device: str,
+) -> None:
+    """Embed the query and gallery images of each target with the encoder and BNNeck of one run.
+
+    Args:
+        run_folder: output of the train step.
+        encoder: folder of the pre-trained encoder, for its architecture.
+        stores: normalised files of the targets.
+        names: suite, variant, sources and seed, kept in the files.
+        out: folder of the feature files, `{target}.npz`; features are unit vectors.
+    """
+    settings = load_settings(config)
+    report = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))
+    model = load_reid_model(run_folder / "weights.safetensors", encoder, settings).to(device)
+    stamp = {
+        "code": {"train": report["code"], "extract": fingerprint("extract")},
+        "run": report["identity"],
+        "settings": report["settings"],
+        "diagnostics": report["epoch"],
+        "environment": environment(),
+    }
+    for store in stores:
+        rows = read_split(store, TEST_SPLITS)
+        images = decode(list(rows["data"]), height=settings.image_height, width=settings.image_width)
+        features = embed(model, images, settings, device)
+        write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp})
+        log.info("%s: %d features of %d values", store.stem, *features.shape)
+
+
+def load_reid_model(weights: Path, encoder: Path, settings: Settings) -> ReIDModel:
+    """Load encoder, BNNeck and classifier of a trained run, in eval mode."""
+    backbone, dim = load_backbone(encoder, height=settings.image_height, width=settings.image_width)
+    with safe_open(weights, framework="pt") as archive:
+        state = {
+            name.removeprefix("reid."): archive.get_tensor(name) for name in archive.keys() if name.startswith("reid.")
+        }
+    model = ReIDModel(backbone, dim, len(state["classifier.weight"]))
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def embed(model: ReIDModel, images: np.ndarray, settings: Settings, device: str) -> np.ndarray:
+    """Embed images uint8 [M, 3, H, W] as unit features float32 [M, D]."""
+    chunks = []
+    for start in range(0, len(images), BATCH):
+        batch = torch.from_numpy(images[start : start + BATCH]).to(device)
+        chunks.append(model.embed(test_view(batch, settings)).cpu().numpy())
+    return np.concatenate(chunks)

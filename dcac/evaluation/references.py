@@ -1,0 +1,95 @@
+"""Features that no source taught: chance, colour histograms, the pre-trained encoder as it comes.
+
+In: a normalised file. Out: a feature file like that of a run; the rows every table starts with.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dcac.data.images import decode
+from dcac.data.store import read_split
+from dcac.evaluation.rows import describe, write_rows
+from dcac.provenance import environment, fingerprint
+from dcac.seeding import numpy_generator
+from dcac.settings import Settings
+
+CHANCE_DIM = 64
+STRIPES = 8  # horizontal bands of the histogram
+BINS = (8, 4, 4)  # hue, saturation, value
+
+
+def run(
+    *,
+    reference: str,
+    settings: Settings,
+    encoder: Path,
+    stores: Sequence[Path],
+    names: dict[str, str | int],
+    out: Path,
+    device: str,
+) -> None:
+    """Write the reference features of each target as `{target}.npz`.
+
+    Args:
+        reference: chance, histogram or pretrained.
+        names: suite, variant, sources and seed, kept in the files.
+
+    Raises:
+        ValueError: the reference is unknown.
+    """
+    if reference not in ("chance", "histogram", "pretrained"):
+        raise ValueError(f"unknown reference '{reference}'; choose chance, histogram or pretrained")
+    stamp = {"code": {"reference": fingerprint("reference")}, "environment": environment()}
+    for store in stores:
+        rows = read_split(store, ("query", "gallery"), images=reference != "chance")
+        if reference == "chance":
+            features = numpy_generator(int(names["seed"]), "chance", store.stem).standard_normal(
+                (len(rows), CHANCE_DIM)
+            )
+        else:
+            images = decode(list(rows["data"]), height=settings.image_height, width=settings.image_width)
+            features = (
+                histograms(images) if reference == "histogram" else _pretrained(images, encoder, settings, device)
+            )
+        write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp})
+
+
+def histograms(images: np.ndarray) -> np.ndarray:
+    """Describe each image by HSV histograms of eight horizontal stripes.
+
+    Args:
+        images: uint8 [M, 3, H, W], RGB.
+
+    Returns:
+        float32 [M, 8 * 128], square roots of shares, so that the cosine is the Bhattacharyya coefficient.
+    """
+    return np.stack([_histogram(image.transpose(1, 2, 0)) for image in images])
+
+
+def _histogram(image: np.ndarray) -> np.ndarray:
+    hsv = np.asarray(Image.fromarray(image).convert("HSV"), dtype=np.int64)
+    hue, saturation, value = (hsv[..., i] * BINS[i] // 256 for i in range(3))
+    codes = (hue * BINS[1] + saturation) * BINS[2] + value
+    cells = int(np.prod(BINS))
+    stripes = np.array_split(codes, STRIPES)
+    counts = np.stack([np.bincount(stripe.ravel(), minlength=cells) / stripe.size for stripe in stripes])
+    return np.sqrt(counts / STRIPES).ravel().astype(np.float32)
+
+
+def _pretrained(images: np.ndarray, encoder: Path, settings: Settings, device: str) -> np.ndarray:
+    import torch
+
+    from dcac.data.views import test_view
+    from dcac.model.encoder import load_backbone
+
+    backbone, _ = load_backbone(encoder, height=settings.image_height, width=settings.image_width)
+    backbone = backbone.to(device).eval()
+    chunks = []
+    with torch.no_grad():
+        for batch in torch.from_numpy(images).split(256):
+            features = torch.nn.functional.normalize(backbone(test_view(batch.to(device), settings)).float(), dim=1)
+            chunks.append(features.cpu().numpy())
+    return np.concatenate(chunks)

@@ -1,0 +1,1 @@
+"""The method: encoder, conditioning, diffusion prior and their joint forward pass."""

@@ -1,0 +1,40 @@
+"""The joint forward pass: Re-ID losses and, where a prior is present, the noise loss that flows back into them."""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from dcac.model.conditioning import Prompts, correlation
+from dcac.model.diffusion import DiffusionPrior
+from dcac.model.encoder import Embedding, ReIDModel
+from dcac.settings import Settings
+
+
+class DiffusionBatch(NamedTuple):
+    """The diffusion view of a batch and its draws."""
+
+    latents: Tensor  # F_0 [B, C, h, w], scaled
+    noise: Tensor  # eps [B, C, h, w]
+    steps: Tensor  # t int64 [B]
+
+
+class DCAC(nn.Module):
+    """Re-ID model, and for DCAC the prompts and the diffusion prior; the baseline has neither."""
+
+    def __init__(self, reid: ReIDModel, settings: Settings, prior: DiffusionPrior | None, prompts: Prompts | None):
+        super().__init__()
+        self.reid = reid
+        self.prior = prior
+        self.prompts = prompts
+        self.settings = settings
+
+    def context(self, embedding: Embedding, labels: Tensor, memory: Tensor) -> Tensor:
+        """Condition token c [B, 1, width] of a batch."""
+        if self.settings.condition == "feature":
+            return self.prompts(embedding.direction)
+        return self.prompts(correlation(embedding, labels, memory, self.settings))
+
+    def noise_loss(self, embedding: Embedding, labels: Tensor, memory: Tensor, batch: DiffusionBatch) -> Tensor:
+        """L_diff, the mean noise-prediction error of the batch; its gradient reaches the encoder through c."""
+        context = self.context(embedding, labels, memory)
+        return self.prior.loss_per_image(batch.latents, context, batch.noise, batch.steps).mean()

@@ -1,0 +1,138 @@
+"""The diffusion prior: a diffusers U-Net with LoRA, its noise schedule, and the noise-prediction loss."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from dcac.settings import Settings
+
+ATTENTION_LINEARS = ("to_q", "to_k", "to_v", "to_out.0")
+FEED_FORWARD_IN, FEED_FORWARD_OUT = "ff.net.0.proj", "ff.net.2"
+
+
+class DiffusionPrior(nn.Module):
+    """Predict the noise of a latent under one context token."""
+
+    def __init__(self, unet: nn.Module, alphas_cumprod: Tensor):
+        super().__init__()
+        self.unet = unet
+        self.register_buffer("alphas_cumprod", alphas_cumprod.float(), persistent=False)
+
+    @property
+    def context_width(self) -> int:
+        """Width of the context token."""
+        return self.unet.config.cross_attention_dim
+
+    def add_noise(self, latents: Tensor, noise: Tensor, steps: Tensor) -> Tensor:
+        """F_t = sqrt(abar_t) F_0 + sqrt(1 - abar_t) eps; latents [B, C, h, w], steps int64 [B]."""
+        alpha = self.alphas_cumprod[steps][:, None, None, None]
+        return alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
+
+    def loss_per_image(self, latents: Tensor, context: Tensor, noise: Tensor, steps: Tensor) -> Tensor:
+        """Mean squared error of the predicted noise, one value an image [B].
+
+        Args:
+            latents: F_0 [B, C, h, w], already scaled.
+            context: c [B, 1, width].
+            noise: eps [B, C, h, w].
+            steps: t in 0..999, int64 [B].
+
+        Source:
+            L_diff of method.md section 3: no weighting over t, no log-variance term.
+        """
+        noisy = self.add_noise(latents, noise, steps)
+        predicted = self.unet(noisy, steps, encoder_hidden_states=context, return_dict=False)[0]
+        return (noise - predicted.float()).square().mean(dim=(1, 2, 3))
+
+
+class SingleTokenAttention:
+    """Cross-attention over one context token: the weights are 1, so the output is to_out(to_v(c)), broadcast.
+
+    Exact for one token, and to_q and to_k are never computed.
+    """
+
+    def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, temb=None):
+        """Attend as diffusers asks; hidden_states [B, T, width], encoder_hidden_states [B, 1, context]."""
+        if encoder_hidden_states is None or encoder_hidden_states.shape[1] != 1:
+            raise ValueError("SingleTokenAttention needs exactly one context token")
+        value = attn.to_out[0](attn.to_v(encoder_hidden_states))
+        return value.expand(-1, hidden_states.shape[1], -1)
+
+
+def load_prior(folder: Path) -> DiffusionPrior:
+    """Load U-Net and schedule from a folder in the diffusers layout; the VAE is not needed in training."""
+    from diffusers import UNet2DConditionModel
+
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True)
+    return DiffusionPrior(use_single_token(unet), load_schedule(folder))
+
+
+def load_schedule(folder: Path) -> Tensor:
+    """Read abar_t, the cumulative products of the noise schedule: [1000].
+
+    Raises:
+        ValueError: the network predicts something else than the noise.
+    """
+    from diffusers import DDPMScheduler
+
+    scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
+    if scheduler.config.prediction_type != "epsilon":
+        kind = scheduler.config.prediction_type
+        raise ValueError(f"{folder}/scheduler predicts '{kind}'; DCAC needs a network that predicts 'epsilon'")
+    return scheduler.alphas_cumprod
+
+
+def use_single_token(unet: nn.Module) -> nn.Module:
+    """Replace the cross-attention of every transformer block by its single-token form."""
+    processors = dict(unet.attn_processors)
+    for name in processors:
+        if ".attn2." in name:
+            processors[name] = SingleTokenAttention()
+    unet.set_attn_processor(processors)
+    return unet
+
+
+def prepare_fine_tuning(prior: DiffusionPrior, settings: Settings, seed: int) -> list[nn.Parameter]:
+    """Freeze the U-Net and open what the mode trains: LoRA adapters, everything, or nothing.
+
+    Args:
+        seed: of the adapters' initial values (A Kaiming-uniform, B zero).
+
+    Returns:
+        The U-Net parameters that train.
+    """
+    prior.unet.requires_grad_(settings.diffusion == "all")
+    if settings.diffusion == "lora":
+        _add_lora(prior.unet, settings, seed)
+    return [parameter for parameter in prior.unet.parameters() if parameter.requires_grad]
+
+
+def lora_targets(unet: nn.Module, *, ffn_output: bool, cross_attention_qk: bool) -> list[str]:
+    """Name the linear layers that get an adapter: attention projections and the GEGLU input of every block.
+
+    Args:
+        ffn_output: adapt the second linear of the feed-forward too.
+        cross_attention_qk: adapt attn2's to_q and to_k too, although one token gives them no gradient.
+    """
+    wanted = [FEED_FORWARD_IN, *([FEED_FORWARD_OUT] if ffn_output else [])]
+    for attention in ("attn1", "attn2"):
+        dead = ("to_q", "to_k") if attention == "attn2" and not cross_attention_qk else ()
+        wanted += [f"{attention}.{linear}" for linear in ATTENTION_LINEARS if linear not in dead]
+    linears = [name for name, module in unet.named_modules() if isinstance(module, nn.Linear)]
+    inside_block = {name: name.rpartition(".transformer_blocks.")[2].partition(".")[2] for name in linears}
+    return [name for name, position in inside_block.items() if position in wanted]
+
+
+def _add_lora(unet: nn.Module, settings: Settings, seed: int) -> None:
+    from peft import LoraConfig, inject_adapter_in_model
+
+    targets = lora_targets(
+        unet, ffn_output=settings.lora_ffn_output, cross_attention_qk=settings.lora_cross_attention_qk == "keep"
+    )
+    config = LoraConfig(
+        r=settings.lora_rank, lora_alpha=settings.lora_alpha, lora_dropout=0.0, target_modules=targets, bias="none"
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        inject_adapter_in_model(config, unet)

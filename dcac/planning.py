@@ -1,0 +1,200 @@
+"""What the workflow has to do: the active suite, the runs and scores it needs, and what of it is possible here."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from dcac.config import (
+    CONFIG_DIR,
+    NO_SOURCES,
+    ConfigError,
+    Project,
+    Suite,
+    Weights,
+    load_project,
+    load_suite,
+    load_weights,
+    load_yaml,
+    run_settings,
+    split_sources,
+)
+from dcac.data.catalog import Card, load_catalog
+from dcac.data.locate import locate
+from dcac.settings import DiffusionPretraining, EncoderPretraining, Settings
+
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The active suite, cut down to the data sets at hand, with what Snakemake asks about it."""
+
+    project: Project
+    suite: Suite
+    cards: dict[str, Card]
+    weights: dict[str, Weights]
+    variants: tuple[str, ...]
+    notices: tuple[str, ...]
+    root: Path
+
+    @classmethod
+    def read(cls, *, given: Mapping[str, Any] | None = None, dry_run: bool = False, root: Path = CONFIG_DIR) -> "Plan":
+        """Read the configuration and find out what is possible.
+
+        Args:
+            given: values of `snakemake --config`.
+            dry_run: with none of its data sets at hand, a suite of real data is then planned in full.
+
+        Raises:
+            ConfigError: a name is unknown, a key is misspelt, or nothing can be run with the data at hand.
+        """
+        project = load_project(root, given)
+        suite = load_suite(project.suite, root)
+        if project.seeds is not None:
+            suite = suite.model_copy(update={"seeds": project.seeds})
+        cards = load_catalog(root / "datasets.yaml")
+        _check_domains(suite, cards, root)
+        suite, notices = _possible(suite, project, cards, dry_run=dry_run)
+        plan = cls(project, suite, cards, load_weights(root), tuple(load_yaml(root / "variants.yaml")), notices, root)
+        plan._check_runs()
+        return plan
+
+    @property
+    def synthetic(self) -> list[str]:
+        """Data sets that are rendered here."""
+        return [code for code, card in self.cards.items() if card.synthetic is not None]
+
+    @property
+    def real(self) -> list[str]:
+        """Data sets that are imported."""
+        return [code for code, card in self.cards.items() if card.synthetic is None]
+
+    @property
+    def weights_fetched(self) -> list[str]:
+        """Networks that come from elsewhere."""
+        return [name for name, card in self.weights.items() if card.source != "demo"]
+
+    @property
+    def diffusion_image_size(self) -> int:
+        """Pixels of the suite's diffusion view, which the cached latents share."""
+        return self.settings(self.suite.variants[0], self.suite.source_sets[0]).diffusion_image_size
+
+    def weights_made_here(self, kind: str) -> list[str]:
+        """Networks of a kind that the workflow pre-trains itself."""
+        return [name for name, card in self.weights.items() if card.source == "demo" and card.kind == kind]
+
+    def recipe(self, name: str) -> EncoderPretraining | DiffusionPretraining:
+        """Pre-training settings of one of the demo's networks."""
+        return self.weights[name].recipe()
+
+    def recipe_text(self, name: str) -> str:
+        """The same as text, for Snakemake's params."""
+        return self.recipe(name).model_dump_json()
+
+    def card_text(self, code: str) -> str:
+        """A data set's card as text, for Snakemake's params."""
+        return self.cards[code].model_dump_json()
+
+    def import_source(self, code: str) -> str:
+        """Where the archive or folder of a data set lies, or the folder where it is expected."""
+        return str(locate(self.cards[code], Path(self.project.data_root)) or self.project.data_root)
+
+    def settings(self, variant: str, sources: str) -> Settings:
+        """Merged settings of one run."""
+        return run_settings(self.suite, variant, sources, self.root)
+
+    def is_paired(self, variant: str) -> bool:
+        """Whether a variant's scores are compared with the baseline's."""
+        return variant in self.suite.variants and variant != BASELINE and BASELINE in self.suite.variants
+
+    def scores(self, protocol: str) -> list[str]:
+        """Score files that a protocol's records are made of."""
+        suite, paths = self.project.suite, []
+        cells = self.suite.protocols[protocol]
+        for target in dict.fromkeys(target for targets in cells.values() for target in targets):
+            for reference in self.suite.references:
+                paths.append(f"results/{suite}/scores/{reference}/{NO_SOURCES}/seed0/{target}.json")
+        for sources, targets in cells.items():
+            for variant in self.suite.variants:
+                for seed in self.suite.seeds:
+                    folder = f"results/{suite}/scores/{variant}/{sources}/seed{seed}"
+                    paths += [f"{folder}/{target}.json" for target in targets]
+        return paths
+
+    @staticmethod
+    def pattern(names: Iterable[str]) -> str:
+        """Regular expression that matches exactly these names; none matches nothing that exists."""
+        return "|".join(re.escape(name) for name in names) or "no-such-name"
+
+    def _check_runs(self) -> None:
+        for sources, variant in product(self.suite.source_sets, self.suite.variants):
+            chosen = self.settings(variant, sources)
+            for name in (chosen.encoder_weights, chosen.diffusion_weights):
+                if name not in self.weights:
+                    raise ConfigError(
+                        f"unknown weights '{name}'; {self.root}/weights.yaml has: {', '.join(self.weights)}"
+                    )
+
+
+def _check_domains(suite: Suite, cards: Mapping[str, Card], root: Path) -> None:
+    unknown = [code for code in suite.domains if code not in cards]
+    if unknown:
+        raise ConfigError(f"unknown data set '{unknown[0]}'; {root}/datasets.yaml has: {', '.join(cards)}")
+    order = list(cards)
+    for cells in suite.protocols.values():
+        for sources in cells:
+            codes = split_sources(sources)
+            if codes != sorted(codes, key=order.index):
+                right = "+".join(sorted(codes, key=order.index))
+                raise ConfigError(f"sources '{sources}' are not in the order of the cards; write '{right}'")
+
+
+def _possible(
+    suite: Suite, project: Project, cards: Mapping[str, Card], *, dry_run: bool
+) -> tuple[Suite, tuple[str, ...]]:
+    root = Path(project.data_root)
+    real = [code for code in suite.domains if cards[code].synthetic is None]
+    missing = {code: why for code in real if (why := _why_missing(cards[code], root, project.accept_withdrawn))}
+    if not missing:
+        return suite, ()
+    notices = tuple(f"{code}: {why}" for code, why in missing.items())
+    if len(missing) == len(real):
+        if dry_run:
+            return suite, (*notices, "No data set of this suite is at hand: this plan shows the whole suite.")
+        raise ConfigError("no data set of this suite is at hand. " + " ".join(notices))
+    protocols = {name: _without(cells, set(missing)) for name, cells in suite.protocols.items()}
+    kept = {name: cells for name, cells in protocols.items() if cells}
+    if not kept:
+        raise ConfigError("no protocol of this suite is possible with the data at hand. " + " ".join(notices))
+    changes = {
+        "domains": tuple(code for code in suite.domains if code not in missing),
+        "protocols": kept,
+        "tables": {name: table for name, table in suite.tables.items() if table.protocol in kept},
+        "figures": {name: figure for name, figure in suite.figures.items() if figure.protocol in kept},
+    }
+    return suite.model_copy(update=changes), (*notices, "Cells that need them are left out of this plan.")
+
+
+def _without(cells: Mapping[str, tuple[str, ...]], missing: set[str]) -> dict[str, tuple[str, ...]]:
+    kept = {}
+    for sources, targets in cells.items():
+        present = tuple(target for target in targets if target not in missing)
+        if present and not missing.intersection(split_sources(sources)):
+            kept[sources] = present
+    return kept
+
+
+def _why_missing(card: Card, root: Path, accepted: Iterable[str]) -> str:
+    if card.status == "withdrawn" and card.code not in accepted:
+        return (
+            f"{card.name} is withdrawn and off; if you hold it lawfully, list it in accept_withdrawn of config/config.yaml, "
+            "or use suite paper-duke-free."
+        )
+    if Path(f"results/data/{card.code}.parquet").is_file() or locate(card, root) is not None:
+        return ""
+    if not root.is_dir():
+        return f"data_root '{root}' does not exist; create it, or set data_root in config/config.yaml."
+    return f"{card.name} is not in data_root '{root}'; `dcac data status` says how to get it."

@@ -1,0 +1,118 @@
+"""What stands in a table's cells: means over seeds, published numbers, paired differences."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from dcac.evaluation.statistics import mean_and_sd
+
+METRIC_NAMES = {"mAP": "mAP", "rank1": "R1"}
+METRICS = tuple(METRIC_NAMES)
+MARKS = {"uses-target-data": "†", "input>256x128": "‡"}
+PUBLISHED_COUNTERPART = {"baseline": "DCAC baseline", "dcac": "DCAC"}
+CELLS_PER_BLOCK = 6  # the paper's Tables 2 and 3 have as many
+
+
+class Cell(NamedTuple):
+    """One column pair: what was learnt from, and what was scored."""
+
+    sources: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.sources} → {self.target}"
+
+
+class Value(NamedTuple):
+    """A number of a table, in percent."""
+
+    mean: float
+    sd: float | None  # sample standard deviation over seeds; None for a single number
+    n: int  # seeds; 0 for a published number
+
+
+@dataclass
+class Row:
+    """One method's numbers."""
+
+    name: str
+    kind: str  # published, reference, ours
+    values: dict[tuple[Cell, str], Value] = field(default_factory=dict)
+
+
+def blocks(protocol: Mapping[str, Sequence[str]]) -> list[list[Cell]]:
+    """Group a protocol's cells into tables of at most six, keeping the targets of one source set together."""
+    groups: list[list[Cell]] = []
+    for sources, targets in protocol.items():
+        cells = [Cell(sources, target) for target in targets]
+        if groups and len(groups[-1]) + len(cells) <= CELLS_PER_BLOCK:
+            groups[-1] += cells
+        else:
+            groups.append(cells)
+    return groups
+
+
+def own_rows(
+    records: pd.DataFrame, cells: Sequence[Cell], order: Sequence[str], labels: Mapping[str, str]
+) -> list[Row]:
+    """Average our runs over seeds; references, which learn from no source, repeat in every column of their target."""
+    rows = []
+    for variant in order:
+        mine = records[records["variant"] == variant]
+        learnt = not (mine["sources"] == "none").all()
+        row = Row(labels.get(variant, variant), "ours" if learnt else "reference")
+        for cell in cells:
+            found = mine[(mine["target"] == cell.target) & (mine["sources"] == (cell.sources if learnt else "none"))]
+            for metric in METRICS if len(found) else ():
+                mean, sd, n = mean_and_sd((100 * found.sort_values("seed")[metric]).tolist())
+                row.values[cell, metric] = Value(mean, sd, n)
+        rows.append(row)
+    return rows
+
+
+def published_rows(path: Path, origins: Sequence[str], cells: Sequence[Cell]) -> list[Row]:
+    """Read other methods' numbers for these cells, in the paper's row order, marked † and ‡ as there."""
+    table = pd.read_csv(path, na_values=["unknown", "not reported"])
+    table = table[table["origin"].isin(origins)].sort_values("order")
+    rows: dict[str, Row] = {}
+    for entry in table.itertuples():
+        cell = Cell(entry.sources, entry.target)
+        if cell not in cells:
+            continue
+        row = rows.setdefault(entry.method, Row(entry.method, "published"))
+        for metric in METRICS:
+            value = getattr(entry, metric)
+            if pd.notna(value):
+                row.values[cell, metric] = Value(float(value), None, 0)
+        marks = "".join(mark for flag, mark in MARKS.items() if flag in str(entry.flags).split(";"))
+        row.name = entry.method + (f" {marks}" if marks else "")
+    return list(rows.values())
+
+
+def differences_to_paper(rows: Sequence[Row], labels: Mapping[str, str]) -> list[Row]:
+    """Subtract the paper's own rows from ours, where both exist."""
+    by_name = {row.name: row for row in rows if row.kind == "published"}
+    found = []
+    for variant, published in PUBLISHED_COUNTERPART.items():
+        ours = next((row for row in rows if row.kind == "ours" and row.name == labels.get(variant, variant)), None)
+        if ours is None or published not in by_name:
+            continue
+        theirs = by_name[published].values
+        values = {key: Value(v.mean - theirs[key].mean, None, v.n) for key, v in ours.values.items() if key in theirs}
+        found.append(Row(f"{ours.name} − paper", "difference", values))
+    return found
+
+
+def paired_differences(records: pd.DataFrame, variant: str, baseline: str) -> pd.DataFrame:
+    """Subtract the baseline from a variant, seed by seed: percent points, one row a cell and seed."""
+    keys = ["sources", "target", "seed"]
+    verdicts = [f"{metric}_verdict" for metric in METRICS]
+    mine = records[records["variant"] == variant][[*keys, *METRICS, *verdicts]]
+    theirs = records[records["variant"] == baseline][[*keys, *METRICS]]
+    joined = mine.merge(theirs, on=keys, suffixes=("", "_baseline"))
+    for metric in METRICS:
+        joined[f"{metric}_difference"] = 100 * (joined[metric] - joined[f"{metric}_baseline"])
+    return joined

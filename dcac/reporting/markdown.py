@@ -1,0 +1,77 @@
+"""Tables as a Markdown page."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from tabulate import tabulate
+
+from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.ranking import BEST, places, shown
+
+if TYPE_CHECKING:
+    from dcac.reporting.tables import Page
+
+DIAGNOSTIC_NAMES = {
+    "variant": "method",
+    "sources": "trained on",
+    "gradient_id": "‖∇ ID‖",
+    "gradient_prototype": "‖∇ prototype‖",
+    "gradient_noise": "‖∇ noise‖",
+    "cosine_noise": "cos(noise, others)",
+    "p_max": "mean max p",
+    "p_entropy": "entropy of p (nats)",
+    "noise_own": "noise loss, own",
+    "noise_null": "null",
+    "noise_other": "other",
+}
+DIAGNOSTICS_NOTE = (
+    "Conditioning diagnostics of the last epoch, mean over seeds: norm of each unweighted loss term's gradient at the encoder's "
+    "features, cosine between the noise term and the sum of the others, sharpness of p, and the noise loss of held-out people under "
+    "their own condition, an uninformative one, and another image's."
+)
+
+
+def markdown_page(page: "Page") -> str:
+    """Write the whole page: blocks, summary, diagnostics, notes."""
+    parts = [f"# {page.title}", page.notes[0]]
+    parts += [block(cells, rows) for cells, rows in page.blocks]
+    if len(page.summary):
+        parts += ["**Mean over all cells** (differences are paired by seed)", grid(page.summary)]
+    parts += page.notes[1:]
+    if len(page.diagnostics):
+        parts += [DIAGNOSTICS_NOTE, grid(page.diagnostics.rename(columns=DIAGNOSTIC_NAMES).map(compact))]
+    if any(mark in row.name for _, rows in page.blocks for row in rows for mark in "†‡"):
+        parts.append("† uses target data. ‡ input larger than 256 × 128. – not reported.")
+    return "\n\n".join(parts) + "\n"
+
+
+def block(cells: list[Cell], rows: list[Row]) -> str:
+    """Write one block: a row a method, mAP and R1 of every cell."""
+    columns = [(cell, metric) for cell in cells for metric in METRICS]
+    ranked = {column: places(rows, *column) for column in columns}
+    body = []
+    for row in rows:
+        sign = row.kind == "difference"
+        line = [marked(shown(row.values.get(c), sign=sign), ranked[c].get(row.name)) for c in columns]
+        body.append([row.name, *line])
+    headers = ["method", *(f"{cell} {METRIC_NAMES[metric]}" for cell, metric in columns)]
+    return tabulate(body, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def marked(text: str, place: str | None) -> str:
+    """Set the best number bold and the second underlined."""
+    if place is None:
+        return text
+    return f"**{text}**" if place == BEST else f"<u>{text}</u>"
+
+
+def grid(table: pd.DataFrame) -> str:
+    """Write a data frame of finished texts."""
+    return tabulate(table.values.tolist(), headers=list(table.columns), tablefmt="github", disable_numparse=True)
+
+
+def compact(value: object) -> str:
+    """Write a diagnostic with three significant digits; a missing one as –."""
+    if isinstance(value, str):
+        return value
+    return "–" if pd.isna(value) else f"{value:.3g}"

@@ -1,0 +1,54 @@
+"""Collect score files into one record file: a row a score. In: score JSONs. Out: records.csv."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from dcac.provenance import atomic
+
+NAMES = ("suite", "variant", "sources", "target", "seed")
+SCORES = ("mAP", "mINP", "rank1", "rank5", "rank10", "num_query", "num_gallery", "num_valid_queries", "num_ids")
+DIAGNOSTICS = (
+    "gradient_id",
+    "gradient_prototype",
+    "gradient_noise",
+    "cosine_noise",
+    "p_max",
+    "p_entropy",
+    "noise_own",
+    "noise_null",
+    "noise_other",
+)
+log = logging.getLogger(__name__)
+
+
+def run(*, scores: Sequence[Path], out: Path) -> None:
+    """Write the records of the given scores, sorted by name."""
+    table = pd.DataFrame([record(json.loads(path.read_text(encoding="utf-8"))) for path in scores])
+    with atomic(out) as temporary:
+        table.sort_values(list(NAMES), kind="stable").to_csv(temporary, index=False)
+    log.info("%s: %d records", out, len(table))
+
+
+def record(score: dict) -> dict:
+    """Flatten one score file into one row; shares stay in 0..1, the CMC curve is a JSON list."""
+    meta, against = score["meta"], score.get("against")
+    row = {name: meta[name] for name in NAMES}
+    row |= {name: score[name] for name in SCORES}
+    for metric in ("mAP", "rank1"):
+        row[f"{metric}_low"], row[f"{metric}_high"] = score["interval"][metric]
+        row[f"{metric}_verdict"] = against["difference"][metric]["verdict"] if against else ""
+    row["cmc"] = json.dumps(score["cmc"])
+    row |= {name: (meta.get("diagnostics") or {}).get(name) for name in DIAGNOSTICS}
+    data = meta.get("data") or {}
+    row |= {"data_version": data.get("version"), "data_variant": data.get("variant"), "standard": data.get("standard")}
+    row["code"] = json.dumps({**meta["code"], "score": score["code"]}, sort_keys=True)
+    return row
+
+
+def read_records(path: Path) -> pd.DataFrame:
+    """Read a record file; the word `none` is a source name, not a missing value."""
+    return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in (*SCORES, *DIAGNOSTICS)})

@@ -1,0 +1,113 @@
+"""Every hyperparameter of one training run, as a closed and frozen model."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Closed(BaseModel):
+    """Base of all configuration models: frozen, and no unknown key passes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Settings(Closed):
+    """The settings of one run; meanings, units and sources stand beside the values in `config/base`."""
+
+    # input views
+    image_height: Count
+    image_width: Count
+    pixel_mean: Share
+    pixel_std: Positive
+    flip_probability: Share
+    pad_pixels: Annotated[int, Field(ge=0)]
+    erasing_probability: Share
+    erasing_min_area: Share
+    erasing_max_area: Share
+    erasing_min_aspect: Positive
+    erasing_fill: float
+    # encoder
+    encoder_weights: str
+    freeze_patch_projection: bool
+    classifier_std: Positive
+    # losses
+    id_weight: NonNegative
+    label_smoothing: Share
+    prototype_weight: NonNegative
+    prototype_temperature: Positive
+    prototype_momentum: Share
+    prototype_update: Literal["hard", "all"]
+    prototype_rebuild: Literal["epoch", "once"]
+    noise_weight: NonNegative
+    # conditioning
+    condition: Literal["fc", "pcl", "fc+pcl", "feature", "hard"]
+    condition_temperature: Positive
+    bottleneck: Literal["embedding", "silu", "bn", "bn+silu", "condition_net"]
+    prompt_std: Positive
+    prompt_lr_multiplier: Positive
+    # diffusion
+    diffusion: Literal["none", "lora", "all", "freeze"]
+    diffusion_weights: str
+    diffusion_image_size: Count
+    lora_rank: Count
+    lora_alpha: Positive
+    lora_ffn_output: bool
+    lora_cross_attention_qk: Literal["drop", "keep"]
+    lora_lr_multiplier: Positive
+    # sampler and schedule
+    identities_per_batch: Count
+    images_per_identity: Count
+    epochs: Count
+    learning_rate: Positive
+    weight_decay: NonNegative
+    adam_beta1: Share
+    adam_beta2: Share
+    warmup_epochs: Annotated[int, Field(ge=0)]
+    warmup_factor: Share
+    decay_epochs: tuple[Count, ...]
+    decay_factor: Share
+    precision: Literal["fp32", "bf16", "fp16"]
+    # report
+    diagnostic_images: Count
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        if self.erasing_min_area > self.erasing_max_area:
+            raise ValueError(
+                f"erasing_min_area {self.erasing_min_area} exceeds erasing_max_area {self.erasing_max_area}; swap them"
+            )
+        if any(epoch <= self.warmup_epochs for epoch in self.decay_epochs):
+            raise ValueError(
+                f"decay_epochs {list(self.decay_epochs)} must all lie after warmup_epochs {self.warmup_epochs}"
+            )
+        return self
+
+
+class EncoderPretraining(Closed):
+    """How the demo's encoder is made, on a domain with captions."""
+
+    data: str
+    epochs: Count
+    batch: Count
+    learning_rate: Positive
+    seed: int
+
+
+class DiffusionPretraining(Closed):
+    """How the demo's latent diffusion model is made, on a domain with captions."""
+
+    data: str
+    image_size: Count
+    batch: Count
+    autoencoder_steps: Count
+    autoencoder_learning_rate: Positive
+    unet_steps: Count
+    unet_learning_rate: Positive
+    unet_channels: tuple[Count, Count]
+    context_width: Count
+    seed: int

@@ -1,0 +1,1 @@
+"""Losses, prototype memory, training loop and its checkpoints."""

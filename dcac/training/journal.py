@@ -1,0 +1,51 @@
+"""The run's log, and the signal that asks it to stop."""
+
+import json
+import logging
+import signal
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+class Journal:
+    """The run's log: one JSON object a line, cut back to the last checkpoint on resume."""
+
+    def __init__(self, path: Path, size: int):
+        self.path = path
+        with path.open("a") as stream:
+            stream.truncate(size)
+        self.size = size
+
+    def write(self, line: dict) -> None:
+        """Append one line and flush it."""
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self.size = self.path.stat().st_size
+        log.info("%s", " ".join(f"{key}={_short(value)}" for key, value in line.items() if not isinstance(value, dict)))
+
+    def last_epoch(self) -> dict:
+        """Return the last epoch's line, without its times."""
+        lines = [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+        last = [line for line in lines if line["event"] == "epoch"][-1]
+        return {k: v for k, v in last.items() if k not in ("event", "seconds", "images_per_second")}
+
+
+class Stopped(RuntimeError):
+    """The run was asked to stop; its state is saved."""
+
+
+class StopSignal:
+    """Remember that SIGTERM or SIGUSR1 came, so that the step under way can end and be saved."""
+
+    def __init__(self):
+        self.asked = ""
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _frame) -> None:
+        self.asked = signal.Signals(number).name
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,96 @@
+"""Train one run: a source set, a variant, a seed.
+
+In: settings, normalised files, cached latents, pre-trained networks. Out: weights.safetensors, log.jsonl, run.json.
+Typing the same command again continues where it stopped.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from dcac.config import load_settings
+from dcac.data.store import read_manifest
+from dcac.model.dcac import DCAC
+from dcac.provenance import atomic, environment, fingerprint, write_json
+from dcac.settings import Settings
+from dcac.training import state
+from dcac.training.trainer import Trainer, device_name
+
+log = logging.getLogger(__name__)
+
+
+def run(
+    *,
+    config: Path,
+    stores: Sequence[Path],
+    latents: Sequence[Path],
+    encoder: Path,
+    prior: Path | None,
+    seed: int,
+    out: Path,
+    device: str,
+) -> None:
+    """Train to the last epoch, or continue a training that was interrupted.
+
+    Args:
+        config: merged settings of the run.
+        stores: normalised files of the sources, in the order of their codes.
+        latents: their cached moments; empty for the baseline.
+        encoder: folder of the pre-trained encoder.
+        prior: folder of the latent diffusion model; None for the baseline.
+        seed: names every random draw of the run.
+        out: folder of the results; the resume state lies beside it in `{out}.state`.
+        device: `cpu` or `cuda`.
+
+    Raises:
+        Stopped: on SIGTERM or SIGUSR1, after saving.
+    """
+    settings = load_settings(config)
+    facts = _facts(settings, stores, encoder, prior, seed)
+    identity = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    if _finished(out, identity):
+        log.info("%s is complete already", out)
+        return
+    folder = out.with_name(out.name + ".state")
+    with state.locked(folder):
+        trainer = Trainer(settings, stores, latents, encoder, prior, seed=seed, device=device)
+        summary = trainer.fit(
+            folder, identity, header={**facts, "environment": environment(), "device": device_name(device)}
+        )
+        _publish(trainer.model, folder, out, {**facts, "identity": identity, **summary})
+    shutil.rmtree(folder)
+
+
+def _facts(settings: Settings, stores: Sequence[Path], encoder: Path, prior: Path | None, seed: int) -> dict:
+    data = {path.stem: read_manifest(path)["sha256"] for path in stores}
+    networks = {folder.name: _weights_hash(folder) for folder in (encoder, prior) if folder is not None}
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "seed": seed,
+        "data": data,
+        "weights": networks,
+        "code": fingerprint("train"),
+    }
+
+
+def _weights_hash(folder: Path) -> str:
+    return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+
+
+def _finished(out: Path, identity: str) -> bool:
+    report = out / "run.json"
+    return report.is_file() and json.loads(report.read_text(encoding="utf-8"))["identity"] == identity
+
+
+def _publish(model: DCAC, folder: Path, out: Path, report: dict) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.contiguous().cpu() for name, value in state.learnt_state(model).items()}
+    with atomic(out / "weights.safetensors") as temporary:
+        save_file(tensors, temporary, metadata={"identity": report["identity"]})
+    shutil.copyfile(folder / "log.jsonl", out / "log.jsonl")
+    write_json(out / "run.json", report)

@@ -1,0 +1,35 @@
+"""The two Re-ID losses."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def id_loss(logits: Tensor, labels: Tensor, *, smoothing: float) -> Tensor:
+    """Cross-entropy against smoothed labels q = (1 - eps) [j = y] + eps / N.
+
+    Args:
+        logits: s [B, N].
+        labels: int64 [B].
+        smoothing: eps, share.
+
+    Source:
+        method.md section 2.
+    """
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+
+def prototype_loss(direction: Tensor, labels: Tensor, memory: Tensor, *, temperature: float) -> Tensor:
+    """Contrast each image with all prototypes: cross-entropy of z_hat M^T / tau_m.
+
+    Args:
+        direction: z_hat [B, D], unit length.
+        memory: M [N, D], unit rows, as it was before this step's update.
+        temperature: tau_m.
+
+    Source:
+        L_pcl of method.md section 2; logits in float32 under autocast too, because tau_m magnifies their rounding.
+    """
+    with torch.autocast(direction.device.type, enabled=False):
+        logits = direction.float() @ memory.T / temperature
+    return F.cross_entropy(logits, labels)

@@ -1,0 +1,178 @@
+"""Pre-train the demo's latent diffusion model on the broad synthetic domain: a stand-in for Stable Diffusion.
+
+In: the broad normalised file. Out: a folder in the diffusers layout (vae, unet, scheduler). Like Stable Diffusion, the
+U-Net is conditioned on captions with drop-out; here a caption is one token, made from the renderer's attributes.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+
+from dcac.data.images import decode
+from dcac.data.store import read_split
+from dcac.model.diffusion import DiffusionPrior, use_single_token
+from dcac.model.latents import encode, sample
+from dcac.provenance import environment, fingerprint, manifest, write_json
+from dcac.seeding import torch_generator
+from dcac.settings import DiffusionPretraining
+
+KL_WEIGHT = 1.0e-4  # of the autoencoder's prior; latent-diffusion practice: small, so that latents stay informative
+CAPTION_DROPOUT = 0.2  # share of captions replaced by the learnt null token; demo.md section 3
+HELD_OUT_SHARE = 0.05  # of the images are never trained on, for the reported losses
+log = logging.getLogger(__name__)
+
+
+def build_autoencoder() -> AutoencoderKL:
+    """Make the small VAE: a factor of 4 in each direction, 4 channels."""
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(8, 16, 32),
+        layers_per_block=1,
+        latent_channels=4,
+        norm_num_groups=8,
+        mid_block_add_attention=False,
+        sample_size=32,
+    )
+
+
+def build_unet(*, sample_size: int, channels: tuple[int, int], context: int) -> UNet2DConditionModel:
+    """Make the small U-Net with cross-attention at both levels."""
+    return UNet2DConditionModel(
+        sample_size=sample_size,
+        in_channels=4,
+        out_channels=4,
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=channels,
+        layers_per_block=1,
+        cross_attention_dim=context,
+        attention_head_dim=8,
+        norm_num_groups=8,
+    )
+
+
+def build_scheduler() -> DDPMScheduler:
+    """Make Stable Diffusion's noise schedule."""
+    return DDPMScheduler(
+        beta_start=8.5e-4, beta_end=0.012, beta_schedule="scaled_linear", num_train_timesteps=1000, clip_sample=False
+    )
+
+
+class CaptionEncoder(nn.Module):
+    """Turn attributes [B, A] into one context token [B, 1, width]; a learnt token stands for no caption."""
+
+    def __init__(self, attributes: int, width: int):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(attributes, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
+        self.null = nn.Parameter(torch.randn(width))
+
+    def forward(self, captions: Tensor, dropped: Tensor) -> Tensor:
+        """Encode captions; `dropped` bool [B] marks those replaced by the null token."""
+        return torch.where(dropped[:, None], self.null, F.layer_norm(self.layers(captions), self.null.shape))[:, None]
+
+
+def train_autoencoder(images: Tensor, settings: DiffusionPretraining, device: str) -> AutoencoderKL:
+    """Fit the VAE on images in -1..1 [M, 3, S, S]; afterwards its latents have unit variance under `scaling_factor`."""
+    vae = build_autoencoder().to(device)
+    optimiser = torch.optim.AdamW(vae.parameters(), lr=settings.autoencoder_learning_rate, fused=True)
+    rate, steps = settings.autoencoder_learning_rate, settings.autoencoder_steps
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.05)
+    generator = torch_generator(settings.seed, "autoencoder")
+    for step in range(steps):
+        chosen = torch.randint(len(images), (settings.batch,), generator=generator)
+        batch = images[chosen].to(device)
+        posterior = vae.encode(batch).latent_dist
+        noise = torch.randn(posterior.mean.shape, generator=generator).to(device)
+        rebuilt = vae.decode(posterior.mean + posterior.std * noise).sample
+        error = F.mse_loss(rebuilt, batch)
+        loss = error + KL_WEIGHT * posterior.kl().mean() / batch[0].numel() * 100
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if (step + 1) % 50 == 0:
+            log.info("autoencoder step %d of %d: squared error %.4f", step + 1, steps, error.item())
+    return vae.eval()
+
+
+def train_unet(
+    moments: Tensor, captions: Tensor, scale: float, settings: DiffusionPretraining, device: str
+) -> tuple[DiffusionPrior, dict]:
+    """Fit the U-Net to predict noise under captions; return it with its held-out losses under own, null and other captions."""
+    size, held_out = moments.shape[-1], round(HELD_OUT_SHARE * len(moments))
+    unet = build_unet(sample_size=size, channels=settings.unet_channels, context=settings.context_width)
+    prior = DiffusionPrior(use_single_token(unet), build_scheduler().alphas_cumprod).to(device)
+    text = CaptionEncoder(captions.shape[1], settings.context_width).to(device)
+    optimiser = torch.optim.AdamW([*prior.parameters(), *text.parameters()], lr=settings.unet_learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.unet_learning_rate, total_steps=settings.unet_steps, pct_start=0.05
+    )
+    generator, sum_loss = torch_generator(settings.seed, "unet"), 0.0
+    for step in range(settings.unet_steps):
+        chosen = torch.randint(held_out, len(moments), (settings.batch,), generator=generator)
+        dropped = torch.rand(settings.batch, generator=generator) < CAPTION_DROPOUT
+        loss = prior.loss_per_image(
+            **_draw(moments[chosen], scale, generator, device),
+            context=text(captions[chosen].to(device), dropped.to(device)),
+        ).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        sum_loss += loss.item()
+        if (step + 1) % 50 == 0:
+            log.info("U-Net step %d of %d: noise loss %.4f", step + 1, settings.unet_steps, sum_loss / 50)
+            sum_loss = 0.0
+    return prior, _held_out(prior, text, moments[:held_out], captions[:held_out], scale, device)
+
+
+@torch.no_grad()
+def _held_out(
+    prior: DiffusionPrior, text: CaptionEncoder, moments: Tensor, captions: Tensor, scale: float, device: str
+) -> dict:
+    draw = _draw(moments, scale, torch_generator(0, "held-out"), device)
+    none, captions = torch.zeros(len(moments), dtype=torch.bool, device=device), captions.to(device)
+    contexts = {
+        "own": text(captions, none),
+        "null": text(captions, ~none),
+        "other": text(captions.roll(len(captions) // 2, 0), none),
+    }
+    return {
+        f"noise_{name}": prior.loss_per_image(**draw, context=token).mean().item() for name, token in contexts.items()
+    }
+
+
+def _draw(moments: Tensor, scale: float, generator: torch.Generator, device: str) -> dict[str, Tensor]:
+    shape = (len(moments), moments.shape[1] // 2, *moments.shape[2:])
+    clean = sample(moments, torch.randn(shape, generator=generator), scale)
+    noise = torch.randn(shape, generator=generator)
+    steps = torch.randint(0, 1000, (len(moments),), generator=generator)
+    return {"latents": clean.to(device), "noise": noise.to(device), "steps": steps.to(device)}
+
+
+def run(*, store: Path, settings: DiffusionPretraining, out: Path, device: str) -> None:
+    """Train the demo's autoencoder and U-Net and save them as a diffusers folder with a manifest."""
+    rows = read_split(store, "train")
+    pixels = decode(list(rows["data"]), height=settings.image_size, width=settings.image_size)
+    images = torch.from_numpy(pixels)
+    captions = torch.from_numpy(np.stack(rows["caption"]).astype(np.float32))
+    order = torch.randperm(len(images), generator=torch_generator(settings.seed, "order"))
+    images, captions = images[order], captions[order]
+    torch.manual_seed(settings.seed)
+    vae = train_autoencoder(images.float() / 127.5 - 1, settings, device)
+    moments = encode(vae, images.numpy(), device)
+    scale = 1 / sample(moments, torch.randn(moments[:, :4].shape), 1.0).std().item()
+    vae.register_to_config(scaling_factor=scale)
+    prior, held_out = train_unet(moments, captions, scale, settings, device)
+    log.info("held-out noise loss: %s", held_out)
+    vae.save_pretrained(out / "vae", safe_serialization=True)
+    prior.unet.save_pretrained(out / "unet", safe_serialization=True)
+    build_scheduler().save_pretrained(out / "scheduler")
+    notes = {"code": fingerprint("pretrain_diffusion"), "settings": settings.model_dump(mode="json"), **held_out}
+    write_json(out / "manifest.json", {"files": manifest(out), **notes, "environment": environment()})

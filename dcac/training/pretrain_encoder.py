@@ -1,0 +1,80 @@
+"""Pre-train the demo's encoder on captions of the broad synthetic domain: a stand-in for CLIP.
+
+In: the broad normalised file. Out: a folder in timm's layout. Images are contrasted with what a caption would say of the
+person (images of one person share it), and the attributes are regressed too; no identity labels are used otherwise.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import dcac.model.demo_vit  # noqa: F401  (registers the demo encoder with timm)
+from dcac.data.images import decode
+from dcac.data.store import read_split
+from dcac.data.views import draw_flips, draw_offsets, flip_and_crop, normalise
+from dcac.model.encoder import save_backbone
+from dcac.provenance import environment, fingerprint, manifest, write_json
+from dcac.seeding import torch_generator
+from dcac.settings import EncoderPretraining
+
+ARCHITECTURE = "vit_demo_conv16_128"
+IMAGE_SIZE = (128, 64)
+LOGIT_TEMPERATURE = 0.07  # CLIP's initial value
+log = logging.getLogger(__name__)
+
+
+class CaptionHeads(nn.Module):
+    """Project images and captions into one space, and regress the caption from the image."""
+
+    def __init__(self, feature: int, caption: int, hidden: int = 128, joint: int = 64):
+        super().__init__()
+        self.image = nn.Linear(feature, joint)
+        self.caption = nn.Sequential(nn.Linear(caption, hidden), nn.GELU(), nn.Linear(hidden, joint))
+        self.attributes = nn.Linear(feature, caption)
+
+    def loss(self, feature: Tensor, caption: Tensor, person: Tensor) -> Tensor:
+        """Contrast images with captions, all images of a person being positives, plus attribute regression."""
+        logits = (
+            F.normalize(self.image(feature), dim=1) @ F.normalize(self.caption(caption), dim=1).T / LOGIT_TEMPERATURE
+        )
+        target = (person[:, None] == person[None]).float()
+        target = target / target.sum(dim=1, keepdim=True)
+        contrast = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+        return contrast + F.mse_loss(self.attributes(feature), caption) * caption.shape[1] / 10
+
+
+def run(*, store: Path, settings: EncoderPretraining, out: Path, device: str) -> None:
+    """Train the demo encoder and save it as a timm folder with a manifest."""
+    rows = read_split(store, "train")
+    images = torch.from_numpy(decode(list(rows["data"]), height=IMAGE_SIZE[0], width=IMAGE_SIZE[1]))
+    captions = torch.from_numpy(np.stack(rows["caption"]).astype(np.float32))
+    persons = torch.from_numpy(rows["pid"].to_numpy(dtype=np.int64))
+    torch.manual_seed(settings.seed)
+    encoder = timm.create_model(ARCHITECTURE).to(device)
+    heads = CaptionHeads(encoder.num_features, captions.shape[1]).to(device)
+    optimiser = torch.optim.AdamW([*encoder.parameters(), *heads.parameters()], lr=settings.learning_rate, fused=True)
+    steps = settings.epochs * (len(images) // settings.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps, pct_start=0.1)
+    for epoch in range(settings.epochs):
+        generator = torch_generator(settings.seed, "pretrain_encoder", epoch)
+        order, total = torch.randperm(len(images), generator=generator), 0.0
+        for chosen in order[: len(order) // settings.batch * settings.batch].split(settings.batch):
+            batch = flip_and_crop(
+                images[chosen], draw_flips(len(chosen), 0.5, generator), draw_offsets(len(chosen), 5, generator), 5
+            )
+            feature = encoder(normalise(batch.to(device), mean=0.5, std=0.5))
+            loss = heads.loss(feature, captions[chosen].to(device), persons[chosen].to(device))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            total += loss.item()
+        log.info("epoch %d of %d: loss %.3f", epoch + 1, settings.epochs, total * settings.batch / len(images))
+    save_backbone(encoder, out, architecture=ARCHITECTURE)
+    notes = {"code": fingerprint("pretrain_encoder"), "settings": settings.model_dump(), "environment": environment()}
+    write_json(out / "manifest.json", {"files": manifest(out), **notes})

@@ -1,0 +1,198 @@
+"""One run's model, data and optimiser, and the step that moves them."""
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dcac.data.sampling import identity_batches
+from dcac.data.training_set import TrainingSet
+from dcac.data.views import test_view, train_view
+from dcac.model.conditioning import correlation
+from dcac.model.dcac import DCAC, DiffusionBatch
+from dcac.model.latents import sample
+from dcac.seeding import numpy_generator, torch_generator
+from dcac.settings import Settings
+from dcac.training import diagnostics, memory, state
+from dcac.training.journal import Journal, Stopped, StopSignal
+from dcac.training.losses import id_loss, prototype_loss
+from dcac.training.schedule import factor
+from dcac.training.setup import Latents, build_model, build_optimiser, load_data, load_held_out, load_latents
+
+EVALUATION_BATCH = 256  # images a forward pass of the memory build; source: authors' released code
+
+
+class Trainer:
+    """The parts of one run and the step that moves them."""
+
+    def __init__(self, settings: Settings, stores, latents, encoder, prior, *, seed: int, device: str):
+        self.settings, self.seed, self.device = settings, seed, torch.device(device)
+        self.data: TrainingSet = load_data(settings, stores)
+        self.images = torch.from_numpy(self.data.images)
+        self.labels = torch.from_numpy(self.data.labels)
+        self.model: DCAC = build_model(
+            settings, num_identities=self.data.num_identities, encoder=encoder, prior=prior, seed=seed
+        ).to(self.device)
+        self.optimiser = build_optimiser(self.model, settings)
+        self.latents: Latents | None = load_latents(latents, stores) if self.model.prior is not None else None
+        self.held_out = self._held_out(stores)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16" and device != "cpu")
+
+    def fit(self, folder: Path, identity: str, *, header: dict) -> dict:
+        """Run all remaining epochs; return what the run's report says of time, memory and diagnostics."""
+        progress = state.load(folder, identity, self.model, self.optimiser)
+        if progress.scaler:
+            self.scaler.load_state_dict(progress.scaler)
+
+        def save() -> None:
+            progress.scaler = self.scaler.state_dict()
+            state.save(folder, identity, self.model, self.optimiser, progress)
+
+        journal = Journal(folder / "log.jsonl", progress.log_bytes)
+        if not progress.log_bytes:
+            journal.write({"event": "start", **header})
+        stop = StopSignal()
+        started, report = time.perf_counter(), {}
+        for epoch in range(progress.epoch, self.settings.epochs + 1):
+            report = self._epoch(epoch, progress, journal, save, stop)
+            progress.epoch, progress.batch, progress.sums, progress.log_bytes = epoch + 1, 0, {}, journal.size
+            save()
+        if not report:  # stopped after the last checkpoint and before publishing
+            report = journal.last_epoch()
+        seconds = time.perf_counter() - started
+        journal.write({"event": "end", "seconds": round(seconds, 2), "peak_memory_bytes": peak_memory(self.device)})
+        return {"epoch": report, "seconds": seconds, "peak_memory_bytes": peak_memory(self.device)}
+
+    def _epoch(self, epoch: int, progress: state.Progress, journal: "Journal", save, stop: "StopSignal") -> dict:
+        settings = self.settings
+        rate = factor(epoch, settings) * settings.learning_rate
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["multiplier"]
+        if progress.memory is None or (progress.batch == 0 and settings.prototype_rebuild == "epoch"):
+            progress.memory = self.build_memory()
+        progress.memory = progress.memory.to(self.device)
+        batches = identity_batches(
+            self.data.labels,
+            identities=settings.identities_per_batch,
+            images=settings.images_per_identity,
+            generator=numpy_generator(self.seed, "sampler", epoch),
+        )
+        self.model.train()
+        started, first = time.perf_counter(), progress.batch
+        for batch in range(first, len(batches)):
+            last = batch == len(batches) - 1
+            losses, report = self.step(batches[batch], f"{epoch}/{batch}", progress, diagnose=last)
+            progress.sums = {term: progress.sums.get(term, 0) + value for term, value in losses.items()}
+            progress.batch = batch + 1
+            if stop.asked and not last:
+                save()
+                raise Stopped(f"stopped by {stop.asked} in epoch {epoch}; the same command continues")
+        seconds = time.perf_counter() - started
+        if self.held_out is not None:
+            report |= diagnostics.held_out_noise_loss(self.model, self.held_out, progress.memory)
+        means = {term: float(total) / len(batches) for term, total in progress.sums.items()}
+        _check_finite(means, epoch)
+        images = batches[first:].size
+        line = {"epoch": epoch, "lr": rate, **{f"loss_{k}": v for k, v in means.items()}, **report}
+        journal.write(
+            {"event": "epoch", **line, "seconds": round(seconds, 2), "images_per_second": round(images / seconds, 1)}
+        )
+        return line
+
+    def step(
+        self, batch: np.ndarray, name: str, progress: state.Progress, *, diagnose: bool
+    ) -> tuple[dict[str, Tensor], dict]:
+        """Do one optimiser step; return the loss terms (detached) and, if asked, the gradient diagnostics."""
+        settings, chosen = self.settings, torch.from_numpy(batch)
+        images = train_view(self.images[chosen].to(self.device), settings, torch_generator(self.seed, "augment", name))
+        labels = self.labels[chosen].to(self.device)
+        with self._autocast():
+            embedding = self.model.reid(images)
+            terms = {
+                "id": id_loss(embedding.logits, labels, smoothing=settings.label_smoothing),
+                "prototype": prototype_loss(
+                    embedding.direction, labels, progress.memory, temperature=settings.prototype_temperature
+                ),
+            }
+            if self.model.prior is not None:
+                drawn = self._draw(chosen, name)
+                terms["noise"] = self.model.noise_loss(embedding, labels, progress.memory, drawn)
+        weights = {"id": settings.id_weight, "prototype": settings.prototype_weight, "noise": settings.noise_weight}
+        report = self._diagnose(terms, embedding, labels, progress.memory) if diagnose else {}
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(sum(weights[term] * value for term, value in terms.items())).backward()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        progress.memory = memory.update(
+            progress.memory,
+            embedding.direction,
+            labels,
+            momentum=settings.prototype_momentum,
+            images=settings.images_per_identity,
+            rule=settings.prototype_update,
+        )
+        return {term: value.detach() for term, value in terms.items()}, report
+
+    @torch.no_grad()
+    def build_memory(self) -> Tensor:
+        """Embed the whole training set with the test view and average per identity."""
+        self.model.eval()
+        chunks = []
+        for start in range(0, len(self.images), EVALUATION_BATCH):
+            batch = self.images[start : start + EVALUATION_BATCH].to(self.device)
+            chunks.append(self.model.reid.embed(test_view(batch, self.settings)))
+        return memory.build(torch.cat(chunks), self.labels.to(self.device), self.data.num_identities)
+
+    def _draw(self, chosen: Tensor, name: str) -> DiffusionBatch:
+        generator = torch_generator(self.seed, "diffusion", name)
+        moments = self.latents.train[chosen]
+        shape = (len(chosen), moments.shape[1] // 2, *moments.shape[2:])
+        clean = sample(moments, torch.randn(shape, generator=generator), self.latents.scaling_factor)
+        noise = torch.randn(shape, generator=generator)
+        steps = torch.randint(0, len(self.model.prior.alphas_cumprod), (len(chosen),), generator=generator)
+        return DiffusionBatch(clean.to(self.device), noise.to(self.device), steps.to(self.device))
+
+    def _diagnose(self, terms: dict[str, Tensor], embedding, labels: Tensor, prototypes: Tensor) -> dict[str, float]:
+        report = diagnostics.gradients(terms, embedding.feature, scale=self.scaler.get_scale())
+        if self.model.prior is not None and self.settings.condition != "feature":
+            report |= diagnostics.sharpness(correlation(embedding, labels, prototypes, self.settings).detach())
+        return report
+
+    def _held_out(self, stores: Sequence[Path]) -> diagnostics.HeldOut | None:
+        if self.model.prior is None:
+            return None
+        steps = len(self.model.prior.alphas_cumprod)
+        held_out = load_held_out(self.settings, stores, self.latents, steps, self.seed)
+        batch = DiffusionBatch(*(part.to(self.device) for part in held_out.batch))
+        return diagnostics.HeldOut(held_out.images.to(self.device), batch)
+
+    def _autocast(self):
+        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.settings.precision]
+        enabled = dtype is not torch.float32 and not (self.device.type == "cpu" and dtype is torch.float16)
+        return torch.autocast(self.device.type, dtype=dtype if enabled else None, enabled=enabled)
+
+
+def _check_finite(means: dict[str, float], epoch: int) -> None:
+    broken = {term: value for term, value in means.items() if not math.isfinite(value)}
+    if broken:
+        raise ValueError(
+            f"the losses {broken} of epoch {epoch} are not finite; lower learning_rate or use precision fp32"
+        )
+
+
+def device_name(device: str) -> str:
+    """Name the hardware: the CUDA device's product name, or cpu with its thread count."""
+    return torch.cuda.get_device_name() if device.startswith("cuda") else f"cpu, {torch.get_num_threads()} threads"
+
+
+def peak_memory(device: torch.device) -> int:
+    """Peak memory in bytes: of the device for CUDA, of the process otherwise."""
+    import resource
+
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

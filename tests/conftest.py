@@ -1,0 +1,154 @@
+"""A world small enough to train in seconds: data sets of two domains, an encoder and a latent diffusion model."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # spinning threads cost more than they bring at this size
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from dcac.data.store import Record, write_store
+from dcac.provenance import manifest, write_json
+from dcac.settings import Settings
+
+CONFIG = Path(__file__).parents[1] / "config"
+HEIGHT, WIDTH = 32, 16  # pixels
+TINY = {
+    "image_height": HEIGHT,
+    "image_width": WIDTH,
+    "pad_pixels": 2,
+    "diffusion_image_size": 32,
+    "lora_rank": 2,
+    "identities_per_batch": 8,
+    "images_per_identity": 2,
+    "epochs": 2,
+    "warmup_epochs": 1,
+    "decay_epochs": [2],
+    "learning_rate": 1.0e-3,
+    "diagnostic_images": 8,
+}
+ENCODER = {"patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2, "img_size": [HEIGHT, WIDTH]}
+
+
+@pytest.fixture(scope="session")
+def config_dir():
+    """The project's own configuration."""
+    return CONFIG
+
+
+@pytest.fixture(scope="session")
+def settings():
+    """Settings of a tiny DCAC run."""
+    base = yaml.safe_load((CONFIG / "base" / "demo.yaml").read_text(encoding="utf-8"))
+    return Settings.model_validate({**base, **TINY})
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory):
+    """The data set A: 16 people with 4 images each to train on, and 4 people as queries."""
+    return _write_domain(tmp_path_factory.mktemp("data") / "A.parquet", seed=1)
+
+
+@pytest.fixture(scope="session")
+def other_store(tmp_path_factory):
+    """The data set B, with other people under the same pids."""
+    return _write_domain(tmp_path_factory.mktemp("data") / "B.parquet", seed=2)
+
+
+@pytest.fixture(scope="session")
+def encoder_folder(tmp_path_factory):
+    """A ViT with a class token, a width of 24 and no head, in timm's layout."""
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    folder = tmp_path_factory.mktemp("encoder")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = timm.create_model("vit_tiny_patch16_224", num_classes=0, **ENCODER)
+    save_file(model.state_dict(), folder / "model.safetensors")
+    config = {"architecture": "vit_tiny_patch16_224", "num_classes": 0, "model_args": ENCODER}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    write_json(folder / "manifest.json", {"files": manifest(folder)})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prior_folder(tmp_path_factory):
+    """A random VAE and U-Net on 8 x 8 latents, in the diffusers layout."""
+    import torch
+    from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+
+    folder = tmp_path_factory.mktemp("prior")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        vae = AutoencoderKL(
+            down_block_types=("DownEncoderBlock2D",) * 3,
+            up_block_types=("UpDecoderBlock2D",) * 3,
+            block_out_channels=(8, 8, 8),
+            norm_num_groups=4,
+            mid_block_add_attention=False,
+            scaling_factor=0.7,
+        )
+        unet = UNet2DConditionModel(
+            sample_size=8,
+            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+            block_out_channels=(8, 16),
+            layers_per_block=1,
+            cross_attention_dim=12,
+            attention_head_dim=2,
+            norm_num_groups=4,
+        )
+    vae.save_pretrained(folder / "vae")
+    unet.save_pretrained(folder / "unet")
+    scheduler = DDPMScheduler(beta_start=8.5e-4, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False)
+    scheduler.save_pretrained(folder / "scheduler")
+    write_json(folder / "manifest.json", {"files": manifest(folder)})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def latents(store, prior_folder, settings):
+    """The cached moments of data set A."""
+    return _encode(store, prior_folder, settings)
+
+
+@pytest.fixture(scope="session")
+def other_latents(other_store, prior_folder, settings):
+    """The cached moments of data set B."""
+    return _encode(other_store, prior_folder, settings)
+
+
+def _encode(store: Path, prior: Path, settings: Settings) -> Path:
+    from dcac.model import latents
+
+    out = store.with_suffix(".safetensors")
+    latents.run(store=store, prior=prior, size=settings.diffusion_image_size, out=out, device="cpu")
+    return out
+
+
+def _write_domain(path: Path, *, seed: int) -> Path:
+    """Draw people as blocks of colour with a little noise: easy to tell apart, so that a small network can learn them."""
+    generator = np.random.default_rng(seed)
+    records = []
+    for pid in range(20):
+        blocks = generator.integers(0, 256, size=(4, 2, 3))
+        split = "train" if pid < 16 else "query"
+        for shot in range(4):
+            name = f"{split}/{pid:02d}_{shot}.png"
+            records.append(Record(split, pid, shot % 2, path.stem, name, _encode_png(blocks, generator)))
+    write_store(records, path, manifest={"dataset": path.stem, "version": "1"})
+    return path
+
+
+def _encode_png(blocks: np.ndarray, generator: np.random.Generator) -> bytes:
+    pixels = np.kron(blocks, np.ones((HEIGHT // 4, WIDTH // 2, 1))) + generator.normal(0, 10, size=(HEIGHT, WIDTH, 3))
+    stream = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(stream, format="PNG")
+    return stream.getvalue()

@@ -1,0 +1,147 @@
+"""Read and check the configuration; name what depends on it. No rules."""
+
+import os
+import sys
+
+if sys.version_info < (3, 11):
+    raise WorkflowError(
+        f"dcac needs Python 3.11 or newer, this is {sys.version.split()[0]}: make the environment with python3.11"
+    )
+try:
+    from dcac import config as dcac_config
+    from dcac.planning import Plan
+    from dcac.provenance import fingerprint
+except ImportError as error:
+    raise WorkflowError(
+        f"dcac is not installed in the environment of Snakemake ({error}): run `pip install -e .` first"
+    )
+
+try:
+    PLAN = Plan.read(given=config, dry_run=workflow.dryrun)
+except dcac_config.ConfigError as error:
+    raise WorkflowError(str(error))
+SUITE = PLAN.suite
+for line in PLAN.notices if workflow.is_main_process else ():
+    logger.warning(line)
+
+if "gpu" not in workflow.global_resources:  # without a limit, all GPU jobs of a machine would start at once
+    workflow.register_resource("gpu", max(1, len(os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(","))))
+
+GPU = 0 if SUITE.device == "cpu" else 1
+THREADS = 1 if SUITE.device == "cpu" else 8
+ENVIRONMENT = "../../envs/cpu.yaml" if SUITE.device == "cpu" else "../../envs/gpu.yaml"
+
+
+wildcard_constraints:
+    suite=PLAN.pattern([PLAN.project.suite]),
+    dataset=PLAN.pattern(PLAN.cards),
+    target=PLAN.pattern(PLAN.cards),
+    weights=PLAN.pattern(PLAN.weights),
+    prior=PLAN.pattern([name for name, card in PLAN.weights.items() if card.kind == "diffusion"]),
+    variant=PLAN.pattern(PLAN.variants),
+    reference="chance|histogram|pretrained",
+    sources=r"[A-Za-z0-9-]+(\+[A-Za-z0-9-]+)*",
+    seed=r"\d+",
+    protocol=PLAN.pattern(SUITE.protocols),
+    table=PLAN.pattern(SUITE.tables),
+    figure=PLAN.pattern(SUITE.figures or ["none"]),
+
+
+def repeated(option, paths):
+    """Words of a command line: the option once before each path."""
+    return [word for path in paths for word in (option, path)]
+
+
+def settings(wildcards):
+    """Settings of the run that the wildcards name."""
+    return PLAN.settings(wildcards.variant, wildcards.sources)
+
+
+def settings_text(wildcards):
+    """The same as text, so that a changed setting reruns exactly its runs."""
+    return dcac_config.dump_settings(settings(wildcards))
+
+
+def reference_settings():
+    """Settings that references share: image size and encoder."""
+    return PLAN.settings(SUITE.variants[0], SUITE.source_sets[0])
+
+
+def reference_encoder():
+    """Manifest of the encoder that references use."""
+    return f"results/weights/{reference_settings().encoder_weights}/manifest.json"
+
+
+def target_files(suffix):
+    """Normalised files, or their sidecars, of every target that some protocol of the suite scores."""
+    return [f"results/data/{code}.{suffix}" for code in SUITE.evaluated]
+
+
+def source_stores(wildcards):
+    """Normalised files of the run's sources."""
+    return [f"results/data/{code}.parquet" for code in dcac_config.split_sources(wildcards.sources)]
+
+
+def source_sidecars(wildcards):
+    """Their small sidecars, which decide whether a run is out of date."""
+    return [f"results/data/{code}.json" for code in dcac_config.split_sources(wildcards.sources)]
+
+
+def source_latents(wildcards):
+    """Cached latents of the run's sources; the baseline needs none."""
+    chosen = settings(wildcards)
+    if chosen.diffusion == "none":
+        return []
+    codes = dcac_config.split_sources(wildcards.sources)
+    return [f"results/latents/{code}-{chosen.diffusion_weights}.safetensors" for code in codes]
+
+
+def encoder_manifest(wildcards):
+    """Manifest of the run's pre-trained encoder."""
+    return f"results/weights/{settings(wildcards).encoder_weights}/manifest.json"
+
+
+def prior_manifest(wildcards):
+    """Manifest of the run's diffusion prior; the baseline needs none."""
+    chosen = settings(wildcards)
+    return [] if chosen.diffusion == "none" else [f"results/weights/{chosen.diffusion_weights}/manifest.json"]
+
+
+def paired_features(wildcards):
+    """The baseline's features of the same source, seed and target, for the paired bootstrap."""
+    if not PLAN.is_paired(wildcards.variant):
+        return []
+    return [
+        f"results/{wildcards.suite}/features/baseline/{wildcards.sources}/seed{wildcards.seed}/{wildcards.target}.npz"
+    ]
+
+
+def protocol_scores(wildcards):
+    """Every score that a protocol needs: runs and references."""
+    return PLAN.scores(wildcards.protocol)
+
+
+def protocol_of_table(wildcards):
+    """Records that a table is made of."""
+    return f"results/{PLAN.project.suite}/records/{SUITE.tables[wildcards.table].protocol}.csv"
+
+
+def protocol_of_figure(wildcards):
+    """Records that a figure is drawn from."""
+    return f"results/{PLAN.project.suite}/records/{SUITE.figures[wildcards.figure].protocol}.csv"
+
+
+def all_records():
+    """Records of every protocol that some table or figure uses."""
+    used = sorted({entry.protocol for entry in (*SUITE.tables.values(), *SUITE.figures.values())})
+    return expand("results/{suite}/records/{protocol}.csv", suite=PLAN.project.suite, protocol=used)
+
+
+def all_tables():
+    """Every table in every format."""
+    return expand("results/tables/{table}.{suffix}", table=SUITE.tables, suffix=["md", "tex", "csv"])
+
+
+def all_figures():
+    """Every figure in every format."""
+    return expand("results/figures/{figure}.{suffix}", figure=SUITE.figures, suffix=["pdf", "png"])

@@ -1,0 +1,102 @@
+"""Features and scores of every run and reference on every target."""
+
+
+rule extract:
+    """Extract the test features of a run on every target of the suite; one load of the model serves them all."""
+    input:
+        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
+        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
+        weights="results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors",
+        encoder=encoder_manifest,
+        sidecars=target_files("json"),
+        stores=ancient(target_files("parquet")),
+    output:
+        features=expand(
+            "results/{{suite}}/features/{{variant}}/{{sources}}/seed{{seed}}/{target}.npz", target=PLAN.suite.evaluated
+        ),
+    log:
+        "results/logs/extract/{suite}-{variant}-{sources}-seed{seed}.log",
+    benchmark:
+        "results/benchmarks/extract/{suite}-{variant}-{sources}-seed{seed}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=2000 if GPU == 0 else 16000,
+        runtime=60,
+    params:
+        stores=lambda wildcards, input: repeated("--store", input.stores),
+        device=SUITE.device,
+        code=fingerprint("extract"),
+    shell:
+        "dcac extract --run $(dirname {input.report:q})"
+        " --config {input.config:q}"
+        " --encoder $(dirname {input.encoder:q})"
+        " {params.stores:q}"
+        " --suite {wildcards.suite:q}"
+        " --variant {wildcards.variant:q}"
+        " --sources {wildcards.sources:q}"
+        " --seed {wildcards.seed}"
+        " --device {params.device}"
+        " --out $(dirname {output.features[0]:q}) > {log:q} 2>&1"
+
+
+rule reference:
+    """Extract the features of a reference on every target: chance, colour histogram, or the encoder not fine-tuned."""
+    input:
+        encoder=reference_encoder(),
+        sidecars=target_files("json"),
+        stores=ancient(target_files("parquet")),
+    output:
+        features=expand("results/{{suite}}/features/{{reference}}/none/seed0/{target}.npz", target=PLAN.suite.evaluated),
+    log:
+        "results/logs/reference/{suite}-{reference}.log",
+    benchmark:
+        "results/benchmarks/reference/{suite}-{reference}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=2000,
+        runtime=60,
+    params:
+        stores=lambda wildcards, input: repeated("--store", input.stores),
+        size=[reference_settings().image_height, reference_settings().image_width],
+        device=SUITE.device,
+        code=fingerprint("reference"),
+    shell:
+        "dcac reference {wildcards.reference:q}"
+        " --encoder $(dirname {input.encoder:q})"
+        " {params.stores:q}"
+        " --suite {wildcards.suite:q}"
+        " --device {params.device}"
+        " --out $(dirname {output.features[0]:q}) > {log:q} 2>&1"
+
+
+rule score:
+    """Score the features of a run or reference; a variant is also compared with its baseline, query by query."""
+    input:
+        features="results/{suite}/features/{variant}/{sources}/seed{seed}/{target}.npz",
+        against=paired_features,
+    output:
+        score="results/{suite}/scores/{variant}/{sources}/seed{seed}/{target}.json",
+        queries="results/{suite}/scores/{variant}/{sources}/seed{seed}/{target}.queries.parquet",
+    log:
+        "results/logs/score/{suite}-{variant}-{sources}-seed{seed}-{target}.log",
+    benchmark:
+        "results/benchmarks/score/{suite}-{variant}-{sources}-seed{seed}-{target}.tsv"
+    wildcard_constraints:
+        variant=PLAN.pattern([*PLAN.variants, *SUITE.references]),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        against=lambda wildcards, input: repeated("--against", input.against),
+        code=fingerprint("score"),
+    shell:
+        "dcac score --features {input.features:q}" " {params.against:q}" " --out {output.score:q} > {log:q} 2>&1"

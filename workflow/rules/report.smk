@@ -1,0 +1,105 @@
+"""Records, tables, figures and the metrics that DVC shows."""
+
+
+rule records:
+    """Collect all scores of a protocol, a row a score."""
+    input:
+        scores=protocol_scores,
+    output:
+        records="results/{suite}/records/{protocol}.csv",
+    log:
+        "results/logs/records/{suite}-{protocol}.log",
+    benchmark:
+        "results/benchmarks/records/{suite}-{protocol}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("records"),
+    shell:
+        "dcac records {input.scores:q} --out {output.records:q} > {log:q} 2>&1"
+
+
+rule table:
+    """Write a table as Markdown, LaTeX and CSV."""
+    input:
+        records=protocol_of_table,
+        published="config/published.csv",
+    output:
+        md=report("results/tables/{table}.md", caption="../report/table.rst", category="Tables"),
+        tex="results/tables/{table}.tex",
+        csv="results/tables/{table}.csv",
+    log:
+        "results/logs/table/{table}.log",
+    benchmark:
+        "results/benchmarks/table/{table}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        suite=PLAN.project.suite,
+        table=lambda wildcards: SUITE.tables[wildcards.table].model_dump_json(),
+        code=fingerprint("table"),
+    shell:
+        "dcac table {wildcards.table:q}"
+        " --suite {params.suite:q}"
+        " --records {input.records:q}"
+        " --published {input.published:q}"
+        " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} > {log:q} 2>&1"
+
+
+rule figure:
+    """Draw a figure as PDF and PNG."""
+    input:
+        records=protocol_of_figure,
+    output:
+        pdf="results/figures/{figure}.pdf",
+        png=report("results/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
+    log:
+        "results/logs/figure/{figure}.log",
+    benchmark:
+        "results/benchmarks/figure/{figure}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        suite=PLAN.project.suite,
+        figure=lambda wildcards: SUITE.figures[wildcards.figure].model_dump_json(),
+        code=fingerprint("figure"),
+    shell:
+        "dcac figure {wildcards.figure:q}"
+        " --suite {params.suite:q}"
+        " --records {input.records:q}"
+        " --out {output.pdf:q} --out {output.png:q} > {log:q} 2>&1"
+
+
+rule metrics:
+    """Write the headline numbers for `dvc metrics show`."""
+    input:
+        records=all_records(),
+    output:
+        metrics="results/metrics.json",
+    log:
+        "results/logs/metrics.log",
+    benchmark:
+        "results/benchmarks/metrics.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        suite=PLAN.project.suite,
+        code=fingerprint("metrics"),
+    shell:
+        "dcac metrics {input.records:q} --out {output.metrics:q} > {log:q} 2>&1"

@@ -1,0 +1,65 @@
+"""Training: one job a source set, variant and seed; it serves all targets."""
+
+
+rule write_config:
+    """Write the merged settings of a run, and nothing else."""
+    output:
+        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
+    log:
+        "results/logs/write_config/{suite}-{variant}-{sources}.log",
+    benchmark:
+        "results/benchmarks/write_config/{suite}-{variant}-{sources}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        settings=settings_text,
+    shell:
+        "dcac write_config --suite {wildcards.suite:q}"
+        " --variant {wildcards.variant:q}"
+        " --sources {wildcards.sources:q}"
+        " --out {output.config:q} > {log:q} 2>&1"
+
+
+rule train:
+    """Train a run; a job that was killed continues where it stopped, from the undeclared folder seed{seed}.state."""
+    input:
+        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
+        sidecars=source_sidecars,
+        stores=ancient(source_stores),
+        latents=ancient(source_latents),
+        encoder=encoder_manifest,
+        prior=prior_manifest,
+    output:
+        weights="results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors",
+        log="results/{suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl",
+        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
+    log:
+        "results/logs/train/{suite}-{variant}-{sources}-seed{seed}.log",
+    benchmark:
+        "results/benchmarks/train/{suite}-{variant}-{sources}-seed{seed}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=3000 if GPU == 0 else 32000,
+        runtime=60 if GPU == 0 else 2880,
+    params:
+        stores=lambda wildcards, input: repeated("--store", input.stores),
+        latents=lambda wildcards, input: repeated("--latents", input.latents),
+        prior=lambda wildcards, input: repeated("--prior", [manifest.rpartition("/")[0] for manifest in input.prior]),
+        device=SUITE.device,
+        code=fingerprint("train"),
+    shell:
+        "dcac train --config {input.config:q}"
+        " {params.stores:q}"
+        " {params.latents:q}"
+        " --encoder $(dirname {input.encoder:q})"
+        " {params.prior:q}"
+        " --seed {wildcards.seed}"
+        " --device {params.device}"
+        " --out $(dirname {output.report:q}) > {log:q} 2>&1"
