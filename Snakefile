@@ -12,6 +12,11 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
+onstart:
+    if not PLAN.runnable:
+        raise WorkflowError(" ".join(PLAN.notices))
+
+
 rule all:
     """Every table and figure of the active suite."""
     default_target: True

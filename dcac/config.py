@@ -68,14 +68,23 @@ class Suite(Closed):
         for kind, entries in (("table", self.tables), ("figure", self.figures)):
             for name, entry in entries.items():
                 _require(entry.protocol, self.protocols, f"protocol of {kind} '{name}'")
-        known = {sources: None for cells in self.protocols.values() for sources in cells}
         for sources in self.source_settings:
-            _require(sources, known, "sources in source_settings")
+            _require(sources, self.source_sets, "sources in source_settings")
         for protocol, cells in self.protocols.items():
             for sources, targets in cells.items():
                 for code in (*split_sources(sources), *targets):
                     _require(code, self.domains, f"data set in protocol '{protocol}'")
         return self
+
+    def table(self, name: str) -> Table:
+        """Return a table by name."""
+        _require(name, self.tables, "table")
+        return self.tables[name]
+
+    def figure(self, name: str) -> Figure:
+        """Return a figure by name."""
+        _require(name, self.figures, "figure")
+        return self.figures[name]
 
     @property
     def evaluated(self) -> tuple[str, ...]:

@@ -38,15 +38,18 @@ class Plan:
     weights: dict[str, Weights]
     variants: tuple[str, ...]
     notices: tuple[str, ...]
+    runnable: bool
     root: Path
 
     @classmethod
-    def read(cls, *, given: Mapping[str, Any] | None = None, dry_run: bool = False, root: Path = CONFIG_DIR) -> "Plan":
+    def read(cls, *, given: Mapping[str, Any] | None = None, root: Path = CONFIG_DIR) -> "Plan":
         """Read the configuration and find out what is possible.
 
         Args:
             given: values of `snakemake --config`.
-            dry_run: with none of its data sets at hand, a suite of real data is then planned in full.
+
+        Returns:
+            The plan; with none of its data sets at hand a suite of real data is planned in full, but not `runnable`.
 
         Raises:
             ConfigError: a name is unknown, a key is misspelt, or nothing can be run with the data at hand.
@@ -57,8 +60,9 @@ class Plan:
             suite = suite.model_copy(update={"seeds": project.seeds})
         cards = load_catalog(root / "datasets.yaml")
         _check_domains(suite, cards, root)
-        suite, notices = _possible(suite, project, cards, dry_run=dry_run)
-        plan = cls(project, suite, cards, load_weights(root), tuple(load_yaml(root / "variants.yaml")), notices, root)
+        suite, notices, runnable = _possible(suite, project, cards)
+        variants = tuple(load_yaml(root / "variants.yaml"))
+        plan = cls(project, suite, cards, load_weights(root), variants, notices, runnable, root)
         plan._check_runs()
         return plan
 
@@ -152,19 +156,19 @@ def _check_domains(suite: Suite, cards: Mapping[str, Card], root: Path) -> None:
                 raise ConfigError(f"sources '{sources}' are not in the order of the cards; write '{right}'")
 
 
-def _possible(
-    suite: Suite, project: Project, cards: Mapping[str, Card], *, dry_run: bool
-) -> tuple[Suite, tuple[str, ...]]:
+def _possible(suite: Suite, project: Project, cards: Mapping[str, Card]) -> tuple[Suite, tuple[str, ...], bool]:
     root = Path(project.data_root)
     real = [code for code in suite.domains if cards[code].synthetic is None]
     missing = {code: why for code in real if (why := _why_missing(cards[code], root, project.accept_withdrawn))}
     if not missing:
-        return suite, ()
+        return suite, (), True
     notices = tuple(f"{code}: {why}" for code, why in missing.items())
     if len(missing) == len(real):
-        if dry_run:
-            return suite, (*notices, "No data set of this suite is at hand: this plan shows the whole suite.")
-        raise ConfigError("no data set of this suite is at hand. " + " ".join(notices))
+        return (
+            suite,
+            (*notices, "No data set of this suite is at hand: the plan shows the whole suite, and nothing can run."),
+            False,
+        )
     protocols = {name: _without(cells, set(missing)) for name, cells in suite.protocols.items()}
     kept = {name: cells for name, cells in protocols.items() if cells}
     if not kept:
@@ -175,7 +179,7 @@ def _possible(
         "tables": {name: table for name, table in suite.tables.items() if table.protocol in kept},
         "figures": {name: figure for name, figure in suite.figures.items() if figure.protocol in kept},
     }
-    return suite.model_copy(update=changes), (*notices, "Cells that need them are left out of this plan.")
+    return suite.model_copy(update=changes), (*notices, "Cells that need them are left out of this plan."), True
 
 
 def _without(cells: Mapping[str, tuple[str, ...]], missing: set[str]) -> dict[str, tuple[str, ...]]:

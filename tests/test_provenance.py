@@ -111,7 +111,14 @@ def test_every_step_has_a_fingerprint_of_twelve_hexadecimal_digits(step):
 
 def test_training_code_includes_the_whole_method_and_no_scoring():
     modules = provenance._closure(STEP_MODULES["train"])
-    for name in ("model.diffusion", "model.conditioning", "training.losses", "training.memory", "data.views", "seeding"):
+    for name in (
+        "model.diffusion",
+        "model.conditioning",
+        "training.losses",
+        "training.memory",
+        "data.views",
+        "seeding",
+    ):
         assert f"dcac.{name}" in modules
     assert not [name for name in modules if name.startswith(("dcac.evaluation", "dcac.reporting"))]
 

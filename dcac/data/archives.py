@@ -181,10 +181,7 @@ class TarSource(Source):
             raise
 
     def open(self, name: str) -> BinaryIO:
-        start, size = self.members[name]
-        with self.plain.open("rb") as file:
-            file.seek(start)
-            return io.BytesIO(file.read(size))
+        return io.BufferedReader(_Slice(self.plain, *self.members[name]))
 
     def _expand(self, max_bytes: float, max_ratio: float) -> Path:
         opener = _opener(self.path)
@@ -201,6 +198,27 @@ class TarSource(Source):
         except BROKEN as error:
             raise ArchiveError(f"{self.path} is cut off or damaged ({error}); get it again") from None
         return plain
+
+
+class _Slice(io.RawIOBase):
+    """A part of a file, from a first byte on, as a file of its own."""
+
+    def __init__(self, path: Path, start: int, size: int) -> None:
+        self._file = path.open("rb")
+        self._file.seek(start)
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        count = self._file.readinto(memoryview(buffer)[: self._left])
+        self._left -= count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def open_source(path: Path, *, max_bytes: float, max_ratio: float, scratch: Path | None = None) -> Source:

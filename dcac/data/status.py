@@ -74,7 +74,8 @@ def stand(card: Card, *, data_root: Path, stores: Path, accepted: Sequence[str] 
         return Standing(card.code, "direct download", hint, usable=False)
     if card.status == "withdrawn":
         return Standing(card.code, "withdrawn", f"accepted, but {names} is not in {data_root}", usable=False)
-    hint = f"{card.ask} {card.page or ''}".rstrip() + f" Then put {names} into {data_root}"
+    page = f" ({card.page})" if card.page else ""
+    hint = f"{(card.ask or card.terms).rstrip('.')}{page}; then put {names} into {data_root}"
     return Standing(card.code, "ask its owners", hint, usable=False)
 
 

@@ -30,13 +30,15 @@ class Finding:
 
 def image_problem(data: bytes) -> str:
     """Say why bytes are no acceptable image: not JPEG, PNG or BMP, of absurd size, truncated or damaged; else ""."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if not all(MIN_SIDE <= side <= MAX_SIDE for side in image.size):
                 return f"{image.width}x{image.height} pixels, outside {MIN_SIDE}..{MAX_SIDE} a side"
             image.load()
+    except UnidentifiedImageError:
+        return "no JPEG, PNG or BMP image"
     except Exception as error:  # a damaged file makes Pillow raise errors of many kinds
         return f"{type(error).__name__}: {error}".replace("\n", " ")
     return ""
@@ -88,8 +90,8 @@ def _verify_chunk(records: Sequence[Record], start: int) -> Iterator[Finding]:
     for record in records[start : start + CHUNK]:
         try:
             data = record.load()
-        except (ValueError, OSError) as error:
-            yield Finding("", str(error))
+        except Exception as error:  # a damaged archive or frame makes the libraries raise errors of many kinds
+            yield Finding("", f"{type(error).__name__}: {error}".replace("\n", " "))
         else:
             yield Finding(hashlib.sha256(data).hexdigest(), image_problem(data))
     log.info("decoded %d of %d images", min(start + CHUNK, len(records)), len(records))

@@ -11,6 +11,7 @@ from dcac.evaluation.checks import ROWS_AT_A_TIME, checked_features
 Metric = Literal["cosine", "euclidean"]
 FLOAT32_ROUNDING = 2.0**-24  # largest relative error of one float32 operation
 FLOAT64_ROUNDING = 2.0**-53
+LARGEST_POWER = 400  # of two, in a scale: its square stays finite
 VALUES_AT_A_TIME = 2**20  # float64 values of gathered rows held at once (8 MB)
 
 
@@ -95,7 +96,7 @@ def measure(query_features: ArrayLike, gallery_features: ArrayLike, *, metric: M
         raise ValueError(f"query features have {widths[0]} values, gallery features {widths[1]}: use one encoder")
     centre = sum(block.sum(axis=0) for _, block in _blocks(gallery)) / len(gallery)
     longest = np.sqrt(max(_shifted_squares(rows, centre) for rows in (query, gallery)))
-    scale = float(2.0 ** -np.ceil(np.log2(longest))) if longest > 0 else 1.0
+    scale = float(2.0 ** min(LARGEST_POWER, -np.ceil(np.log2(longest)))) if longest > 0 else 1.0
     stand_in, longest_gallery = _gallery_stand_in(gallery, centre, scale)
     return Geometry(query, gallery, metric, centre, scale, stand_in, longest_gallery)
 

@@ -1,6 +1,5 @@
 """Scores of one feature file. In: features .npz (and another run's). Out: score JSON, per-query AP as Parquet."""
 
-import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -16,7 +15,6 @@ from dcac.evaluation.metrics import RankingScore, score_ranking
 from dcac.evaluation.statistics import bootstrap_means, paired_differences, percentile_interval
 from dcac.provenance import atomic, environment, fingerprint, write_json
 
-log = logging.getLogger(__name__)
 SCHEMA = 1  # of the record; raised when a field changes its meaning
 RESAMPLES = 10_000  # of every bootstrap
 LEVEL = 0.95  # of every interval
@@ -61,7 +59,6 @@ def run(
         record["rerank"] = describe_reranked(file, setting=rerank, metric=metric, max_rank=max_rank, progress=progress)
     write_queries(out.with_suffix(".queries.parquet"), file, score)
     write_json(out, record)
-    log.info("%s: %s", out, table_line(record))
     return record
 
 

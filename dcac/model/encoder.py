@@ -1,6 +1,7 @@
 """The Re-ID branch: a timm image encoder, BNNeck and a classifier without bias."""
 
 import json
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,12 +112,22 @@ def save_backbone(model: nn.Module, folder: Path, *, architecture: str) -> None:
 
 
 def resize_positions(positions: Tensor, model: nn.Module) -> Tensor:
-    """Resize positions [1, prefix + T, width] bilinearly to the model's token grid; prefix tokens keep theirs."""
+    """Resize positions [1, prefix + T, width] bilinearly to the model's token grid; prefix tokens keep theirs.
+
+    Raises:
+        ValueError: the table has another size and comes from no square image.
+    """
     prefix = model.num_prefix_tokens
     height, width = model.patch_embed.grid_size
     if positions.shape[1] == prefix + height * width:
         return positions
-    side = round((positions.shape[1] - prefix) ** 0.5)
+    count = positions.shape[1] - prefix
+    side = math.isqrt(count)
+    if side * side != count:
+        raise ValueError(
+            f"{count} positions form no square grid to resize to {height} x {width} tokens; "
+            "set image_height and image_width to the size of the pre-training"
+        )
     grid = positions[:, prefix:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
     resized = F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)
     return torch.cat([positions[:, :prefix], resized.flatten(2).transpose(1, 2)], dim=1)

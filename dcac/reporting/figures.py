@@ -27,7 +27,7 @@ def run(*, name: str, suite: Suite, records: Path, out: Sequence[Path]) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    figure = draw_cmc(read_records(records), suite, title=f"{suite.title}: {suite.figures[name].title}")
+    figure = draw_cmc(read_records(records), suite, title=f"{suite.title}: {suite.figure(name).title}")
     for path in out:
         with atomic(path) as temporary:
             metadata = {"CreationDate": None} if path.suffix == ".pdf" else {}

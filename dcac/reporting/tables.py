@@ -30,7 +30,7 @@ class Page:
     """Everything one table says, before it takes a format."""
 
     def __init__(self, name: str, suite: Suite, records: pd.DataFrame, published: Path):
-        table = suite.tables[name]
+        table = suite.table(name)
         protocol = suite.protocols[table.protocol]
         variants = [v for v in (*suite.references, *suite.variants) if v in set(records["variant"])]
         self.name, self.demo = name, suite.demo

@@ -24,6 +24,7 @@ from dcac.settings import EncoderPretraining
 
 ARCHITECTURE = "vit_demo_conv16_128"
 IMAGE_SIZE = (128, 64)
+PAD_PIXELS = 2  # of the random crop
 LOGIT_TEMPERATURE = 0.07  # CLIP's initial value
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class CaptionHeads(nn.Module):
         target = (person[:, None] == person[None]).float()
         target = target / target.sum(dim=1, keepdim=True)
         contrast = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-        return contrast + F.mse_loss(self.attributes(feature), caption) * caption.shape[1] / 10
+        return contrast + F.mse_loss(self.attributes(feature), caption)
 
 
 def run(*, store: Path, settings: EncoderPretraining, out: Path, device: str) -> None:
@@ -65,7 +66,10 @@ def run(*, store: Path, settings: EncoderPretraining, out: Path, device: str) ->
         order, total = torch.randperm(len(images), generator=generator), 0.0
         for chosen in order[: len(order) // settings.batch * settings.batch].split(settings.batch):
             batch = flip_and_crop(
-                images[chosen], draw_flips(len(chosen), 0.5, generator), draw_offsets(len(chosen), 5, generator), 5
+                images[chosen],
+                draw_flips(len(chosen), 0.5, generator),
+                draw_offsets(len(chosen), PAD_PIXELS, generator),
+                PAD_PIXELS,
             )
             feature = encoder(normalise(batch.to(device), mean=0.5, std=0.5))
             loss = heads.loss(feature, captions[chosen].to(device), persons[chosen].to(device))

@@ -1,6 +1,7 @@
 """One run's model, data and optimiser, and the step that moves them."""
 
 import math
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from dcac.training.schedule import factor
 from dcac.training.setup import Latents, build_model, build_optimiser, load_data, load_held_out, load_latents
 
 EVALUATION_BATCH = 256  # images a forward pass of the memory build; source: authors' released code
+log = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -55,6 +57,8 @@ class Trainer:
         journal = Journal(folder / "log.jsonl", progress.log_bytes)
         if not progress.log_bytes:
             journal.write({"event": "start", **header})
+        else:
+            log.info("continues in epoch %d, after %d batches", progress.epoch, progress.batch)
         stop = StopSignal()
         started, report = time.perf_counter(), {}
         for epoch in range(progress.epoch, self.settings.epochs + 1):

@@ -55,10 +55,11 @@ def write_target(path: Path, size: Size, *, seed: int) -> None:
     pids = np.concatenate([_spread(size.queries, size.identities), _spread(own, size.identities)])
     pids = np.concatenate([pids + 1, np.zeros(size.distractors, dtype=np.int64)])
     camids = generator.integers(size.cameras, size=len(pids))
-    centres = generator.standard_normal((size.identities + 1, WIDTH), dtype=np.float32)
     shifts = generator.standard_normal((size.cameras, WIDTH), dtype=np.float32)
-    features = 1.5 * generator.standard_normal((len(pids), WIDTH), dtype=np.float32) + 0.7 * shifts[camids]
-    features[: len(pids) - size.distractors] += centres[pids[: len(pids) - size.distractors]]
+    centres = generator.standard_normal((size.identities + size.distractors, WIDTH), dtype=np.float32)
+    persons = np.concatenate([pids[: len(pids) - size.distractors] - 1, size.identities + np.arange(size.distractors)])
+    noise = generator.standard_normal((len(pids), WIDTH), dtype=np.float32)
+    features = centres[persons] + 0.7 * shifts[camids] + 1.5 * noise
     features *= spectrum.astype(np.float32)
     rows = size.queries + generator.choice(size.gallery, 2 * int(DUPLICATES * size.gallery), replace=False)
     features[rows[: len(rows) // 2]] = features[rows[len(rows) // 2 :]]

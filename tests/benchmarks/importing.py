@@ -23,16 +23,17 @@ from PIL import Image
 
 CARDS = Path(__file__).parents[2] / "config" / "datasets.yaml"
 # Full size: 12,936 training files, 19,732 test files with 3,819 junk and 2,798 distractors, 3,368 queries.
+FULL = 32_668  # files of the training and test folders
 SHARES = {"bounding_box_train": 12_936, "bounding_box_test": 19_732, "query": 3_368}
 
 
 def names(images: int) -> Iterator[str]:
     """Yield Market's names: the two training and test folders add up to `images`, query comes on top."""
-    scale = images / 32_668
+    scale = images / FULL
     for folder, full in SHARES.items():
         for number in range(round(full * scale)):
-            pid, camera = number % 750 + (1 if folder != "bounding_box_train" else 751), number % 6 + 1
-            label = f"{pid:04d}"
+            people, first = (751, 751) if folder == "bounding_box_train" else (750, 1)
+            label, camera = f"{number % people + first:04d}", number // 7 % 6 + 1
             if folder == "bounding_box_test" and number < round(6_617 * scale):
                 label = "-1" if number < round(3_819 * scale) else "0000"
             yield f"Market-1501-v15.09.15/{folder}/{label}_c{camera}s1_{number:06d}_01.jpg"
@@ -77,13 +78,13 @@ def pack(folder: Path, kind: str, images: int, size: tuple[int, int]) -> Path:
     return path
 
 
-def import_once(path: Path, out: Path, workers: int) -> None:
+def import_once(path: Path, out: Path, *, workers: int, different: bool) -> None:
     """Import, and print seconds and counts as JSON."""
     from dcac.data.catalog import load_catalog
     from dcac.data.importing import run
 
     start = time.perf_counter()
-    sidecar = run(path, out, card=load_catalog(CARDS)["MA"], workers=workers, allow_different_counts=True).sidecar
+    sidecar = run(path, out, card=load_catalog(CARDS)["MA"], workers=workers, allow_different_counts=different).sidecar
     seconds = time.perf_counter() - start
     print(json.dumps({"seconds": seconds, "images": sidecar["images"], "sha256": sidecar["sha256"][:12]}))
 
@@ -99,9 +100,9 @@ def memory_of(pid: int) -> int:
     return total + sum(memory_of(int(child)) for child in children)
 
 
-def measure(path: Path, out: Path, workers: int) -> dict:
+def measure(path: Path, out: Path, *, workers: int, images: int) -> dict:
     """Import in a process of its own and watch its memory, with that of its workers."""
-    command = [sys.executable, __file__, "--import-from", path, "--out", out, "--workers", workers]
+    command = [sys.executable, __file__, "--import-from", path, "--out", out, "--workers", workers, "--images", images]
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
     peak = 0
 
@@ -121,7 +122,7 @@ def measure(path: Path, out: Path, workers: int) -> dict:
 def main() -> None:
     """Build the archive, import it with each number of workers, and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=32_668)
+    parser.add_argument("--images", type=int, default=FULL)
     parser.add_argument("--kind", choices=["zip", "tgz", "folder"], default="zip")
     parser.add_argument("--size", type=int, nargs=2, default=(64, 128), help="width and height, pixels")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
@@ -129,14 +130,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.import_from:
-        import_once(given.import_from, given.out, given.workers[0])
+        import_once(given.import_from, given.out, workers=given.workers[0], different=given.images != FULL)
         return
     with tempfile.TemporaryDirectory() as folder:
         path = pack(Path(folder), given.kind, given.images, tuple(given.size))
         print("| workers | images kept | seconds | images/s | peak memory (all processes) | sha256 |")
         print("|--:|--:|--:|--:|--:|---|")
         for workers in given.workers:
-            found = measure(path, Path(folder) / f"{workers}.parquet", workers)
+            found = measure(path, Path(folder) / f"{workers}.parquet", workers=workers, images=given.images)
             rate, peak = found["images"] / found["seconds"], found["peak"] / 1e6
             cells = (
                 workers,

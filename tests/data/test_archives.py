@@ -98,6 +98,11 @@ def test_tar_links_and_devices_are_refused(tmp_path, open_small, kind):
         open_small(special_tar(tmp_path / "a.tar", ("evil.jpg", kind, b"")))
 
 
+def test_sparse_tar_members_are_refused(tmp_path, open_small):
+    with pytest.raises(ArchiveError, match=r"'evil\.jpg' is refused"):
+        open_small(special_tar(tmp_path / "a.tar", ("evil.jpg", tarfile.GNUTYPE_SPARSE, b"")))
+
+
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK])
 def test_zip_links_and_devices_are_refused(tmp_path, open_small, kind):
     with pytest.raises(ArchiveError, match=r"'evil\.jpg' is refused, it is a link or device"):

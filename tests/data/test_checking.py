@@ -69,7 +69,7 @@ def test_unreadable_image_is_named(out, records):
     bad = [*records[1:], Record("train", 1, 1, "MA", "train/1.jpg", b"none")]
     rewrite(out, bad)
     found = problems(out)
-    assert "train/1.jpg: UnidentifiedImageError" in found
+    assert "train/1.jpg: no JPEG, PNG or BMP image" in found
     assert "content_sha256 differs" in found
 
 

@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
 def server():
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         server.ranges = []
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 

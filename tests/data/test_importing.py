@@ -6,10 +6,10 @@ import json
 import pytest
 
 from dcac.data.counts import CountError
-from dcac.data.importing import queries_without_match, run
+from dcac.data.importing import images_fingerprint, queries_without_match, run
 from dcac.data.readers import LayoutError
 from dcac.data.store import Record, read_manifest, read_split
-from dcac.data.verifying import UnreadableError
+from dcac.data.verifying import Finding, UnreadableError
 
 MARKET = [
     "Market-1501-v15.09.15/bounding_box_train/0002_c1s1_000451_03.jpg",
@@ -229,6 +229,13 @@ def test_fingerprint_names_the_version_of_a_layout_that_does_not_tell(fill, pack
     assert first["version"] == "unknown"
     told = card.model_copy(update={"fingerprints": {"V2/train+val": first["fingerprint"]}})
     assert run(path, tmp_path / "b.parquet", card=told).sidecar["version"] == "V2"
+
+
+def test_fingerprint_is_that_of_the_set_of_images():
+    first, second, other = (Finding(digest, "") for digest in "abc")
+    assert images_fingerprint([first, second]) == images_fingerprint([second, first])
+    assert images_fingerprint([first, second]) != images_fingerprint([first, other])
+    assert images_fingerprint([first]) != images_fingerprint([first, first])
 
 
 def test_images_of_another_version_are_refused(market, pack, tmp_path):

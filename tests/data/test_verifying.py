@@ -19,7 +19,7 @@ def test_sound_images_have_no_problem(picture, kind):
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "PPM", "WEBP", "TGA"])
 def test_other_decoders_are_never_started(picture, kind):
-    assert "cannot identify" in image_problem(picture(kind=kind))
+    assert image_problem(picture(kind=kind)) == "no JPEG, PNG or BMP image"
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP"])
@@ -53,7 +53,7 @@ def test_image_that_cannot_be_read_is_a_finding(picture):
     def fail():
         raise OSError("bad sector")
 
-    assert verify([record(fail)], workers=1)[0].problem == "bad sector"
+    assert verify([record(fail)], workers=1)[0].problem == "OSError: bad sector"
 
 
 def test_workers_must_be_positive():

@@ -106,7 +106,7 @@ def test_equals_a_slow_loop(make_target, slow, slow_distance, metric, levels, se
 
 
 @pytest.mark.parametrize("offset", [0, 1e3, 1e6])
-@pytest.mark.parametrize("scale", [1e-12, 1, 1e12])
+@pytest.mark.parametrize("scale", [1e-150, 1e-12, 1, 1e12, 1e140])
 def test_equals_a_slow_loop_far_from_the_origin(make_target, slow, slow_distance, offset, scale):
     drawn = make_target(3)
     sides = [scale * (side.astype(np.float64) + offset) for side in (drawn.query_features, drawn.gallery_features)]

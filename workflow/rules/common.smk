@@ -17,7 +17,7 @@ except ImportError as error:
     )
 
 try:
-    PLAN = Plan.read(given=config, dry_run=workflow.dryrun)
+    PLAN = Plan.read(given=config)
 except dcac_config.ConfigError as error:
     raise WorkflowError(str(error))
 SUITE = PLAN.suite

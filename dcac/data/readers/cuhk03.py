@@ -12,6 +12,7 @@ import numpy as np
 
 from dcac.data.archives import Source
 from dcac.data.readers.layout import MARKET_FOLDERS, LayoutError, Reading, find_root, read_folders
+from dcac.data.readers.matlab import load_mat
 from dcac.data.store import Record
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ EXTRACTED = re.compile(
 )  # pair, number in the pair, view, column of the cell array
 IDS_OF_PAIR = (843, 440, 77, 58, 49)  # identities of the five camera pairs (cuhk-03.mat)
 INDEX_FIELDS = {"train_idx": "train", "query_idx": "query", "gallery_idx": "gallery"}
+CONFIG_FIELDS = (*INDEX_FIELDS, "filelist", "labels", "camId")
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _read_raw(source: Source, name: str, variant: str) -> Reading:
     mat = source.local_copy(name)
     reading = Reading("raw", "NP")
     pids: dict[tuple[str, str], int] = {}
-    for split, image, pid, camera in _entries(config, variant):
+    for split, image, pid, camera in _entries(config):
         match = EXTRACTED.fullmatch(image)
         if match is None or int(match[3]) != camera:
             raise LayoutError(f"the new-protocol config names {image!r} of camera {camera}; expected P_NNN_V_II.png")
@@ -107,30 +109,24 @@ def _read_raw(source: Source, name: str, variant: str) -> Reading:
 
 def _config(source: Source, variant: str) -> dict:
     """Load the new-protocol split, which lies in the source or beside it."""
-    from scipy.io import loadmat
-
     base = f"cuhk03_new_protocol_config_{variant}.mat"
     inside = [name for name in source.names if name.rpartition("/")[2] == base]
     beside = source.path.parent / base
     if inside:
-        return loadmat(io.BytesIO(source.read(inside[0])))
+        return load_mat(source.read(inside[0]), base, *CONFIG_FIELDS)
     if beside.is_file():
-        return loadmat(beside)
+        return load_mat(beside.read_bytes(), base, *CONFIG_FIELDS)
     raise LayoutError(
         f"cuhk-03.mat needs the new-protocol split {base}, which is neither in {source.path} nor beside it"
     )
 
 
-def _entries(config: dict, variant: str) -> Iterator[tuple[str, str, int, int]]:
+def _entries(config: dict) -> Iterator[tuple[str, str, int, int]]:
     """Yield split, file name, pid and camera (1, 2) of every image of the split; MATLAB counts from 1."""
-    missing = sorted({*INDEX_FIELDS, "filelist", "labels", "camId"} - set(config))
-    if missing:
-        raise LayoutError(f"the {variant} new-protocol config lacks {', '.join(missing)}; get it again")
-    names = [str(np.asarray(cell).item()) for cell in config["filelist"].ravel()]
-    labels, cameras = config["labels"].ravel(), config["camId"].ravel()
+    names, labels, cameras = (np.atleast_1d(config[field]) for field in ("filelist", "labels", "camId"))
     for field, split in INDEX_FIELDS.items():
-        for index in config[field].ravel():
-            yield split, names[int(index) - 1], int(labels[int(index) - 1]), int(cameras[int(index) - 1])
+        for index in np.atleast_1d(config[field]).astype(int) - 1:
+            yield split, str(names[index]), int(labels[index]), int(cameras[index])
 
 
 @lru_cache(maxsize=1)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dcac.data.archives import Source
 from dcac.data.readers.layout import LayoutError, Reading, find_root, read_folders
+from dcac.data.readers.matlab import load_mat
 from dcac.data.store import Record
 
 if TYPE_CHECKING:
@@ -87,13 +90,7 @@ def _read_frames(source: Source, root: str) -> Reading:
 
 def _boxes(source: Source, name: str) -> Iterator[tuple[str, str, tuple[int, int, int, int]]]:
     """Yield person, frame and box of every entry of Person.mat."""
-    import numpy as np
-    from scipy.io import loadmat
-
-    content = loadmat(io.BytesIO(source.read(name)), squeeze_me=True, struct_as_record=False)
-    if "Person" not in content:
-        raise LayoutError(f"{name} holds no variable Person; get the annotation again")
-    for person in np.atleast_1d(content["Person"]):
+    for person in np.atleast_1d(load_mat(source.read(name), name, "Person")["Person"]):
         if not re.fullmatch(r"p\d+", str(person.idname)):
             raise LayoutError(f"{name} names a person {person.idname!r}; expected p12345")
         for scene in np.atleast_1d(person.scene):

@@ -36,6 +36,11 @@ class Camera:
     occluded: float
     crowded: float
 
+    @property
+    def indoors(self) -> bool:
+        """Tell whether the camera hangs under a roof."""
+        return self.ground in ("polished", "tiles")
+
 
 def draw_camera(rng: np.random.Generator, kinds: tuple[CameraRanges, ...], *, yaw: float) -> Camera:
     """Draw the constants of a camera after one of the ranges.

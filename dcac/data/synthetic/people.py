@@ -31,14 +31,8 @@ HAIR_COLOURS = {
 }
 DARK = ((0.09, 0.09, 0.10), (0.17, 0.17, 0.19), (0.11, 0.13, 0.21), (0.25, 0.25, 0.27))
 LIGHT = ((0.90, 0.90, 0.90), (0.62, 0.62, 0.64), (0.78, 0.72, 0.60), (0.45, 0.43, 0.40))
-HEMS = {
-    "tshirt": 0.47,
-    "shirt": 0.465,
-    "hoodie": 0.46,
-    "jacket": 0.45,
-    "open_jacket": 0.44,
-    "coat": 0.31,
-}  # body heights; ours
+# Height of the hem above the ground, body heights; ours.
+HEMS = {"tshirt": 0.47, "shirt": 0.465, "hoodie": 0.46, "jacket": 0.45, "open_jacket": 0.44, "coat": 0.31}
 
 Colour = tuple[float, float, float]
 

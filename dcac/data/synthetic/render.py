@@ -11,7 +11,7 @@ from PIL import Image
 from dcac.data.synthetic.camera import Camera, draw_camera, encode, expose, sense, to_bytes
 from dcac.data.synthetic.domains import DOMAINS
 from dcac.data.synthetic.figure import paint_person
-from dcac.data.synthetic.passers import hide
+from dcac.data.synthetic.occluders import hide
 from dcac.data.synthetic.people import Person, caption, draw_person
 from dcac.data.synthetic.pose import View, draw_gait
 from dcac.data.synthetic.scene import panorama
@@ -138,7 +138,7 @@ def photograph(person: Person, station: Station, *, domain: str, rng: np.random.
         paint_person(canvas, passer, view=further, gait=draw_gait(rng), light=camera.light, folds=folds())
     paint_person(canvas, person, view=view, gait=draw_gait(rng), light=camera.light, folds=folds())
     if rng.random() < camera.occluded:
-        hide(canvas, camera.light, rng=rng)
+        hide(canvas, camera.light, indoors=camera.indoors, rng=rng)
     exposed = expose(canvas[..., :3], camera, rng=rng)
     return sense(to_bytes(exposed), camera, rng=rng)
 

@@ -28,7 +28,7 @@ def panorama(rng: np.random.Generator, camera: Camera) -> Image.Image:
     place.paste(wall, (0, 0))
     ground = GROUNDS[camera.ground](rng, (width, height - edge))
     place.paste(mirrored(ground, wall) if camera.ground == "polished" else ground, (0, edge))
-    add_props(rng, place, edge=edge, indoors=camera.ground in ("polished", "tiles"))
+    add_props(rng, place, edge=edge, indoors=camera.indoors)
     small = place.filter(ImageFilter.GaussianBlur(0.8)).resize((WIDTH, HEIGHT), Image.Resampling.BOX)
     return lit(rng, small, camera)
 

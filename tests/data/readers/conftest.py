@@ -7,12 +7,15 @@ from dcac.data.readers import READERS
 
 
 @pytest.fixture
-def read(pack):
+def read(pack, catalog):
     """Return a function that packs files and reads them with one data set's reader."""
 
     def open_and_read(code, files, variant="standard", *, kind="folder", name="set"):
         with open_source(pack(files, kind, name), max_bytes=1e8, max_ratio=100) as source:
-            return READERS[code](source, variant)
+            reading = READERS[code](source, variant)
+        assert reading.layout in catalog[code].layouts
+        assert reading.version in (*catalog[code].versions, "unknown")
+        return reading
 
     return open_and_read
 

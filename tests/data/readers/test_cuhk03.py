@@ -146,3 +146,28 @@ def test_ten_physical_cameras_hide_behind_two():
     for pid in (0, 1468):
         with pytest.raises(ValueError, match=str(pid)):
             physical_camera(pid, 0)
+
+
+def test_damaged_mat_makes_its_images_unreadable(pack, shrink, tmp_path):
+    files = raw_files() | {"cuhk03_release/cuhk-03.mat": raw_mat()[:3000]}
+    with pytest.raises(ValueError, match="6 of 6 images cannot be read"):
+        run(
+            pack(files), tmp_path / "C3.parquet", card=shrink("C3", train=(1, 2, 2), query=(2, 2, 1), gallery=(2, 2, 1))
+        )
+
+
+def test_config_without_a_field_is_named(read):
+    buffer = io.BytesIO()
+    savemat(buffer, {"labels": 1})
+    files = raw_files() | {"cuhk03_release/cuhk03_new_protocol_config_detected.mat": buffer.getvalue()}
+    with pytest.raises(LayoutError, match="lacks train_idx, query_idx, gallery_idx, filelist, camId"):
+        read("C3", files, "detected")
+
+
+def test_camera_of_config_and_file_name_must_agree(read):
+    buffer = io.BytesIO()
+    fields = {"filelist": "1_001_1_01.png", "labels": 1, "camId": 2, "train_idx": 1, "query_idx": [], "gallery_idx": []}
+    savemat(buffer, fields)
+    files = raw_files() | {"cuhk03_release/cuhk03_new_protocol_config_detected.mat": buffer.getvalue()}
+    with pytest.raises(LayoutError, match=r"'1_001_1_01\.png' of camera 2"):
+        read("C3", files, "detected")

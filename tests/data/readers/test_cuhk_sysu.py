@@ -90,3 +90,24 @@ def test_packages_of_crops(read, blank, labels, name, layout, pid):
 def test_no_layout_stops(read, blank):
     with pytest.raises(LayoutError, match=r"Person\.mat"):
         read("CS", blank(["CUHK-SYSU/Image/SSM/s1.jpg"]), "all")
+
+
+@pytest.mark.parametrize("content", [b"", b"no MATLAB file", person_mat()[:200]])
+def test_damaged_annotation_is_named(read, frames, content):
+    frames["CUHK-SYSU/annotation/Person.mat"] = content
+    with pytest.raises(LayoutError, match=r"Person\.mat is no readable MATLAB file"):
+        read("CS", frames, "all")
+
+
+def test_annotation_without_people_is_named(read, frames):
+    buffer = io.BytesIO()
+    savemat(buffer, {"Img": 1})
+    frames["CUHK-SYSU/annotation/Person.mat"] = buffer.getvalue()
+    with pytest.raises(LayoutError, match=r"Person\.mat lacks Person"):
+        read("CS", frames, "all")
+
+
+def test_damaged_frame_makes_its_crops_unreadable(pack, frames, shrink, tmp_path):
+    frames["CUHK-SYSU/Image/SSM/s2.jpg"] = b"no image"
+    with pytest.raises(ValueError, match=r"2 of 3 images cannot be read(?s:.)*s2_p1_"):
+        run(pack(frames), tmp_path / "CS.parquet", card=shrink("CS", train=(2, 3, None)))

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dcac.data.readers import LayoutError
 from dcac.data.readers.duke import label
@@ -67,3 +69,10 @@ def test_listed_image_that_is_missing_stops(read, blank):
 def test_lists_without_images_stop(read):
     with pytest.raises(LayoutError, match="not beside them"):
         read("OccD", lists([], [], []))
+
+
+@given(st.integers(0, 9999), st.integers(1, 8), st.integers(0, 10**7))
+def test_every_well_formed_name_gives_its_numbers(pid, camera, frame):
+    assert label(f"{pid:04d}_c{camera}_f{frame:07d}.jpg") == (pid, camera - 1)
+    assert label(f"{pid:04d}_c1{camera}_f{frame:07d}.jpg") is None
+    assert label(f"x/{pid:04d}_c{camera}_f{frame:07d}.jpg") is None

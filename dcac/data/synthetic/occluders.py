@@ -1,4 +1,4 @@
-"""What gets between camera and person, or stands behind: other people, a pole, a bonnet, a bush."""
+"""What gets between camera and person: a pole, a bonnet, a bush."""
 
 from collections.abc import Callable
 
@@ -43,9 +43,11 @@ def bush(canvas: np.ndarray, light: Light, *, rng: np.random.Generator) -> None:
         lay(canvas, leaf, colour=green * (0.6 + 0.014 * index), light=light, shadow=0.0)
 
 
-THINGS: tuple[Callable[..., None], ...] = (pole, bonnet, bush)
+OUTDOORS: tuple[Callable[..., None], ...] = (pole, bonnet, bush)
+INDOORS: tuple[Callable[..., None], ...] = (pole, bush)
 
 
-def hide(canvas: np.ndarray, light: Light, *, rng: np.random.Generator) -> None:
+def hide(canvas: np.ndarray, light: Light, *, indoors: bool, rng: np.random.Generator) -> None:
     """Paint one thing in front of everybody."""
-    THINGS[int(rng.integers(len(THINGS)))](canvas, light, rng=rng)
+    things = INDOORS if indoors else OUTDOORS
+    things[int(rng.integers(len(things)))](canvas, light, rng=rng)

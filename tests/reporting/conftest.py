@@ -1,0 +1,76 @@
+"""Small hand-made records."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from dcac.config import Suite as SuiteModel
+from dcac.config import parse
+
+SHARES = {  # (variant, target, seed): mAP, rank1
+    ("baseline", "MS", 1): (0.200, 0.500),
+    ("baseline", "MS", 2): (0.220, 0.520),
+    ("dcac", "MS", 1): (0.230, 0.510),
+    ("dcac", "MS", 2): (0.240, 0.530),
+    ("baseline", "C3", 1): (0.300, 0.310),
+    ("baseline", "C3", 2): (0.300, 0.330),
+    ("dcac", "C3", 1): (0.310, 0.310),
+    ("dcac", "C3", 2): (0.330, 0.330),
+}
+
+
+@pytest.fixture
+def suite():
+    """A suite of one source and two targets, with the paper's Table 2 above it."""
+    content = {
+        "title": "Test suite",
+        "demo": False,
+        "device": "cpu",
+        "base": "paper",
+        "seeds": [1, 2],
+        "domains": ["MA", "MS", "C3"],
+        "variants": ["baseline", "dcac"],
+        "references": ["chance"],
+        "protocols": {"single-source": {"MA": ["MS", "C3"]}},
+        "tables": {
+            "dg_single": {"protocol": "single-source", "title": "Single & co_50%", "published": ["DCAC Table 2"]}
+        },
+        "figures": {"cmc": {"protocol": "single-source", "kind": "cmc", "title": "CMC"}},
+    }
+    return parse(SuiteModel, content, "test")
+
+
+@pytest.fixture
+def records():
+    """Records of two variants, two seeds, two targets, and chance."""
+    rows = [row(variant, "MA", target, seed, *shares) for (variant, target, seed), shares in SHARES.items()]
+    rows += [row("chance", "none", target, 0, 0.01, 0.02) for target in ("MS", "C3")]
+    return pd.DataFrame(rows)
+
+
+def row(variant, sources, target, seed, mAP, rank1):
+    """Return one record with the columns that tables read."""
+    learnt = variant == "dcac"
+    return {
+        "suite": "test",
+        "variant": variant,
+        "sources": sources,
+        "target": target,
+        "seed": seed,
+        "mAP": mAP,
+        "rank1": rank1,
+        "mAP_verdict": "better" if learnt else "",
+        "rank1_verdict": "no clear difference" if learnt else "",
+        "standard": target != "C3",
+        "cmc": json.dumps([rank1, (1 + rank1) / 2, 1.0]),
+        "gradient_id": 0.1 if learnt else None,
+        "gradient_prototype": 2.0 if learnt else None,
+        "gradient_noise": 0.0002 if learnt else None,
+        "cosine_noise": 0.25 if learnt else None,
+        "p_max": 0.03 if learnt else None,
+        "p_entropy": 4.0 if learnt else None,
+        "noise_own": 0.2 if learnt else None,
+        "noise_null": 0.201 if learnt else None,
+        "noise_other": 0.202 if learnt else None,
+    }

@@ -1,0 +1,56 @@
+"""Means, published rows and paired differences, against numbers worked by hand."""
+
+from pathlib import Path
+
+import pytest
+
+from dcac.config import load_suite
+from dcac.reporting.cells import Cell, blocks, differences_to_paper, own_rows, paired_differences, published_rows
+
+PUBLISHED = Path(__file__).parents[2] / "config/published.csv"
+CELLS = [Cell("MA", "MS"), Cell("MA", "C3")]
+LABELS = {"baseline": "Baseline (ours)", "dcac": "DCAC (ours)"}
+
+
+def test_mean_and_sample_sd_over_seeds_are_in_percent(records):
+    (baseline,) = own_rows(records, CELLS, ["baseline"], LABELS)
+    value = baseline.values[CELLS[0], "mAP"]
+    assert value.mean == pytest.approx(21.0)
+    assert value.sd == pytest.approx(2**0.5)  # 20 and 22: squared deviations 1 + 1, over n - 1
+    assert value.n == 2
+
+
+def test_references_have_one_number_and_no_sd(records):
+    (chance,) = own_rows(records, CELLS, ["chance"], {})
+    assert chance.kind == "reference"
+    assert chance.values[CELLS[1], "rank1"] == (pytest.approx(2.0), None, 1)
+
+
+def test_published_rows_keep_the_papers_order_and_marks():
+    cells = [Cell("MA", "D"), Cell("MA", "MS"), Cell("MA", "C3"), Cell("D", "MA"), Cell("D", "MS"), Cell("D", "C3")]
+    rows = published_rows(PUBLISHED, ["DCAC Table 2"], cells)
+    names = [row.name for row in rows]
+    assert names[0] == "SNR" and names[-2:] == ["DCAC baseline", "DCAC"]
+    assert "MDA †" in names and "TransMatcher ‡" in names
+    assert rows[-2].values[Cell("MA", "D"), "mAP"].mean == 47.8
+    assert (Cell("MA", "D"), "mAP") not in rows[names.index("TransMatcher ‡")].values
+
+
+def test_the_paper_suites_blocks_are_the_papers_tables():
+    groups = blocks(load_suite("paper", PUBLISHED.parent).protocols["single-source"])
+    assert [sorted({cell.sources for cell in group}) for group in groups] == [["D", "MA"], ["C3", "MS"]]
+    assert [len(group) for group in groups] == [6, 6]
+
+
+def test_paired_difference_is_seed_by_seed(records):
+    pairs = paired_differences(records, "dcac", "baseline").set_index(["target", "seed"])
+    assert pairs.loc[("MS", 1), "mAP_difference"] == pytest.approx(3.0)
+    assert pairs.loc[("MS", 2), "mAP_difference"] == pytest.approx(2.0)
+    assert pairs.loc[("C3", 2), "rank1_difference"] == pytest.approx(0.0)
+
+
+def test_difference_to_the_paper_needs_both_numbers(records):
+    rows = published_rows(PUBLISHED, ["DCAC Table 2"], CELLS) + own_rows(records, CELLS, ["baseline"], LABELS)
+    (difference,) = differences_to_paper(rows, LABELS)
+    assert difference.name == "Baseline (ours) − paper"
+    assert difference.values[CELLS[0], "mAP"].mean == pytest.approx(21.0 - 22.0)

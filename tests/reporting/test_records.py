@@ -1,0 +1,65 @@
+"""Records flatten score files without losing or rounding a number."""
+
+import json
+
+from dcac.reporting import metrics, records
+
+SCORE = {
+    "meta": {
+        "suite": "smoke",
+        "variant": "dcac",
+        "sources": "none",
+        "target": "b",
+        "seed": 1,
+        "diagnostics": {"p_max": 0.125, "loss_id": 3.0},
+        "data": {"version": "v1", "variant": "detected", "standard": False},
+        "code": {"train": "abc"},
+    },
+    "mAP": 0.123456789012345,
+    "mINP": 0.1,
+    "rank1": 0.2,
+    "rank5": 0.3,
+    "rank10": 0.4,
+    "num_query": 4,
+    "num_gallery": 5,
+    "num_valid_queries": 3,
+    "num_ids": 2,
+    "interval": {"mAP": [0.1, 0.2], "rank1": [0.15, 0.25]},
+    "against": {"difference": {"mAP": {"verdict": "worse"}, "rank1": {"verdict": "better"}}},
+    "cmc": [0.2, 0.4],
+    "code": "def",
+}
+
+
+def test_a_record_keeps_every_digit_and_the_stamps(tmp_path):
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(SCORE))
+    records.run(scores=[path], out=tmp_path / "r.csv")
+    (row,) = records.read_records(tmp_path / "r.csv").to_dict("records")
+    assert row["mAP"] == 0.123456789012345
+    assert row["sources"] == "none"  # a word, not a missing value
+    assert (row["mAP_low"], row["mAP_high"], row["mAP_verdict"]) == (0.1, 0.2, "worse")
+    assert row["p_max"] == 0.125 and row["data_variant"] == "detected"
+    assert json.loads(row["code"]) == {"score": "def", "train": "abc"}
+    assert json.loads(row["cmc"]) == [0.2, 0.4]
+
+
+def test_records_are_sorted_by_name_whatever_the_order_given(tmp_path):
+    paths = []
+    for seed in (1, 0):
+        path = tmp_path / f"{seed}.json"
+        path.write_text(json.dumps({**SCORE, "meta": {**SCORE["meta"], "seed": seed}}))
+        paths.append(path)
+    records.run(scores=paths, out=tmp_path / "a.csv")
+    records.run(scores=paths[::-1], out=tmp_path / "b.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+def test_metrics_average_over_cells_and_seeds_in_percent(tmp_path):
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(SCORE))
+    records.run(scores=[path, path], out=tmp_path / "single-source.csv")
+    metrics.run(records=[tmp_path / "single-source.csv"], out=tmp_path / "metrics.json")
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {
+        "single-source": {"dcac": {"mAP": 12.35, "rank1": 20.0}}
+    }

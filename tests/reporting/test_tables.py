@@ -1,0 +1,80 @@
+"""Tables against golden files, and what they must say."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dcac.reporting import tables
+from dcac.reporting.cells import Cell, Row, Value
+from dcac.reporting.ranking import places, shown
+
+HERE = Path(__file__).parent
+PUBLISHED = HERE.parents[1] / "config/published.csv"
+
+
+@pytest.fixture
+def written(suite, records, tmp_path):
+    """The table in all three formats."""
+    records.to_csv(tmp_path / "records.csv", index=False)
+    out = [tmp_path / f"dg_single.{suffix}" for suffix in ("md", "tex", "csv")]
+    tables.run(name="dg_single", suite=suite, records=tmp_path / "records.csv", published=PUBLISHED, out=out)
+    return out
+
+
+@pytest.mark.parametrize("suffix", ["md", "tex", "csv"])
+def test_the_table_equals_its_golden_file(written, suffix):
+    path = next(path for path in written if path.suffix == f".{suffix}")
+    assert path.read_text(encoding="utf-8") == (HERE / f"golden/dg_single.{suffix}").read_text(encoding="utf-8")
+
+
+def test_non_standard_data_are_named_in_the_caption(written):
+    assert "Non-standard counts, accepted by hand: C3" in written[0].read_text(encoding="utf-8")
+
+
+def test_an_unknown_table_is_refused_by_name(suite, records, tmp_path):
+    records.to_csv(tmp_path / "records.csv", index=False)
+    with pytest.raises(ValueError, match=r"unknown table: 'dg_singel' \(did you mean 'dg_single'"):
+        tables.run(name="dg_singel", suite=suite, records=tmp_path / "records.csv", published=PUBLISHED, out=[])
+
+
+def test_equal_printed_numbers_share_a_place():
+    cell = Cell("a", "b")
+    rows = [
+        Row(name, "ours", {(cell, "mAP"): Value(mean, None, 1)})
+        for name, mean in (("x", 50.04), ("y", 50.01), ("z", 49.0))
+    ]
+    assert places(rows, cell, "mAP") == {"x": "best", "y": "best", "z": "second"}
+
+
+def test_a_missing_number_is_a_dash_and_a_single_one_has_no_sd():
+    assert shown(None) == "–"
+    assert shown(Value(12.34, None, 1)) == "12.3"
+    assert shown(Value(12.34, 0.56, 2)) == "12.3 ± 0.6"
+
+
+def test_a_demo_says_what_it_cannot_show(suite, records):
+    page = tables.Page("dg_single", suite.model_copy(update={"demo": True}), records, PUBLISHED)
+    assert "DCAC minus baseline is +2.25 ± 0.35 mAP" in page.notes[-1]
+    assert "1e-04 of the prototype loss's gradient" in page.notes[-1]
+    assert "1.00 %" in page.notes[-1]
+
+
+def test_the_latex_compiles(written, tmp_path):
+    if not shutil.which("pdflatex"):
+        pytest.skip("pdflatex is not installed")
+    (tmp_path / "main.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs,graphicx,multirow}\\begin{document}\\input{dg_single.tex}\\end{document}"
+    )
+    result = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "main.tex"], cwd=tmp_path, capture_output=True
+    )
+    assert result.returncode == 0, result.stdout.decode(errors="replace")[-2000:]
+
+
+def test_tidy_csv_has_one_row_a_method_cell_and_metric(written):
+    table = pd.read_csv(written[2])
+    ours = table[(table["method"] == "DCAC (ours)") & (table["target"] == "MS") & (table["metric"] == "mAP")]
+    assert ours[["mean_percent", "n"]].to_numpy().tolist() == [[23.5, 2]]

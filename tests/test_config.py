@@ -1,0 +1,249 @@
+"""The configuration: layers, closed models, messages that name the remedy, and the project's own files."""
+
+import ast
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dcac.config import (
+    ConfigError,
+    dump_settings,
+    join_sources,
+    load_project,
+    load_settings,
+    load_suite,
+    load_weights,
+    load_yaml,
+    parse,
+    run_settings,
+    split_sources,
+)
+from dcac.settings import DiffusionPretraining, EncoderPretraining, Settings
+
+BASES = ("demo", "paper")
+SUITES = sorted(path.stem for path in (Path(__file__).parents[1] / "config" / "suites").glob("*.yaml"))
+PAPER = {  # method.md section 7: training set -> (rank, temperature, noise weight)
+    "MA": (8, 0.6, 1.0),
+    "D": (8, 0.6, 1.0),
+    "C3": (8, 0.1, 1.0),
+    "MS": (32, 1.0, 1.0),
+    "D+MS+C3": (32, 1.0, 1.0),
+    "MA+MS+C3": (32, 1.0, 1.0),
+    "MA+D+C3": (32, 1.0, 1.0),
+    "MA+D+MS": (32, 1.0, 1.0),
+}
+
+
+@pytest.fixture
+def root(tmp_path, config_dir):
+    """A copy of the configuration that a test may edit."""
+    return Path(shutil.copytree(config_dir, tmp_path / "config"))
+
+
+@pytest.fixture
+def edit(root):
+    """Return a function that changes keys of one YAML file."""
+
+    def change(name, **changes):
+        path = root / name
+        path.write_text(yaml.safe_dump({**load_yaml(path), **changes}, sort_keys=False), encoding="utf-8")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sources", "variant", "expected"),
+    [
+        ({}, {}, {}, 10),
+        ({"epochs": 11}, {}, {}, 11),
+        ({"epochs": 11}, {"campus": {"epochs": 12}}, {}, 12),
+        ({"epochs": 11}, {"campus": {"epochs": 12}}, {"epochs": 13}, 13),
+        ({"epochs": 11}, {"winter": {"epochs": 12}}, {}, 11),
+    ],
+)
+def test_later_layers_win(root, edit, overrides, sources, variant, expected):
+    edit("base/demo.yaml", epochs=10)
+    edit("suites/demo.yaml", overrides=overrides, source_settings=sources)
+    edit("variants.yaml", mine=variant)
+    assert run_settings(load_suite("demo", root), "mine", "campus", root).epochs == expected
+
+
+@pytest.mark.parametrize("layer", ["base", "overrides", "sources", "variant"])
+def test_misspelt_key_of_any_layer_names_its_nearest_neighbour(root, edit, layer):
+    wrong = {"learing_rate": 1.0e-3}
+    if layer == "base":
+        edit("base/demo.yaml", **wrong)
+    elif layer == "variant":
+        edit("variants.yaml", dcac=wrong)
+    else:
+        edit(
+            "suites/demo.yaml", **{"overrides": wrong} if layer == "overrides" else {"source_settings": {"mall": wrong}}
+        )
+    with pytest.raises(ConfigError, match=r"unknown key 'learing_rate' \(did you mean 'learning_rate'\?\)"):
+        run_settings(load_suite("demo", root), "dcac", "mall", root)
+
+
+def test_missing_key_is_named(root):
+    path = root / "base" / "demo.yaml"
+    path.write_text(path.read_text().replace("lora_alpha:", "# lora_alpha:"))
+    with pytest.raises(ConfigError, match="key 'lora_alpha' is missing; add it"):
+        run_settings(load_suite("demo", root), "dcac", "mall", root)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("flip_probability", 1.5), ("epochs", 0), ("learning_rate", -1.0), ("condition", "soft"), ("lora_rank", "many")],
+)
+def test_value_out_of_range_is_named_with_its_key(root, edit, key, value):
+    edit("variants.yaml", dcac={key: value})
+    with pytest.raises(ConfigError, match=f"'{key}' is {value!r}"):
+        run_settings(load_suite("demo", root), "dcac", "mall", root)
+
+
+def test_all_faults_are_reported_at_once(root, edit):
+    edit("variants.yaml", dcac={"epochs": 0, "lora_rang": 4})
+    with pytest.raises(ConfigError, match="epochs") as caught:
+        run_settings(load_suite("demo", root), "dcac", "mall", root)
+    assert "lora_rang" in str(caught.value) and "'lora_rank'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"decay_epochs": [1]}, {"warmup_epochs": 60}, {"erasing_min_area": 0.5, "erasing_max_area": 0.4}]
+)
+def test_values_that_contradict_each_other_are_refused(settings, changes):
+    with pytest.raises(ConfigError, match=next(iter(changes))):
+        parse(Settings, {**settings.model_dump(), **changes}, "test")
+
+
+def test_unknown_suite_and_variant_name_their_nearest_neighbour(config_dir):
+    with pytest.raises(ConfigError, match=r"unknown suite 'papper' \(did you mean 'paper'\?\).*one of: demo, paper"):
+        load_suite("papper", config_dir)
+    with pytest.raises(ConfigError, match=r"unknown variant 'dcca' \(did you mean 'dcac'\?\)"):
+        run_settings(load_suite("demo", config_dir), "dcca", "mall", config_dir)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"source_settings": {"mal": {"epochs": 4}}}, "sources in source_settings: 'mal' .did you mean 'mall'"),
+        ({"protocols": {"single-source": {"campus": ["wintr"]}}}, "'wintr' .did you mean 'winter'"),
+        ({"figures": {"cmc": {"protocol": "singel-source", "kind": "cmc", "title": "t"}}}, "'single-source'"),
+        ({"seed": [1]}, "unknown key 'seed' .did you mean 'seeds'"),
+    ],
+)
+def test_suite_with_a_name_that_does_not_exist_is_refused(root, edit, changes, message):
+    edit("suites/demo.yaml", **changes)
+    if "protocols" in changes:
+        edit("suites/demo.yaml", tables={}, figures={}, source_settings={})
+    with pytest.raises(ConfigError, match=message):
+        load_suite("demo", root)
+
+
+def test_missing_file_and_file_without_mapping_are_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"config.yaml does not exist"):
+        load_project(tmp_path)
+    (tmp_path / "config.yaml").write_text("- demo\n")
+    with pytest.raises(ConfigError, match="must hold a mapping of keys to values, found list"):
+        load_project(tmp_path)
+
+
+def test_command_line_wins_over_the_project_file(config_dir):
+    assert load_project(config_dir).suite == "demo"
+    assert load_project(config_dir, {"suite": "smoke"}).suite == "smoke"
+    with pytest.raises(ConfigError, match="did you mean 'suite'"):
+        load_project(config_dir, {"suit": "smoke"})
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_base_file_holds_every_key_in_the_order_of_the_model(config_dir, name):
+    assert list(load_yaml(config_dir / "base" / f"{name}.yaml")) == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_numbers_of_the_base_files_have_the_type_of_their_key(config_dir, name):
+    values = load_yaml(config_dir / "base" / f"{name}.yaml")
+    plain = {
+        key: field.annotation for key, field in Settings.model_fields.items() if isinstance(field.annotation, type)
+    }
+    assert len(plain) >= 40
+    for key, kind in plain.items():
+        assert type(values[key]) is kind, key
+
+
+def test_every_key_is_read_outside_the_configuration_modules():
+    package = Path(__file__).parents[1] / "dcac"
+    read = set()
+    for path in sorted(package.rglob("*.py")):
+        if path.name not in ("settings.py", "config.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for model in (Settings, EncoderPretraining, DiffusionPretraining):
+        assert set(model.model_fields) <= read, f"{model.__name__}: nobody reads {set(model.model_fields) - read}"
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_every_run_of_every_suite_has_settings(config_dir, name):
+    suite = load_suite(name, config_dir)
+    weights = load_weights(config_dir)
+    for sources in suite.source_sets:
+        for variant in load_yaml(config_dir / "variants.yaml"):
+            settings = run_settings(suite, variant, sources, config_dir)
+            assert weights[settings.encoder_weights].kind == "encoder"
+            assert weights[settings.diffusion_weights].kind == "diffusion"
+
+
+def test_recipes_of_the_demo_networks_parse(config_dir):
+    recipes = [card.recipe() for card in load_weights(config_dir).values() if card.source == "demo"]
+    assert {type(recipe) for recipe in recipes} == {EncoderPretraining, DiffusionPretraining}
+
+
+def test_paper_suite_trains_the_eight_published_runs(config_dir):
+    suite = load_suite("paper", config_dir)
+    assert set(suite.source_sets) == set(PAPER)
+    for sources, (rank, temperature, weight) in PAPER.items():
+        settings = run_settings(suite, "dcac", sources, config_dir)
+        assert (settings.lora_rank, settings.condition_temperature, settings.noise_weight) == (
+            rank,
+            temperature,
+            weight,
+        )
+        assert (settings.condition, settings.bottleneck, settings.diffusion) == ("fc", "embedding", "lora")
+
+
+def test_paper_recipe_is_that_of_the_method(config_dir):
+    settings = run_settings(load_suite("paper", config_dir), "dcac", "MS", config_dir)
+    views = (settings.image_height, settings.image_width, settings.pad_pixels, settings.diffusion_image_size)
+    assert views == (256, 128, 10, 128)
+    assert (settings.identities_per_batch, settings.images_per_identity, settings.epochs) == (16, 4, 60)
+    assert (settings.learning_rate, settings.weight_decay, settings.decay_epochs) == (5e-6, 1e-4, (30, 50))
+    memory = (settings.prototype_temperature, settings.prototype_momentum, settings.prototype_update)
+    assert memory == (0.01, 0.2, "hard") and settings.prototype_rebuild == "epoch"
+    assert (settings.label_smoothing, settings.id_weight, settings.prototype_weight) == (0.1, 1.0, 1.0)
+    assert (settings.lora_alpha, settings.prompt_std, settings.classifier_std) == (1.0, 1.0, 0.001)
+
+
+def test_variants_differ_from_the_method_only_where_they_say(config_dir):
+    suite = load_suite("paper", config_dir)
+    dcac, baseline, hard = (
+        run_settings(suite, name, "MA", config_dir).model_dump() for name in ("dcac", "baseline", "dcac-hard-label")
+    )
+    assert {key for key in dcac if dcac[key] != baseline[key]} == {"diffusion"}
+    assert {key for key in dcac if dcac[key] != hard[key]} == {"condition"}
+
+
+def test_settings_survive_writing_and_reading(settings, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(dump_settings(settings), encoding="utf-8")
+    assert load_settings(path) == settings
+
+
+def test_settings_are_frozen(settings):
+    with pytest.raises(ValueError, match="frozen"):
+        settings.epochs = 3
+
+
+def test_sources_join_in_the_order_of_the_cards():
+    assert join_sources(["C3", "MA", "D"], ["MA", "D", "MS", "C3"]) == "MA+D+C3"
+    assert split_sources("MA+D+C3") == ["MA", "D", "C3"]

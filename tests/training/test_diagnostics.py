@@ -1,0 +1,123 @@
+"""The diagnostics: gradient norms, their angle, sharpness of p, and the paired held-out noise losses."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from dcac.model.dcac import DiffusionBatch
+from dcac.seeding import torch_generator
+from dcac.training.diagnostics import HeldOut, gradients, held_out_noise_loss, sharpness
+from dcac.training.setup import build_model
+
+
+@pytest.fixture
+def feature():
+    return torch.tensor([[1.0, 2.0], [0.0, 0.0]], requires_grad=True)
+
+
+def terms_of(feature):
+    return {"id": 3 * feature[0, 0], "prototype": 4 * feature[0, 1], "noise": feature[0, 0] - feature[0, 1]}
+
+
+def test_norms_and_angle_worked_by_hand(feature):
+    report = gradients(terms_of(feature), feature, scale=1.0)
+    assert report == {
+        "gradient_id": 3.0,
+        "gradient_prototype": 4.0,
+        "gradient_noise": pytest.approx(math.sqrt(2)),
+        "cosine_noise": pytest.approx((1 * 3 - 1 * 4) / (math.sqrt(2) * 5)),
+    }
+
+
+def test_scale_of_the_backward_pass_is_divided_out(feature):
+    report = gradients(terms_of(feature), feature, scale=1024.0)
+    assert report == pytest.approx(gradients(terms_of(feature), feature, scale=1.0))
+
+
+def test_term_that_never_sees_the_feature_has_no_gradient_and_no_angle(feature):
+    apart = torch.ones(1, requires_grad=True)
+    report = gradients({"id": feature.sum(), "noise": apart.sum()}, feature, scale=1.0)
+    assert report == {"gradient_id": 2.0, "gradient_noise": 0.0}
+
+
+def test_value_that_overflows_is_left_out(feature):
+    report = gradients({"id": feature.sum() * 1e30, "noise": feature.sum()}, feature, scale=1e30)
+    assert set(report) <= {"gradient_noise", "cosine_noise"} and all(map(math.isfinite, report.values()))
+
+
+def test_graph_stays_usable_for_the_step_and_no_gradient_is_stored(feature):
+    terms = terms_of(feature)
+    gradients(terms, feature, scale=1.0)
+    assert feature.grad is None
+    sum(terms.values()).backward()
+    assert feature.grad.tolist() == [[4.0, 3.0], [0.0, 0.0]]
+
+
+def test_sharpness_worked_by_hand():
+    report = sharpness(torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]))
+    assert report == pytest.approx({"p_max": 0.75, "p_entropy": math.log(2) / 2})
+
+
+def test_sharpness_matches_numpy():
+    p = torch.randn(7, 9, generator=torch_generator(0)).softmax(dim=1)
+    values = p.double().numpy()
+    expected = {"p_max": values.max(axis=1).mean(), "p_entropy": -(values * np.log(values)).sum(axis=1).mean()}
+    assert sharpness(p) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.fixture
+def build(encoder_folder, prior_folder, settings):
+    """Return a function that builds a model of a scheme, with prompts that matter."""
+
+    def make(scheme):
+        changed = settings.model_copy(update={"condition": scheme, "classifier_std": 1.0})
+        return build_model(changed, num_identities=16, encoder=encoder_folder, prior=prior_folder, seed=0)
+
+    return make
+
+
+@pytest.fixture
+def held_out():
+    generator = torch_generator(0, "held-out")
+    latents, noise = torch.randn(2, 6, 4, 8, 8, generator=generator)
+    steps = torch.randint(0, 1000, (6,), generator=generator)
+    return HeldOut(torch.randn(6, 3, 32, 16, generator=generator), DiffusionBatch(latents, noise, steps))
+
+
+@pytest.fixture
+def memory():
+    return torch.nn.functional.normalize(torch.randn(16, 24, generator=torch_generator(1)), dim=1)
+
+
+@pytest.mark.parametrize("scheme", ["fc", "pcl", "fc+pcl", "feature"])
+def test_held_out_loss_equals_one_image_at_a_time(build, held_out, memory, scheme):
+    model = build(scheme).train()
+    report = held_out_noise_loss(model, held_out, memory)
+    model.eval()
+    with torch.no_grad():
+        tokens = [model.context(model.reid(image[None]), torch.zeros(0), memory) for image in held_out.images]
+        mean = model.prompts.table.mean(dim=0)[None, None]
+        empty = torch.zeros_like(mean) if scheme == "feature" else mean
+        losses = {"own": [], "null": [], "other": []}
+        for i in range(6):
+            latents, noise, steps = (part[i : i + 1] for part in held_out.batch)
+            for name, token in (("own", tokens[i]), ("null", empty), ("other", tokens[(i + 3) % 6])):
+                losses[name].append(model.prior.loss_per_image(latents, token, noise, steps).item())
+    assert report == pytest.approx({f"noise_{name}": np.mean(values) for name, values in losses.items()}, rel=1e-4)
+    assert len(set(report.values())) == 3
+
+
+def test_measuring_leaves_the_model_as_it_was(build, held_out, memory):
+    for training in (True, False):
+        model = build("fc").train(training)
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        held_out_noise_loss(model, held_out, memory)
+        assert model.training is training
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+        assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_hard_label_control_has_no_held_out_condition(build, held_out, memory):
+    assert held_out_noise_loss(build("hard"), held_out, memory) == {}

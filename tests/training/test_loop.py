@@ -1,0 +1,243 @@
+"""Whole runs: repeatable, resumable to the bit, and equal to the baseline where the method says so."""
+
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from dcac.training import loop, state
+from dcac.training.journal import Stopped
+from dcac.training.trainer import Trainer
+
+
+def same(first, second, *, prefix=""):
+    """Whether two runs learnt the same tensors, to the bit."""
+    names = {name for name in first.weights if name.startswith(prefix)}
+    assert names == {name for name in second.weights if name.startswith(prefix)} and names
+    return all(torch.equal(first.weights[name], second.weights[name]) for name in names)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(train, settings, tmp_path_factory):
+    """A DCAC run of seed 0 that nothing interrupts."""
+    return train(tmp_path_factory.mktemp("runs") / "undisturbed", settings)
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """Return a function that makes training get SIGTERM once, during a step counted from 1 over all runs to come."""
+
+    def prepare(number):
+        steps, original = [], Trainer.step
+
+        def step(self, *positional, **named):
+            steps.append(number)
+            if len(steps) == number:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return original(self, *positional, **named)
+
+        monkeypatch.setattr(Trainer, "step", step)
+
+    return prepare
+
+
+@pytest.fixture
+def stop_and_resume(train, stop_at):
+    """Return a function that trains a run in two pieces."""
+
+    def start(out, settings, *, step):
+        stop_at(step)
+        with pytest.raises(Stopped, match=r"stopped by SIGTERM in epoch .*; the same command continues"):
+            train(out, settings)
+        return train(out, settings)
+
+    return start
+
+
+def test_same_seed_gives_the_same_weights_and_another_seed_others(undisturbed, train, settings, tmp_path):
+    assert same(undisturbed, train(tmp_path / "again", settings))
+    assert not same(undisturbed, train(tmp_path / "other", settings, seed=1), prefix="reid.")
+
+
+def test_run_leaves_its_report_and_no_state(undisturbed, settings, tmp_path, train):
+    out = tmp_path / "runs" / "seed0"
+    train(out, settings)
+    assert sorted(path.name for path in out.iterdir()) == ["log.jsonl", "run.json", "weights.safetensors"]
+    assert not out.with_name("seed0.state").exists()
+    assert undisturbed.report["settings"] == settings.model_dump(mode="json")
+    assert undisturbed.report["epoch"]["epoch"] == settings.epochs == len(undisturbed.epochs)
+    assert {"identity", "code", "data", "weights", "seconds", "peak_memory_bytes"} <= set(undisturbed.report)
+
+
+def test_weights_hold_what_inference_needs_and_no_frozen_network(undisturbed):
+    rooms = {name.partition(".")[0] for name in undisturbed.weights}
+    assert rooms == {"reid", "prompts", "prior"}
+    assert {"reid.bnneck.running_mean", "reid.classifier.weight", "prompts.table"} <= set(undisturbed.weights)
+    assert all("lora_" in name for name in undisturbed.weights if name.startswith("prior."))
+
+
+def test_baseline_has_no_trace_of_the_prior(train, settings, tmp_path):
+    run = train(tmp_path / "baseline", settings.model_copy(update={"diffusion": "none"}))
+    assert all(name.startswith("reid.") for name in run.weights)
+    assert "loss_noise" not in run.report["epoch"] and "noise_own" not in run.report["epoch"]
+
+
+def test_hard_label_control_equals_the_baseline_to_the_bit_and_dcac_does_not(undisturbed, train, settings, tmp_path):
+    baseline = train(tmp_path / "baseline", settings.model_copy(update={"diffusion": "none"}))
+    hard = train(tmp_path / "hard", settings.model_copy(update={"condition": "hard"}))
+    assert same(baseline, hard, prefix="reid.")
+    assert not same(baseline, undisturbed, prefix="reid.")
+    assert hard.report["epoch"]["gradient_noise"] == 0 < undisturbed.report["epoch"]["gradient_noise"]
+
+
+def test_weight_of_zero_on_the_noise_loss_equals_the_baseline(train, settings, tmp_path):
+    silent = train(
+        tmp_path / "silent", settings.model_copy(update={"noise_weight": 0.0, "epochs": 1, "decay_epochs": ()})
+    )
+    base = train(tmp_path / "base", settings.model_copy(update={"diffusion": "none", "epochs": 1, "decay_epochs": ()}))
+    for name in base.weights:
+        torch.testing.assert_close(silent.weights[name], base.weights[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("step", [1, 2, 5, 6])
+def test_stop_and_resume_equals_no_stop_to_the_bit(undisturbed, stop_and_resume, settings, tmp_path, step):
+    resumed = stop_and_resume(tmp_path / "run", settings, step=step)
+    assert same(undisturbed, resumed)
+    assert resumed.report["epoch"] == undisturbed.report["epoch"]
+    assert [line["loss_id"] for line in resumed.epochs] == [line["loss_id"] for line in undisturbed.epochs]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prototype_rebuild": "once", "prototype_update": "all", "condition": "pcl"},
+        {"bottleneck": "condition_net", "condition": "fc+pcl", "diffusion": "all"},
+        {"condition": "feature", "diffusion": "freeze"},
+        {"diffusion": "none"},
+    ],
+)
+def test_every_scheme_resumes_to_the_bit(train, stop_and_resume, settings, tmp_path, changes):
+    settings = settings.model_copy(update=changes)
+    whole = train(tmp_path / "whole", settings)
+    resumed = stop_and_resume(tmp_path / "resumed", settings, step=6)
+    assert same(whole, resumed)
+    assert resumed.report["epoch"] == whole.report["epoch"]
+
+
+@pytest.mark.slow
+def test_killed_run_continues_with_the_same_command_to_the_bit(train, arguments, read_run, settings, tmp_path):
+    settings = settings.model_copy(update={"epochs": 12})
+    out = tmp_path / "killed"
+    given = arguments(out, settings)
+    command = [sys.executable, "-m", "dcac.cli", "train", "--config", given["config"], "--store", given["stores"][0]]
+    command += ["--latents", given["latents"][0], "--encoder", given["encoder"], "--prior", given["prior"]]
+    command += ["--seed", "0", "--out", out, "--device", "cpu"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    checkpoint = out.with_name("killed.state") / "checkpoint.pt"
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.01)
+    delay = random.uniform(0, 0.7)
+    time.sleep(delay)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL, f"the run ended by itself within {delay:.2f} s of its first checkpoint"
+    assert not (out / "run.json").exists()
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    whole, resumed = train(tmp_path / "whole", settings), read_run(out)
+    assert same(whole, resumed), f"killed {delay:.3f} s after the first checkpoint"
+    assert [line["epoch"] for line in resumed.epochs] == list(range(1, 13))
+
+
+def test_gradient_scaler_resumes_too(train, stop_and_resume, settings, tmp_path, monkeypatch):
+    """The scaler is used with half precision on a GPU; here it is switched on for the CPU and grows every third step."""
+    scales, scaler, step = [], torch.amp.GradScaler, Trainer.step
+
+    def noted(self, *positional, **named):
+        result = step(self, *positional, **named)
+        scales.append(self.scaler.get_scale())
+        return result
+
+    monkeypatch.setattr(Trainer, "step", noted)
+    monkeypatch.setattr(torch.amp, "GradScaler", lambda kind, enabled: scaler(kind, init_scale=4.0, growth_interval=3))
+    train(tmp_path / "whole", settings)
+    whole = scales.copy()
+    scales.clear()
+    stop_and_resume(tmp_path / "resumed", settings, step=6)
+    assert len(set(whole)) > 2 and scales == whole
+
+
+def test_second_writer_is_refused(arguments, settings, tmp_path):
+    out = tmp_path / "run"
+    with state.locked(tmp_path / "run.state"), pytest.raises(RuntimeError, match="another process trains this run"):
+        loop.run(**arguments(out, settings))
+
+
+def test_state_of_other_settings_is_kept_aside_and_not_resumed(undisturbed, train, settings, tmp_path, stop_at):
+    out = tmp_path / "run"
+    stop_at(6)
+    with pytest.raises(Stopped):
+        train(out, settings.model_copy(update={"label_smoothing": 0.3}))
+    checkpoint = (tmp_path / "run.state" / "checkpoint.pt").read_bytes()
+    assert same(undisturbed, train(out, settings))
+    assert (tmp_path / "run.state.previous" / "checkpoint.pt").read_bytes() == checkpoint
+
+
+def test_finished_run_is_not_trained_again_but_one_of_other_settings_is(train, settings, tmp_path, monkeypatch):
+    settings = settings.model_copy(update={"epochs": 1, "decay_epochs": (), "warmup_epochs": 0})
+    first = train(tmp_path / "run", settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "fit", lambda *_, **__: pytest.fail("trained again"))
+        again = train(tmp_path / "run", settings)
+    assert again.report == first.report
+    other = train(tmp_path / "run", settings.model_copy(update={"learning_rate": 2.0e-3}))
+    assert other.report["identity"] != first.report["identity"] and not same(first, other)
+
+
+def test_run_interrupted_before_publishing_reports_its_last_epoch(undisturbed, train, settings, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_publish", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        with pytest.raises(OSError, match="disk full"):
+            train(tmp_path / "run", settings)
+    finished = train(tmp_path / "run", settings)
+    assert same(undisturbed, finished) and finished.report["epoch"] == undisturbed.report["epoch"]
+
+
+def test_training_overfits_a_handful_of_people(train, settings, tmp_path):
+    changes = {"epochs": 40, "learning_rate": 1.0e-2, "decay_epochs": (), "erasing_probability": 0.0, "pad_pixels": 0}
+    run = train(tmp_path / "run", settings.model_copy(update=changes))
+    first = run.epochs[0]
+    last = {term: sum(epoch[term] for epoch in run.epochs[-5:]) / 5 for term in first if term.startswith("loss_")}
+    floor = -0.90625 * math.log(0.90625) - 15 * 0.00625 * math.log(0.00625)  # entropy of smoothed labels, 16 people
+    assert last["loss_id"] - floor < 0.5 * (first["loss_id"] - floor)
+    assert last["loss_prototype"] < 0.5 * first["loss_prototype"]
+    assert last["loss_noise"] < first["loss_noise"]
+
+
+def test_sources_of_a_leave_one_out_run_never_merge(train, settings, store, other_store, tmp_path):
+    settings = settings.model_copy(update={"epochs": 1, "decay_epochs": ()})
+    run = train(tmp_path / "run", settings, sources=(store, other_store))
+    assert run.weights["reid.classifier.weight"].shape == (32, 24)
+    assert run.weights["prompts.table"].shape == (32, 12)
+    assert set(run.report["data"]) == {"A", "B"}
+
+
+def test_half_precision_trains_on_the_cpu(train, settings, tmp_path):
+    settings = settings.model_copy(update={"precision": "bf16", "epochs": 1, "decay_epochs": ()})
+    run = train(tmp_path / "run", settings)
+    assert all(value.dtype == torch.float32 for name, value in run.weights.items() if "num_batches" not in name)
+
+
+def test_loss_that_is_not_finite_stops_the_run_with_a_remedy(train, settings, tmp_path):
+    with pytest.raises(ValueError, match="of epoch 1 are not finite; lower learning_rate"):
+        train(tmp_path / "run", settings.model_copy(update={"learning_rate": 1.0e30}))
+
+
+def test_dcac_without_a_prior_is_refused(arguments, settings, tmp_path):
+    given = arguments(tmp_path / "run", settings)
+    with pytest.raises(ValueError, match="diffusion is 'lora' but no prior is given; add --prior"):
+        loop.run(**{**given, "prior": None})

@@ -1,0 +1,112 @@
+"""The checkpoint: everything that training changes comes back; nothing else is trusted."""
+
+import logging
+
+import pytest
+import torch
+from torch import nn
+
+from dcac.seeding import torch_generator
+from dcac.training import state
+from dcac.training.setup import build_model, build_optimiser
+from dcac.training.state import Progress, learnt_state
+
+
+@pytest.fixture
+def build(encoder_folder, prior_folder, settings):
+    """Return a function that builds model and optimiser of a mode."""
+
+    def make(mode="lora", seed=0):
+        changed = settings.model_copy(update={"diffusion": mode, "bottleneck": "bn"})
+        model = build_model(changed, num_identities=16, encoder=encoder_folder, prior=prior_folder, seed=seed)
+        return model, build_optimiser(model, changed)
+
+    return make
+
+
+def step(model, optimiser):
+    """Move every trained parameter by a made-up gradient."""
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            parameter.grad = torch.randn(parameter.shape, generator=torch_generator(0, name))
+    optimiser.step()
+
+
+def test_everything_comes_back(build, tmp_path):
+    model, optimiser = build()
+    step(model, optimiser)
+    model.reid.bnneck.running_mean.fill_(3.0)
+    memory = torch.randn(16, 24, generator=torch_generator(0))
+    progress = Progress(
+        epoch=3, batch=2, memory=memory, sums={"id": torch.tensor(1.5)}, scaler={"scale": 8.0}, log_bytes=77
+    )
+    state.save(tmp_path, "me", model, optimiser, progress)
+    fresh, its_optimiser = build(seed=1)
+    found = state.load(tmp_path, "me", fresh, its_optimiser)
+    assert (found.epoch, found.batch, found.log_bytes, found.scaler) == (3, 2, 77, {"scale": 8.0})
+    assert torch.equal(found.memory, memory) and found.sums["id"].item() == 1.5
+    assert all(torch.equal(value, fresh.state_dict()[name]) for name, value in model.state_dict().items())
+    for trained in ((model, optimiser), (fresh, its_optimiser)):
+        step(*trained)  # with the same moments, the next step is the same
+    assert all(torch.equal(value, fresh.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+def test_without_a_checkpoint_a_run_starts_at_epoch_one(build, tmp_path):
+    assert state.load(tmp_path, "me", *build()) == Progress(epoch=1, batch=0, memory=None, log_bytes=0)
+
+
+def test_checkpoint_of_another_run_is_kept_aside(build, tmp_path, caplog):
+    folder = tmp_path / "run.state"
+    folder.mkdir()
+    model, optimiser = build()
+    state.save(folder, "me", model, optimiser, Progress(epoch=3))
+    fresh, its_optimiser = build(seed=1)
+    before = {name: value.clone() for name, value in fresh.state_dict().items()}
+    with caplog.at_level(logging.WARNING):
+        assert state.load(folder, "you", fresh, its_optimiser).epoch == 1
+    assert all(torch.equal(value, before[name]) for name, value in fresh.state_dict().items())
+    assert "it is kept in" in caplog.text
+    assert (tmp_path / "run.state.previous" / "checkpoint.pt").is_file() and not (folder / "checkpoint.pt").exists()
+
+
+def test_torn_write_leaves_the_last_checkpoint(build, tmp_path, monkeypatch):
+    model, optimiser = build()
+    state.save(tmp_path, "me", model, optimiser, Progress(epoch=3))
+
+    def tear(_content, stream):
+        stream.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", tear)
+    with pytest.raises(OSError, match="disk full"):
+        state.save(tmp_path, "me", model, optimiser, Progress(epoch=4))
+    assert state.load(tmp_path, "me", *build()).epoch == 3
+
+
+def test_checkpoint_that_lacks_a_tensor_is_refused(build, tmp_path):
+    model, optimiser = build()
+    state.save(tmp_path, "me", model, optimiser, Progress())
+    content = torch.load(tmp_path / "checkpoint.pt")
+    del content["model"]["prompts.table"]
+    torch.save(content, tmp_path / "checkpoint.pt")
+    with pytest.raises(RuntimeError, match="does not fit the model; delete it"):
+        state.load(tmp_path, "me", *build())
+
+
+@pytest.mark.parametrize("mode", ["none", "lora", "all", "freeze"])
+def test_learnt_state_is_all_but_what_is_frozen_in_the_prior(build, mode):
+    model, _ = build(mode)
+    names = set(learnt_state(model))
+    assert {name for name in model.state_dict() if not name.startswith("prior.")} <= names
+    assert "reid.bnneck.bias" in names and "reid.bnneck.running_var" in names
+    prior = {name for name in names if name.startswith("prior.")}
+    assert prior == {f"prior.{n}" for n, p in (model.prior or nn.Module()).named_parameters() if p.requires_grad}
+    assert bool(prior) is (mode in ("lora", "all"))
+
+
+def test_lock_keeps_a_second_writer_out_and_opens_again(tmp_path):
+    message = "is in use: another process trains this run; wait for it or stop it"
+    with state.locked(tmp_path), pytest.raises(RuntimeError, match=message), state.locked(tmp_path):
+        pass
+    with state.locked(tmp_path):
+        pass

@@ -1,0 +1,89 @@
+"""A copy of the project in a temporary folder, in which tests may change configuration and code."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "workflow", "config", "dcac", "envs", "pyproject.toml", "dvc.yaml", ".dvcignore")
+
+
+class Checkout:
+    """A working copy and the commands typed in it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, folder / part)
+        binaries = str(Path(sys.executable).parent)
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": str(folder),
+            "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def run(self, *command: str) -> subprocess.CompletedProcess:
+        """Run a command in the copy and return it with its output, both streams together."""
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+
+    def snakemake(self, *words: str, suite: str | None = None) -> str:
+        """Run Snakemake successfully and return what it printed."""
+        chosen = ["--config", f"suite={suite}"] if suite else []
+        result = self.run("snakemake", "--cores", "2", *words, *chosen)
+        assert result.returncode == 0, result.stdout
+        return result.stdout
+
+    def planned(self, *words: str, suite: str | None = None) -> dict[str, int]:
+        """Return how many jobs of each rule a dry run plans."""
+        return job_counts(self.snakemake("--dry-run", *words, suite=suite))
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace one text in a file of the copy."""
+        file = self.folder / path
+        text = file.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}"
+        file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def job_counts(output: str) -> dict[str, int]:
+    """Read the first table `Job stats` of Snakemake's output."""
+    lines = output.partition("Job stats:")[2].splitlines()
+    counts = {}
+    for line in lines[3:]:
+        name, _, count = line.rpartition(" ")
+        if name.strip() in ("", "total"):
+            break
+        counts[name.strip()] = int(count)
+    return counts
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Checkout:
+    """A fresh working copy."""
+    return Checkout(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory) -> Checkout:
+    """A working copy in which the smoke suite has run from end to end."""
+    checkout = Checkout(tmp_path_factory.mktemp("smoke"))
+    checkout.edit("config/config.yaml", "suite: demo ", "suite: smoke ")
+    checkout.first_run = checkout.snakemake()
+    return checkout

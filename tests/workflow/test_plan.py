@@ -1,0 +1,122 @@
+"""What the workflow plans, without running it."""
+
+import re
+import shutil
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+def trainings(output):
+    """Return (variant, sources, seed) of every planned training."""
+    found = re.findall(r"output: results/\w+/runs/([^/]+)/([^/]+)/seed(\d+)/weights", output)
+    return Counter(found)
+
+
+def test_the_demo_suite_trains_each_source_set_once_a_variant_and_seed(checkout):
+    planned = trainings(checkout.snakemake("--dry-run"))
+    assert set(planned.values()) == {1}
+    assert {variant for variant, _, _ in planned} == {"baseline", "dcac"}
+    assert {seed for _, _, seed in planned} == {"0", "1"}
+    assert len({sources for _, sources, _ in planned}) == 8
+
+
+def test_one_table_plans_only_its_protocol(checkout):
+    planned = trainings(checkout.snakemake("--dry-run", "results/tables/dg_single.md"))
+    assert {sources for _, sources, _ in planned} == {"campus", "winter", "mall", "street"}
+
+
+def test_the_paper_suite_without_data_shows_the_whole_plan(checkout):
+    output = checkout.snakemake("--dry-run", suite="paper")
+    single, several = {"MA", "D", "MS", "C3"}, {"D+MS+C3", "MA+MS+C3", "MA+D+C3", "MA+D+MS"}
+    assert {(variant, sources) for variant, sources, _ in trainings(output)} == {
+        (variant, sources) for variant in ("baseline", "dcac") for sources in single | several
+    }
+    assert "the plan shows the whole suite" in output
+    assert "DukeMTMC-reID is withdrawn" in output
+    assert "data_root 'data' does not exist" in output
+
+
+def test_the_paper_suite_with_some_data_plans_what_is_possible(checkout):
+    for name in ("MSMT17_V1", "Market-1501-v15.09.15"):
+        (checkout.folder / "data" / name).mkdir(parents=True)
+    output = checkout.snakemake("--dry-run", suite="paper")
+    assert {sources for _, sources, _ in trainings(output)} == {"MA", "MS"}
+    assert "CUHK03" in output and "Cells that need them are left out" in output
+
+
+def test_a_real_run_without_data_stops_with_the_remedy(checkout):
+    result = checkout.run("snakemake", "--cores", "1", "--config", "suite=paper")
+    assert result.returncode != 0
+    assert "No data set of this suite is at hand" in result.stdout
+    assert "set data_root in config/config.yaml" in result.stdout
+    assert "Traceback" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "message"),
+    [
+        ("config/config.yaml", "suite: demo ", "suite: dmeo ", "did you mean 'demo'"),
+        ("config/config.yaml", "profile: default", "profil: default", "did you mean 'profile'"),
+        ("config/base/demo.yaml", "learning_rate: 4.0e-4", "learning_rat: 4.0e-4", "did you mean 'learning_rate'"),
+        ("config/base/demo.yaml", "learning_rate: 4.0e-4", "learning_rate: -1", "'learning_rate' is -1"),
+        (
+            "config/suites/demo.yaml",
+            "[campus, winter, mall, street]\nvariants",
+            "[campus, wintr, mall, street]\nvariants",
+            "unknown data set",
+        ),
+    ],
+)
+def test_a_wrong_word_in_the_configuration_stops_with_one_sentence(checkout, path, old, new, message):
+    checkout.edit(path, old, new)
+    result = checkout.run("snakemake", "--cores", "1", "--dry-run")
+    assert result.returncode != 0
+    assert message in result.stdout
+    assert "Traceback" not in result.stdout
+
+
+def test_conda_is_asked_for_by_name_when_it_is_missing(checkout):
+    if shutil.which("conda"):
+        pytest.skip("conda is installed here")
+    result = checkout.run("snakemake", "--cores", "1", "--use-conda", "--dry-run")
+    assert result.returncode != 0
+    assert "conda" in result.stdout
+
+
+def test_every_rule_has_log_benchmark_environment_and_docstring():
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            for part in (
+                '"""',
+                "output:",
+                "log:",
+                "benchmark:",
+                "conda:",
+                "threads:",
+                "resources:",
+                "params:",
+                "shell:",
+            ):
+                assert part in rule, f"{path.name}: {rule.splitlines()[0]} lacks {part}"
+
+
+def test_lint_and_format_are_silent(checkout):
+    assert "good condition" in checkout.snakemake("--lint")
+    result = checkout.run("snakefmt", "--check", "Snakefile", "workflow")
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize(("kind", "extra"), [("cpu", "search"), ("gpu", "search-gpu")])
+def test_environments_have_the_pins_of_pyproject(kind, extra):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    environment = yaml.safe_load((ROOT / f"envs/{kind}.yaml").read_text(encoding="utf-8"))
+    pins = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert pins == project["dependencies"] + project["optional-dependencies"][extra]
+    assert f"python{project['requires-python']}" in environment["dependencies"]
+    assert (ROOT / f"envs/{kind}.post-deploy.sh").is_file()

@@ -1,0 +1,123 @@
+"""The smoke suite from end to end, and what makes Snakemake run something again."""
+
+import json
+import shutil
+import subprocess
+import time
+
+import pandas as pd
+import psutil
+import pytest
+
+from dcac.evaluation.feature_file import read_features
+
+pytestmark = pytest.mark.slow
+RUN = "results/smoke/runs/dcac/smoke-a/seed0"
+
+
+def test_every_promised_file_is_there(smoke):
+    results = smoke.folder / "results"
+    for name in ("dg_single", "in_domain"):
+        for suffix in ("md", "tex", "csv"):
+            assert (results / f"tables/{name}.{suffix}").stat().st_size > 100
+    for suffix in ("pdf", "png"):
+        assert (results / f"figures/cmc.{suffix}").stat().st_size > 1000
+    assert set(json.loads((results / "metrics.json").read_text())) == {"single-source", "in-domain"}
+    assert not list(results.rglob("*.state"))
+
+
+def test_score_and_log_of_a_dcac_run_carry_the_diagnostics(smoke):
+    score = json.loads((smoke.folder / "results/smoke/scores/dcac/smoke-a/seed0/smoke-b.json").read_text())
+    wanted = {"gradient_id", "gradient_prototype", "gradient_noise", "cosine_noise", "p_max", "p_entropy"}
+    wanted |= {"noise_own", "noise_null", "noise_other"}
+    assert wanted <= set(score["meta"]["diagnostics"])
+    assert score["against"]["difference"]["mAP"]["verdict"] in ("better", "no clear difference", "worse")
+    lines = [json.loads(line) for line in (smoke.folder / RUN / "log.jsonl").read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["start", "epoch", "epoch", "end"]
+    assert wanted <= set(lines[-2])
+
+
+def test_records_hold_every_score_of_the_protocol(smoke):
+    records = pd.read_csv(smoke.folder / "results/smoke/records/single-source.csv", keep_default_na=False)
+    expected = {(reference, 0) for reference in ("chance", "histogram", "pretrained")}
+    expected |= {(variant, seed) for variant in ("baseline", "dcac") for seed in (0, 1)}
+    assert set(zip(records["variant"], records["seed"], strict=True)) == expected
+    assert set(records["target"]) == {"smoke-b"}
+
+
+def test_feature_files_keep_the_contract(smoke):
+    file = read_features(smoke.folder / "results/smoke/features/dcac/smoke-a/seed0/smoke-b.npz")
+    assert file.query.features.shape == (12, 96)
+    assert (abs((file.query.features.astype(float) ** 2).sum(axis=1) - 1) < 1e-5).all()
+    assert {"variant", "sources", "target", "seed", "data", "code", "environment"} <= set(file.meta)
+
+
+def test_a_second_run_does_nothing(smoke):
+    assert smoke.planned() == {}
+
+
+def test_a_comment_in_code_or_configuration_reruns_nothing(smoke):
+    smoke.edit("dcac/training/losses.py", '"""The two Re-ID losses."""', '"""Both Re-ID losses."""\n\n# A comment.')
+    smoke.edit("config/variants.yaml", "diffusion: none ", "diffusion: none  # a comment\n#")
+    assert smoke.planned() == {}
+
+
+def test_a_setting_of_one_variant_reruns_its_runs_only(smoke):
+    before = (smoke.folder / "config/variants.yaml").read_text(encoding="utf-8")
+    smoke.edit("config/variants.yaml", "dcac:\n  diffusion: lora", "dcac:\n  noise_weight: 2.0\n  diffusion: lora")
+    output = smoke.snakemake("--dry-run")
+    (smoke.folder / "config/variants.yaml").write_text(before, encoding="utf-8")
+    assert "results/smoke/runs/dcac/smoke-a/seed0/weights.safetensors" in output
+    assert "output: results/smoke/runs/baseline" not in output
+    assert "rule pretrain" not in output and "rule latents" not in output and "rule render" not in output
+
+
+def test_a_real_edit_of_the_scorer_scores_again_but_trains_nothing(smoke):
+    path = smoke.folder / "dcac/evaluation/scoring.py"
+    before = path.read_text(encoding="utf-8")
+    path.write_text(before + "\nEXTRA = 1\n", encoding="utf-8")
+    planned = smoke.planned()
+    path.write_text(before, encoding="utf-8")
+    assert planned["score"] == 14
+    assert not {"train", "extract", "reference", "render"} & set(planned)
+
+
+def test_an_unfinished_table_leaves_nothing_behind(smoke):
+    target = smoke.folder / "results/tables/dg_single.md"
+    result = smoke.run(
+        "dcac", "table", "no_such_table", "--suite", "smoke", "--records", "results/smoke/records/single-source.csv",
+        "--published", "config/published.csv", "--out", "results/tables/other.md",
+    )  # fmt: skip
+    assert result.returncode == 1 and "unknown table: 'no_such_table'" in result.stdout
+    assert target.exists() and not (smoke.folder / "results/tables/other.md").exists()
+
+
+def test_a_killed_training_continues_when_the_same_command_is_typed_again(smoke):
+    run, kept = smoke.folder / RUN, smoke.folder / "kept"
+    shutil.copytree(run, kept, dirs_exist_ok=True)
+    for name in ("weights.safetensors", "log.jsonl", "run.json"):
+        (run / name).unlink()
+    smoke.edit("config/suites/smoke.yaml", "  epochs: 2", "  epochs: 200")
+    words = ["snakemake", "--cores", "1", "--quiet", "all", f"{RUN}/run.json"]
+    process = subprocess.Popen(
+        words,
+        cwd=smoke.folder,
+        env=smoke.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    checkpoint = smoke.folder / f"{RUN}.state/checkpoint.pt"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for child in psutil.Process(process.pid).children(recursive=True):
+        if {"train", RUN} <= set(child.cmdline()):
+            child.kill()
+    assert process.wait(60) != 0
+    assert checkpoint.exists() and not (run / "run.json").exists()
+    smoke.snakemake(f"{RUN}/run.json")
+    log = (smoke.folder / "results/logs/train/smoke-dcac-smoke-a-seed0.log").read_text()
+    assert "continues in epoch" in log
+    epochs = [json.loads(line).get("epoch") for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [epoch for epoch in epochs if epoch] == list(range(1, 201))
