@@ -5,12 +5,13 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from dcac.cli_data import app as data_app
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-data_app = typer.Typer(no_args_is_help=True, help="Data sets: render, import, fetch, check, status.")
 app.add_typer(data_app, name="data")
 log = logging.getLogger("dcac")
 
@@ -19,15 +20,9 @@ Store = Annotated[Path, typer.Option(help="normalised file of a data set (.parqu
 Targets = Annotated[list[Path], typer.Option(help="normalised file of a target; repeat for several")]
 Encoder = Annotated[Path, typer.Option(help="folder of the pre-trained encoder (timm layout)")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto")]
+Metric = Literal["cosine", "euclidean"]
+Reranking = Literal["published", "released"]
 SuiteName = Annotated[str, typer.Option(help="a file of config/suites")]
-
-
-@data_app.command("render")
-def render(dataset: str, out: Out) -> None:
-    """Render a synthetic domain into a normalised file."""
-    from dcac.data.demo import write_demo
-
-    write_demo(_card(dataset), out)
 
 
 @app.command("write_config")
@@ -158,16 +153,52 @@ def reference(
 @app.command("score")
 def score(
     features: Annotated[Path, typer.Option(help="feature file (.npz)")],
-    out: Out,
+    out: Annotated[Path, typer.Option(help="score file (.json); per-query AP goes beside it as Parquet")],
     against: Annotated[Path | None, typer.Option(help="another run's feature file, for a paired test")] = None,
-    metric: Annotated[str, typer.Option(help="cosine or euclidean")] = "cosine",
+    metric: Annotated[Metric, typer.Option(help="distance")] = "cosine",
     max_rank: Annotated[int, typer.Option(help="length of the CMC curve")] = 50,
+    rerank: Annotated[Reranking | None, typer.Option(help="also score the re-ranked gallery")] = None,
+    device: Annotated[str | None, typer.Option(help="cuda to score on a GPU; default: NumPy")] = None,
 ) -> None:
     """Score a feature file: CMC, mAP, mINP, intervals, and a paired test."""
     from dcac.evaluation import scoring
+    from dcac.evaluation.progress import terminal_bar
 
-    record = scoring.run(features, out, against=against, metric=metric, max_rank=max_rank)
+    record = scoring.run(
+        features,
+        out,
+        against=against,
+        rerank=rerank,
+        metric=metric,
+        max_rank=max_rank,
+        device=device,
+        progress=terminal_bar("score"),
+    )
     typer.echo(scoring.table_line(record))
+
+
+@app.command("search")
+def search(
+    pictures: Annotated[list[Path], typer.Argument(help="image files to look for")],
+    gallery: Annotated[Path, typer.Option(help="feature file whose gallery is searched (.npz)")],
+    run: Annotated[Path, typer.Option(help="folder of the trained run that made the feature file")],
+    config: Annotated[Path, typer.Option(help="merged settings of that run")],
+    encoder: Encoder,
+    out: Annotated[Path, typer.Option(help="table of the nearest images (.csv)")],
+    store: Annotated[
+        Path | None, typer.Option(help="normalised file of the gallery, for a picture strip (.png)")
+    ] = None,
+    count: Annotated[int, typer.Option(help="images to find for each picture")] = 10,
+    device: Device = "auto",
+) -> None:
+    """Find the nearest gallery images of new pictures."""
+    from dcac.evaluation import extraction, search
+
+    features = extraction.embed_pictures(
+        pictures, run_folder=run, config=config, encoder=encoder, device=_device(device)
+    )
+    table = search.run(gallery=gallery, pictures=pictures, features=features, out=out, store=store, count=count)
+    typer.echo(table.to_string(index=False))
 
 
 @app.command("records")
@@ -235,16 +266,6 @@ def main() -> None:
             sys.exit(getattr(error, "exit_code", 2))
         raise
     log.info("done in %.1f s", time.perf_counter() - started)
-
-
-def _card(code: str):
-    from dcac.config import CONFIG_DIR
-    from dcac.data.catalog import load_catalog
-
-    cards = load_catalog(CONFIG_DIR / "datasets.yaml")
-    if code not in cards:
-        raise ValueError(f"unknown data set '{code}'; config/datasets.yaml has: {', '.join(cards)}")
-    return cards[code]
 
 
 def _weights(name: str):

@@ -82,3 +82,20 @@ def embed(model: ReIDModel, images: np.ndarray, settings: Settings, device: str)
         batch = torch.from_numpy(images[start : start + BATCH]).to(device)
         chunks.append(model.embed(test_view(batch, settings)).cpu().numpy())
     return np.concatenate(chunks)
+
+
+def embed_pictures(
+    pictures: Sequence[Path], *, run_folder: Path, config: Path, encoder: Path, device: str
+) -> np.ndarray:
+    """Embed image files with a trained run: float32 [Q, D].
+
+    Raises:
+        ValueError: a picture does not exist.
+    """
+    absent = [str(path) for path in pictures if not path.is_file()]
+    if absent:
+        raise ValueError(f"no picture at {absent[0]}; give image files")
+    settings = load_settings(config)
+    model = load_reid_model(run_folder / "weights.safetensors", encoder, settings).to(device)
+    images = decode([path.read_bytes() for path in pictures], height=settings.image_height, width=settings.image_width)
+    return embed(model, images, settings, device)

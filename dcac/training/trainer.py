@@ -1,7 +1,7 @@
 """One run's model, data and optimiser, and the step that moves them."""
 
-import math
 import logging
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,0 +1,126 @@
+"""`dcac data STEP`: bring data sets into normalised files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dcac.config import CONFIG_DIR
+
+app = typer.Typer(no_args_is_help=True, help="Data sets: status, fetch, import, check, render.")
+
+Code = Annotated[str, typer.Argument(help="code of a data set, e.g. MA")]
+File = Annotated[Path, typer.Option(help="normalised file to write (.parquet)")]
+Workers = Annotated[int, typer.Option(help="processes that decode images")]
+
+
+@app.command("status")
+def status() -> None:
+    """Say where each data set stands, what to do next, and which protocols are possible."""
+    from dcac.config import load_project, load_suite
+    from dcac.data import status
+    from dcac.data.catalog import load_catalog
+
+    project = load_project()
+    suites = sorted(path.stem for path in (CONFIG_DIR / "suites").glob("*.yaml"))
+    protocols = {
+        f"{name}: {protocol}": cells for name in suites for protocol, cells in load_suite(name).protocols.items()
+    }
+    text = status.run(
+        load_catalog(CONFIG_DIR / "datasets.yaml"),
+        data_root=Path(project.data_root),
+        stores=Path("results/data"),
+        protocols=protocols,
+        accept_withdrawn=project.accept_withdrawn,
+    )
+    typer.echo(text)
+
+
+@app.command("fetch")
+def fetch(
+    code: Code,
+    archive: Annotated[str | None, typer.Option(help="one of the card's archives; default: the first")] = None,
+) -> None:
+    """Download an archive that anyone may download, into data_root; an interrupted download goes on."""
+    from dcac.config import load_project
+    from dcac.data import fetching
+    from dcac.evaluation.progress import terminal_bar
+
+    folder = Path(load_project().data_root)
+    typer.echo(fetching.run(card(code), folder, archive=archive, progress=terminal_bar(f"fetch {code}")))
+
+
+@app.command("import")
+def import_data(
+    path: Annotated[Path, typer.Argument(help="archive (zip, tar, tgz) or unpacked folder")],
+    dataset: Annotated[str, typer.Option(help="code of the data set, e.g. MA")],
+    out: File,
+    variant: Annotated[str | None, typer.Option(help="variant of the data set; default: the card's first")] = None,
+    workers: Workers = 2,
+    allow_different_counts: Annotated[
+        bool, typer.Option(help="accept other counts; marks the file non-standard")
+    ] = False,
+    drop_unreadable: Annotated[
+        bool, typer.Option(help="leave unreadable images out; marks the file non-standard")
+    ] = False,
+) -> None:
+    """Turn an archive or folder, in any accepted layout, into a normalised file; counts are asserted."""
+    from dcac.config import load_project
+    from dcac.data import importing
+
+    done = importing.run(
+        path,
+        out,
+        card=card(dataset),
+        variant=variant,
+        workers=workers,
+        allow_different_counts=allow_different_counts,
+        drop_unreadable=drop_unreadable,
+        accept_withdrawn=load_project().accept_withdrawn,
+    )
+    typer.echo(done.report)
+
+
+@app.command("check")
+def check(path: Annotated[Path, typer.Argument(help="normalised file (.parquet)")], workers: Workers = 2) -> None:
+    """Verify a normalised file again: every image decodes, labels, counts and hashes agree."""
+    from dcac.data import checking
+
+    found = checking.run(path, workers=workers)
+    typer.echo(found.report)
+    if found.problems:
+        raise typer.Exit(1)
+
+
+@app.command("render")
+def render(code: Code, out: File) -> None:
+    """Render a synthetic domain into a normalised file."""
+    from dcac.data.demo import write_demo
+
+    write_demo(card(code), out)
+
+
+@app.command("sheet")
+def sheet(
+    stores: Annotated[list[Path], typer.Argument(help="normalised files, one a row")],
+    out: Annotated[Path, typer.Option(help="picture to write (.png)")],
+    images: Annotated[int, typer.Option(help="pictures a row, from the first people of the train split")] = 24,
+) -> None:
+    """Draw a contact sheet of rendered domains; real people do not belong on one."""
+    from dcac.data.store import read_manifest, read_split
+    from dcac.data.synthetic import contact_sheet
+
+    real = [path for path in stores if read_manifest(path).get("layout") != "rendered"]
+    if real:
+        raise ValueError(f"{real[0]} holds pictures of real people; a contact sheet is for rendered domains only")
+    contact_sheet([list(read_split(path, "train")["data"][:images]) for path in stores]).save(out)
+
+
+def card(code: str):
+    """Return the card of a data set."""
+    from dcac.data.catalog import load_catalog
+
+    cards = load_catalog(CONFIG_DIR / "datasets.yaml")
+    if code not in cards:
+        raise ValueError(f"unknown data set '{code}'; config/datasets.yaml has: {', '.join(cards)}")
+    return cards[code]

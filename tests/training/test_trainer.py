@@ -1,0 +1,188 @@
+"""The training step and the memory against a second, plain implementation, with no setting at its usual value."""
+
+import copy
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from dcac.data.sampling import identity_batches
+from dcac.data.views import train_view
+from dcac.seeding import numpy_generator, torch_generator
+from dcac.training.schedule import factor
+from dcac.training.state import Progress
+from dcac.training.trainer import Trainer
+
+UNUSUAL = {
+    "id_weight": 0.7,
+    "label_smoothing": 0.2,
+    "prototype_weight": 0.5,
+    "prototype_temperature": 0.2,
+    "prototype_momentum": 0.6,
+    "prototype_update": "all",
+    "noise_weight": 3.0,
+    "condition_temperature": 0.4,
+    "classifier_std": 0.3,
+    "prompt_lr_multiplier": 2.0,
+    "lora_lr_multiplier": 5.0,
+    "weight_decay": 0.05,
+    "adam_beta1": 0.8,
+    "adam_beta2": 0.95,
+}
+
+
+@pytest.fixture
+def make(store, latents, encoder_folder, prior_folder, settings):
+    """Return a function that makes a trainer of the tiny world."""
+
+    def build(**changes):
+        changed = settings.model_copy(update=changes)
+        return Trainer(changed, [store], [latents], encoder_folder, prior_folder, seed=3, device="cpu")
+
+    return build
+
+
+def draw_batches(trainer, epoch):
+    settings = trainer.settings
+    return identity_batches(
+        trainer.data.labels,
+        identities=settings.identities_per_batch,
+        images=settings.images_per_identity,
+        generator=numpy_generator(3, "sampler", epoch),
+    )
+
+
+def plain_loss(model, trainer, indices, name, prototypes):
+    """Return L = w_id L_id + w_pcl L_pcl + lambda L_diff of one batch, and z_hat."""
+    s, labels = trainer.settings, trainer.labels[indices]
+    images = train_view(trainer.images[indices], s, torch_generator(3, "augment", name))
+    z = model.reid.bnneck(model.reid.backbone(images))
+    z_hat, logits = z / z.norm(dim=1, keepdim=True), z @ model.reid.classifier.weight.T
+    target = (1 - s.label_smoothing) * F.one_hot(labels, 16) + s.label_smoothing / 16
+    loss = s.id_weight * -(target * logits.log_softmax(dim=1)).sum(dim=1).mean()
+    contrast = (z_hat @ prototypes.T / s.prototype_temperature).log_softmax(dim=1)
+    loss = loss - s.prototype_weight * contrast[range(len(indices)), labels].mean()
+    generator = torch_generator(3, "diffusion", name)
+    mean, logvar = trainer.latents.train[indices].split(4, dim=1)
+    clean = 0.7 * (mean + (logvar / 2).exp() * torch.randn(mean.shape, generator=generator))
+    noise = torch.randn(mean.shape, generator=generator)
+    steps = torch.randint(0, 1000, (len(indices),), generator=generator)
+    betas = torch.linspace(8.5e-4**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    abar = (1 - betas).cumprod(dim=0)[steps].float()[:, None, None, None]
+    token = ((logits / s.condition_temperature).softmax(dim=1) @ model.prompts.table)[:, None]
+    noisy = abar.sqrt() * clean + (1 - abar).sqrt() * noise
+    predicted = model.prior.unet(noisy, steps, encoder_hidden_states=token).sample
+    return loss + s.noise_weight * ((noise - predicted) ** 2).mean(), z_hat.detach()
+
+
+def plain_memory(prototypes, z_hat, labels, momentum):
+    rows = dict(enumerate(prototypes.numpy()))
+    for direction, label in zip(z_hat.numpy(), labels.tolist(), strict=True):
+        moved = momentum * rows[label] + (1 - momentum) * direction
+        rows[label] = moved / np.linalg.norm(moved)
+    return torch.from_numpy(np.stack([rows[label] for label in range(len(rows))]))
+
+
+def test_steps_equal_a_plain_implementation(make):
+    trainer = make(**UNUSUAL)
+    model, settings = copy.deepcopy(trainer.model).train(), trainer.settings
+    groups = [
+        {"params": [p for p in part.parameters() if p.requires_grad], "lr": settings.learning_rate * multiplier}
+        for part, multiplier in ((model.reid, 1.0), (model.prompts, 2.0), (model.prior, 5.0))
+    ]
+    optimiser = torch.optim.Adam(groups, betas=(0.8, 0.95), weight_decay=0.05, fused=False)
+    for group in trainer.optimiser.param_groups:
+        group["lr"] = settings.learning_rate * group["multiplier"]
+    prototypes = trainer.build_memory()
+    progress = Progress(memory=prototypes)
+    trainer.model.train()
+    for number, indices in enumerate(draw_batches(trainer, 1)[:3]):
+        terms, _ = trainer.step(indices, f"1/{number}", progress, diagnose=False)
+        loss, z_hat = plain_loss(model, trainer, torch.from_numpy(indices), f"1/{number}", prototypes)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        prototypes = plain_memory(prototypes, z_hat, trainer.labels[indices], 0.6)
+        ours = 0.7 * terms["id"] + 0.5 * terms["prototype"] + 3.0 * terms["noise"]
+        torch.testing.assert_close(ours, loss.detach(), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(progress.memory, prototypes, rtol=0, atol=1e-4)
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(
+            trainer.model.state_dict()[name], value, rtol=0, atol=2e-4, msg=lambda m, n=name: n + m
+        )
+
+
+def test_every_term_changes_something(make):
+    """The comparison above would not notice a term that both sides forget."""
+    trainer = make(**UNUSUAL)
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    progress = Progress(memory=trainer.build_memory())
+    trainer.model.train()
+    trainer.step(draw_batches(trainer, 1)[0], "1/0", progress, diagnose=False)
+    moved = {name for name, value in trainer.model.state_dict().items() if not torch.equal(value, before[name])}
+    trained = {name for name, parameter in trainer.model.named_parameters() if parameter.requires_grad}
+    statistics = {"reid.bnneck.running_mean", "reid.bnneck.running_var", "reid.bnneck.num_batches_tracked"}
+    # with B = 0 the adapters' A gets no gradient in the first step, only its weight decay
+    assert trained | statistics == moved
+
+
+def test_memory_is_the_class_mean_of_unaugmented_unit_features(make):
+    trainer = make()
+    with torch.no_grad():
+        trainer.model.reid.bnneck.running_mean.fill_(0.3)
+        memory, means = trainer.build_memory(), []
+        for label in range(16):
+            images = (trainer.images[trainer.labels == label].float() / 255 - 0.5) / 0.5
+            z = (trainer.model.reid.backbone.eval()(images) - 0.3) / (1 + 1e-5) ** 0.5
+            mean = (z / z.norm(dim=1, keepdim=True)).mean(dim=0)
+            means.append(mean / mean.norm())
+    torch.testing.assert_close(memory, torch.stack(means), rtol=0, atol=1e-5)
+
+
+def test_memory_is_rebuilt_each_epoch_or_once(make, tmp_path, monkeypatch):
+    built, original = [], Trainer.build_memory
+    monkeypatch.setattr(Trainer, "build_memory", lambda self: built.append(1) or original(self))
+    for rebuild, times in (("epoch", 3), ("once", 1)):
+        built.clear()
+        (tmp_path / rebuild).mkdir()
+        make(prototype_rebuild=rebuild, epochs=3, diffusion="none").fit(tmp_path / rebuild, "me", header={})
+        assert len(built) == times
+
+
+def test_each_group_follows_the_schedule_at_its_own_multiple(make, tmp_path, monkeypatch):
+    rates, original = [], Trainer.step
+
+    def step(self, *positional, **named):
+        rates.append([group["lr"] for group in self.optimiser.param_groups])
+        return original(self, *positional, **named)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    trainer = make(prompt_lr_multiplier=2.0, lora_lr_multiplier=5.0, epochs=3, warmup_epochs=2, decay_epochs=(3,))
+    trainer.fit(tmp_path, "me", header={})
+    settings = trainer.settings
+    expected = [
+        [pytest.approx(factor(epoch, settings) * settings.learning_rate * multiple) for multiple in (1.0, 2.0, 5.0)]
+        for epoch in (1, 2, 3)
+        for _ in draw_batches(trainer, epoch)
+    ]
+    assert rates == expected
+
+
+def test_every_step_has_noise_of_its_own_and_every_epoch_batches_of_its_own(make):
+    trainer = make()
+    names = ["1/0", "1/1", "2/0"]
+    draws = [trainer._draw(torch.arange(4), name) for name in names]
+    for first, second in pairwise(draws):
+        assert not torch.equal(first.noise, second.noise) and not torch.equal(first.steps, second.steps)
+    assert not np.array_equal(draw_batches(trainer, 1)[0], draw_batches(trainer, 2)[0])
+    again = trainer._draw(torch.arange(4), "1/0")
+    assert all(torch.equal(first, second) for first, second in zip(draws[0], again, strict=True))
+
+
+def test_time_steps_cover_the_whole_schedule(make):
+    trainer = make()
+    steps = trainer._draw(torch.zeros(20_000, dtype=torch.int64), "x").steps
+    assert steps.min() == 0 and steps.max() == 999
+    assert steps.double().mean().item() == pytest.approx(499.5, abs=4 * 288.7 / 20_000**0.5)
