@@ -91,6 +91,11 @@ def test_every_image_of_an_identity_is_drawn_equally_often():
         assert drawn[index] == pytest.approx(4000, abs=4 * np.sqrt(8000 * 0.25))
 
 
+def test_identity_short_of_images_is_drawn_with_replacement():
+    fives = {int((sample(np.array([0] * 4 + [1] * 2), 2, 4, seed) == 5).sum()) for seed in range(300)}
+    assert fives == {0, 1, 2, 3, 4}
+
+
 def test_hand_worked_epoch():
     labels = np.array([7, 3, 7, 3, 7, 3, 7, 3, 5])  # two groups of 2 each for 7 and 3, one of two equal images for 5
     batches = sample(labels, 2, 2, 0)

@@ -61,8 +61,9 @@ def stop_and_resume(train, stop_at):
 
 
 def test_same_seed_gives_the_same_weights_and_another_seed_others(undisturbed, train, settings, tmp_path):
-    assert same(undisturbed, train(tmp_path / "again", settings))
-    assert not same(undisturbed, train(tmp_path / "other", settings, seed=1), prefix="reid.")
+    again, other = train(tmp_path / "again", settings), train(tmp_path / "other", settings, seed=1)
+    assert same(undisturbed, again) and not same(undisturbed, other, prefix="reid.")
+    assert undisturbed.report["identity"] == again.report["identity"] != other.report["identity"]
 
 
 def test_run_leaves_its_report_and_no_state(undisturbed, settings, tmp_path, train):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "workflow", "config", "dcac", "envs", "pyproject.toml", "dvc.yaml", ".dvcignore")
+PARTS = ("Snakefile", "workflow", "config", "dcac", "envs", "pyproject.toml", "dvc.yaml", ".dvcignore", ".dvc")
 
 
 class Checkout:
@@ -17,12 +17,6 @@ class Checkout:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        for part in PARTS:
-            source = ROOT / part
-            if source.is_dir():
-                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, folder / part)
         binaries = str(Path(sys.executable).parent)
         self.environment = {
             **os.environ,
@@ -30,6 +24,21 @@ class Checkout:
             "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
             "OMP_NUM_THREADS": "1",
         }
+
+    @classmethod
+    def fresh(cls, folder: Path) -> "Checkout":
+        """Copy what the workflow needs of the project."""
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp"))
+            else:
+                shutil.copy(source, folder / part)
+        return cls(folder)
+
+    def at(self, folder: Path) -> "Checkout":
+        """Return the same commands in another folder."""
+        return Checkout(folder)
 
     def run(self, *command: str) -> subprocess.CompletedProcess:
         """Run a command in the copy and return it with its output, both streams together."""
@@ -77,13 +86,13 @@ def job_counts(output: str) -> dict[str, int]:
 @pytest.fixture
 def checkout(tmp_path) -> Checkout:
     """A fresh working copy."""
-    return Checkout(tmp_path)
+    return Checkout.fresh(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory) -> Checkout:
     """A working copy in which the smoke suite has run from end to end."""
-    checkout = Checkout(tmp_path_factory.mktemp("smoke"))
+    checkout = Checkout.fresh(tmp_path_factory.mktemp("smoke"))
     checkout.edit("config/config.yaml", "suite: demo ", "suite: smoke ")
     checkout.first_run = checkout.snakemake()
     return checkout
