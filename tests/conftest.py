@@ -22,6 +22,9 @@ TINY = {
     "image_height": HEIGHT,
     "image_width": WIDTH,
     "pad_pixels": 2,
+    "freeze_patch_projection": False,
+    "prototype_temperature": 0.05,
+    "condition_temperature": 0.6,
     "diffusion_image_size": 32,
     "lora_rank": 2,
     "identities_per_batch": 8,
@@ -30,6 +33,7 @@ TINY = {
     "warmup_epochs": 1,
     "decay_epochs": [2],
     "learning_rate": 1.0e-3,
+    "precision": "fp32",
     "diagnostic_images": 8,
 }
 ENCODER = {"patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2, "img_size": [HEIGHT, WIDTH]}
@@ -43,8 +47,8 @@ def config_dir():
 
 @pytest.fixture(scope="session")
 def settings():
-    """Settings of a tiny DCAC run."""
-    base = yaml.safe_load((CONFIG / "base" / "demo.yaml").read_text(encoding="utf-8"))
+    """Settings of a tiny DCAC run: the paper's, sized down."""
+    base = yaml.safe_load((CONFIG / "base" / "paper.yaml").read_text(encoding="utf-8"))
     return Settings.model_validate({**base, **TINY})
 
 
