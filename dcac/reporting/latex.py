@@ -10,7 +10,7 @@ from dcac.reporting.ranking import BEST, places, shown
 if TYPE_CHECKING:
     from dcac.reporting.tables import Page
 
-PREAMBLE = "% needs \\usepackage{booktabs,graphicx,multirow}\n"
+PREAMBLE = "% needs \\usepackage{booktabs,graphicx}\n"
 SYMBOLS = {"±": r"$\pm$", "→": r"$\rightarrow$", "−": r"$-$", "–": "--", "†": r"$^\dagger$", "‡": r"$^\ddagger$"}
 
 

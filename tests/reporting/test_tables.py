@@ -66,7 +66,7 @@ def test_the_latex_compiles(written, tmp_path):
     if not shutil.which("pdflatex"):
         pytest.skip("pdflatex is not installed")
     (tmp_path / "main.tex").write_text(
-        "\\documentclass{article}\\usepackage{booktabs,graphicx,multirow}\\begin{document}\\input{dg_single.tex}\\end{document}"
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\\input{dg_single.tex}\\end{document}"
     )
     result = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "main.tex"], cwd=tmp_path, capture_output=True
