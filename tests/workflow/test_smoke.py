@@ -97,8 +97,8 @@ def test_a_killed_training_continues_when_the_same_command_is_typed_again(smoke)
     shutil.copytree(run, kept, dirs_exist_ok=True)
     for name in ("weights.safetensors", "log.jsonl", "run.json"):
         (run / name).unlink()
-    smoke.edit("config/suites/smoke.yaml", "  epochs: 2", "  epochs: 200")
-    words = ["snakemake", "--cores", "1", "--quiet", "all", f"{RUN}/run.json"]
+    smoke.edit("config/suites/smoke.yaml", "  epochs: 2", "  epochs: 40")
+    words = ["snakemake", f"{RUN}/run.json", "--cores", "1"]
     process = subprocess.Popen(
         words,
         cwd=smoke.folder,
@@ -120,4 +120,4 @@ def test_a_killed_training_continues_when_the_same_command_is_typed_again(smoke)
     log = (smoke.folder / "results/logs/train/smoke-dcac-smoke-a-seed0.log").read_text()
     assert "continues in epoch" in log
     epochs = [json.loads(line).get("epoch") for line in (run / "log.jsonl").read_text().splitlines()]
-    assert [epoch for epoch in epochs if epoch] == list(range(1, 201))
+    assert [epoch for epoch in epochs if epoch] == list(range(1, 41))
