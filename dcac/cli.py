@@ -61,6 +61,21 @@ def weights(name: str, out: Out) -> None:
     weights.run(name=name, card=_weights(name), out=out)
 
 
+@app.command("convert")
+def convert(
+    source: Annotated[Path, typer.Argument(help="released checkpoint (.pth), or folder of a trained run")],
+    out: Annotated[Path, typer.Option(help="run folder to write, or released-style checkpoint (.pth)")],
+    config: Annotated[Path | None, typer.Option(help="merged settings of the run to be; for a checkpoint")] = None,
+    prior: Annotated[
+        Path | None, typer.Option(help="folder of the latent diffusion model the run started from; for a run")
+    ] = None,
+) -> None:
+    """Turn a released checkpoint into a run folder that `extract` reads, or a run into a released-style checkpoint."""
+    from dcac.model import released
+
+    released.run(source=source, out=out, config=config, prior=prior)
+
+
 @app.command("latents")
 def latents(
     store: Store,
@@ -78,23 +93,28 @@ def latents(
 @app.command("train")
 def train(
     config: Annotated[Path, typer.Option(help="merged settings of the run (write_config)")],
-    store: Annotated[
-        list[Path], typer.Option(help="normalised file of a source; repeat for several, in the order of their codes")
-    ],
+    store: Annotated[list[Path], typer.Option(help="normalised file of a source; repeat in the order of their codes")],
     encoder: Encoder,
     seed: Annotated[int, typer.Option(help="names every random draw")],
     out: Out,
     latents: Annotated[
-        list[Path] | None, typer.Option(help="cached latents of a source; repeat in the order of the stores")
+        list[Path] | None, typer.Option(help="cached latents; repeat in the order of the stores")
     ] = None,
     prior: Annotated[
         Path | None, typer.Option(help="folder of the latent diffusion model; none for the baseline")
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Train one run; the same command continues an interrupted one."""
+    """Train one run; the same command continues an interrupted one.
+
+    Memory and speed are switched under `runtime:` of config/config.yaml; under `accelerate launch` or `torchrun` several
+    processes share each batch.
+    """
+    from dcac.config import CONFIG_DIR, load_project
+    from dcac.settings import Runtime
     from dcac.training import loop
 
+    given = load_project().runtime if (CONFIG_DIR / "config.yaml").is_file() else Runtime()
     loop.run(
         config=config,
         stores=store,
@@ -104,6 +124,7 @@ def train(
         seed=seed,
         out=out,
         device=_device(device),
+        runtime=given,
     )
 
 
@@ -218,24 +239,31 @@ def table(
     out: Annotated[list[Path], typer.Option(help="outputs: .md, .tex, .csv")],
 ) -> None:
     """Write one table as Markdown, LaTeX and CSV."""
-    from dcac.config import load_suite
+    from dcac.config import load_suite, load_variants
     from dcac.reporting import tables
 
-    tables.run(name=name, suite=load_suite(suite), records=records, published=published, out=out)
+    tables.run(
+        name=name,
+        suite=load_suite(suite),
+        variants=load_variants(),
+        records=records,
+        published=published,
+        out=out,
+    )
 
 
 @app.command("figure")
 def figure(
     name: str,
     suite: SuiteName,
-    records: Annotated[Path, typer.Option(help="records of the figure's protocol (.csv)")],
+    inputs: Annotated[list[Path], typer.Argument(help="records of the protocol (.csv), or logs of its runs (.jsonl)")],
     out: Annotated[list[Path], typer.Option(help="outputs: .pdf, .png")],
 ) -> None:
     """Draw one figure as PDF and PNG."""
-    from dcac.config import load_suite
+    from dcac.config import load_suite, load_variants
     from dcac.reporting import figures
 
-    figures.run(name=name, suite=load_suite(suite), records=records, out=out)
+    figures.run(name=name, suite=load_suite(suite), variants=load_variants(), inputs=inputs, out=out)
 
 
 @app.command("metrics")
@@ -249,6 +277,8 @@ def metrics(records: list[Path], out: Out) -> None:
 def main() -> None:
     """Run a step; a user's mistake ends in one clear sentence, not in a traceback."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    for noisy in ("faiss", "httpx", "huggingface_hub"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     started = time.perf_counter()
     try:
         app(standalone_mode=False)

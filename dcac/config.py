@@ -3,15 +3,16 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from dcac.settings import Closed, DiffusionPretraining, EncoderPretraining, Settings
+from dcac.settings import Closed, DiffusionPretraining, EncoderPretraining, Runtime, Settings
 
 CONFIG_DIR = Path("config")
 NO_SOURCES = "none"  # the `sources` word of references, which learn from no source
+INTENDED = "intended"  # the preset that is the base file itself
 Model = TypeVar("Model", bound=Closed)
 
 
@@ -27,6 +28,14 @@ class Project(Closed):
     data_root: str
     profile: str
     accept_withdrawn: tuple[str, ...]
+    runtime: Runtime = Runtime()
+
+
+class Variant(NamedTuple):
+    """One entry of `config/variants.yaml`."""
+
+    label: str  # its name in tables and figures
+    changes: dict[str, Any]  # settings that differ from everything below
 
 
 class Table(Closed):
@@ -39,11 +48,18 @@ class Table(Closed):
 
 
 class Figure(Closed):
-    """One figure drawn from the records of one protocol."""
+    """One figure of one protocol: CMC curves from its records, or conditioning diagnostics from its runs' logs."""
 
     protocol: str
-    kind: Literal["cmc"]
+    kind: Literal["cmc", "diagnostics"]
     title: str
+
+
+class Preset(Closed):
+    """`config/presets/*.yaml`: settings that go together, laid over the base."""
+
+    every_run: dict[str, Any]
+    single_source: dict[str, Any]
 
 
 class Suite(Closed):
@@ -53,6 +69,7 @@ class Suite(Closed):
     demo: bool
     device: Literal["cpu", "auto"]
     base: str
+    preset: str = INTENDED
     seeds: tuple[Annotated[int, Field(ge=0)], ...]
     domains: tuple[str, ...]
     variants: tuple[str, ...]
@@ -102,11 +119,13 @@ class Weights(Closed):
     """One card of `config/weights.yaml`: where a pre-trained network comes from."""
 
     kind: Literal["encoder", "diffusion"]
-    source: Literal["demo", "hub", "folder"]
+    source: Literal["demo", "hub", "folder", "file"]
     repo: str | None = None
     revision: str | None = None
     files: tuple[str, ...] = ()
     path: str | None = None
+    architecture: Literal["sd-1", "sd-2-base"] | None = None  # of a single file
+    ema: bool | None = None  # of a single file: its moving average, or the weights as trained
     sha256: dict[str, str] = {}
     pretraining: dict[str, Any] | None = None
     terms: str
@@ -115,11 +134,25 @@ class Weights(Closed):
     def _complete(self) -> "Weights":
         if self.source == "hub" and not (self.repo and self.revision):
             raise ValueError("weights from a hub need both 'repo' and a pinned 'revision'")
-        if self.source == "folder" and not self.path:
-            raise ValueError("weights from a folder need 'path'")
+        if self.source in ("folder", "file") and not self.path:
+            raise ValueError(f"weights from a {self.source} need 'path'")
+        self._check_single_file()
         if (self.source == "demo") != (self.pretraining is not None):
             raise ValueError("'pretraining' belongs to the demo's own weights, and they need it")
         return self
+
+    def _check_single_file(self) -> None:
+        given = [name for name in ("architecture", "ema") if getattr(self, name) is not None]
+        if self.source != "file":
+            if given:
+                raise ValueError(f"'{given[0]}' belongs to `source: file` only; remove it, or correct 'source'")
+            return
+        if self.kind != "diffusion":
+            raise ValueError(f"`source: file` reads Stable Diffusion only; give this {self.kind} as `source: folder`")
+        if len(given) < 2:
+            raise ValueError(
+                "weights from a single file need 'architecture' (sd-1 or sd-2-base) and 'ema' (true or false)"
+            )
 
     def recipe(self) -> EncoderPretraining | DiffusionPretraining:
         """The checked pre-training settings of the demo's own weights."""
@@ -173,7 +206,7 @@ def load_project(root: Path = CONFIG_DIR, overrides: Mapping[str, Any] | None = 
 
 
 def load_suite(name: str, root: Path = CONFIG_DIR) -> Suite:
-    """Read `suites/{name}.yaml`.
+    """Read `suites/{name}.yaml`; with `extends: PARENT` every key that it does not give is the parent's.
 
     Raises:
         ConfigError: the suite is unknown or inconsistent.
@@ -182,7 +215,19 @@ def load_suite(name: str, root: Path = CONFIG_DIR) -> Suite:
     known = sorted(p.stem for p in path.parent.glob("*.yaml"))
     if name not in known:
         raise ConfigError(f"unknown suite '{name}'{_nearest(name, known)}; set `suite:` to one of: {', '.join(known)}")
-    return parse(Suite, load_yaml(path), str(path))
+    content = load_yaml(path)
+    if (parent := content.pop("extends", None)) is not None:
+        inherited = load_yaml(path.with_name(f"{parent}.yaml"))
+        if "extends" in inherited:
+            raise ConfigError(f"{path}: '{parent}' extends '{inherited['extends']}'; a parent must stand by itself")
+        content = {**inherited, **content}
+    return parse(Suite, content, str(path))
+
+
+def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
+    """Read what each variant changes; without a `label` a variant is called by its key."""
+    entries = {name: dict(entry or {}) for name, entry in load_yaml(root / "variants.yaml").items()}
+    return {name: Variant(str(entry.pop("label", name)), entry) for name, entry in entries.items()}
 
 
 def load_weights(root: Path = CONFIG_DIR) -> dict[str, Weights]:
@@ -192,7 +237,7 @@ def load_weights(root: Path = CONFIG_DIR) -> dict[str, Weights]:
 
 
 def run_settings(suite: Suite, variant: str, sources: str, root: Path = CONFIG_DIR) -> Settings:
-    """Merge base <- suite overrides <- sources <- variant into the settings of one run.
+    """Merge base <- preset <- suite overrides <- sources <- variant into the settings of one run.
 
     Args:
         variant: a key of `variants.yaml`; the variant wins over everything else.
@@ -201,15 +246,28 @@ def run_settings(suite: Suite, variant: str, sources: str, root: Path = CONFIG_D
     Raises:
         ConfigError: unknown variant, misspelt key, missing key, or value out of range.
     """
-    variants = load_yaml(root / "variants.yaml")
+    variants = load_variants(root)
     if variant not in variants:
         raise ConfigError(f"unknown variant '{variant}'{_nearest(variant, list(variants))}; see {root}/variants.yaml")
     base = load_yaml(root / "base" / f"{suite.base}.yaml")
-    layers = (suite.overrides, suite.source_settings.get(sources, {}), variants[variant] or {})
+    layers = (
+        load_preset(suite.preset, sources, root),
+        suite.overrides,
+        suite.source_settings.get(sources, {}),
+        variants[variant].changes,
+    )
     merged = dict(base)
     for layer in layers:
         merged.update(layer)
     return parse(Settings, merged, f"settings of variant '{variant}' on {sources}")
+
+
+def load_preset(name: str, sources: str, root: Path = CONFIG_DIR) -> dict[str, Any]:
+    """Read the switches that a preset of `presets/` sets for one source set; `intended` sets none."""
+    if name == INTENDED:
+        return {}
+    content = parse(Preset, load_yaml(root / "presets" / f"{name}.yaml"), f"{root}/presets/{name}.yaml")
+    return {**content.every_run, **(content.single_source if len(split_sources(sources)) == 1 else {})}
 
 
 def dump_settings(settings: Settings) -> str:

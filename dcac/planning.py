@@ -13,11 +13,12 @@ from dcac.config import (
     ConfigError,
     Project,
     Suite,
+    Variant,
     Weights,
     load_project,
     load_suite,
+    load_variants,
     load_weights,
-    load_yaml,
     run_settings,
     split_sources,
 )
@@ -36,7 +37,7 @@ class Plan:
     suite: Suite
     cards: dict[str, Card]
     weights: dict[str, Weights]
-    variants: tuple[str, ...]
+    variants: dict[str, Variant]
     notices: tuple[str, ...]
     runnable: bool
     root: Path
@@ -61,7 +62,7 @@ class Plan:
         cards = load_catalog(root / "datasets.yaml")
         _check_domains(suite, cards, root)
         suite, notices, runnable = _possible(suite, project, cards)
-        variants = tuple(load_yaml(root / "variants.yaml"))
+        variants = load_variants(root)
         plan = cls(project, suite, cards, load_weights(root), variants, notices, runnable, root)
         plan._check_runs()
         return plan
@@ -128,6 +129,19 @@ class Plan:
                     paths += [f"{folder}/{target}.json" for target in targets]
         return paths
 
+    def logs(self, protocol: str) -> list[str]:
+        """Training logs of a protocol's runs that have a prior."""
+        return [
+            f"results/{self.project.suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl"
+            for sources, variant, seed in product(self.suite.protocols[protocol], self.suite.variants, self.suite.seeds)
+            if self.settings(variant, sources).diffusion != "none"
+        ]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Names of the suite's variants in tables and figures."""
+        return {name: self.variants[name].label for name in self.suite.variants}
+
     @staticmethod
     def pattern(names: Iterable[str]) -> str:
         """Regular expression that matches exactly these names; none matches nothing that exists."""
@@ -136,11 +150,22 @@ class Plan:
     def _check_runs(self) -> None:
         for sources, variant in product(self.suite.source_sets, self.suite.variants):
             chosen = self.settings(variant, sources)
+            if chosen.train_splits == "all":
+                self._check_targets(sources)
             for name in (chosen.encoder_weights, chosen.diffusion_weights):
                 if name not in self.weights:
                     raise ConfigError(
                         f"unknown weights '{name}'; {self.root}/weights.yaml has: {', '.join(self.weights)}"
                     )
+
+    def _check_targets(self, sources: str) -> None:
+        scored = {target for cells in self.suite.protocols.values() for target in cells.get(sources, ())}
+        learnt = sorted(scored.intersection(split_sources(sources)))
+        if learnt:
+            raise ConfigError(
+                f"train_splits is 'all', so {sources} learns from the test images of {learnt[0]}, its own target; "
+                "take that target out of the protocol, or set train_splits: train"
+            )
 
 
 def _check_domains(suite: Suite, cards: Mapping[str, Card], root: Path) -> None:
@@ -195,7 +220,7 @@ def _why_missing(card: Card, root: Path, accepted: Iterable[str]) -> str:
     if card.status == "withdrawn" and card.code not in accepted:
         return (
             f"{card.name} is withdrawn and off; if you hold it lawfully, list it in accept_withdrawn of config/config.yaml, "
-            "or use suite paper-duke-free."
+            "or use a suite without it (paper-duke-free, protocol-1)."
         )
     if Path(f"results/data/{card.code}.parquet").is_file() or locate(card, root) is not None:
         return ""

@@ -18,6 +18,7 @@ STEP_MODULES = {
     "pretrain_encoder": "dcac.training.pretrain_encoder",
     "pretrain_diffusion": "dcac.training.pretrain_diffusion",
     "weights": "dcac.model.weights",
+    "convert": "dcac.model.released",
     "latents": "dcac.model.latents",
     "train": "dcac.training.loop",
     "extract": "dcac.evaluation.extraction",

@@ -8,6 +8,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+TrainSplits = Literal["train", "all"]
 
 
 class Closed(BaseModel):
@@ -19,6 +20,8 @@ class Closed(BaseModel):
 class Settings(Closed):
     """The settings of one run; meanings, units and sources stand beside the values in `config/base`."""
 
+    # training data
+    train_splits: TrainSplits
     # input views
     image_height: Count
     image_width: Count
@@ -31,10 +34,12 @@ class Settings(Closed):
     erasing_max_area: Share
     erasing_min_aspect: Positive
     erasing_fill: float
+    evaluation_resize: Literal["bicubic", "bilinear"]
     # encoder
     encoder_weights: str
     freeze_patch_projection: bool
     classifier_std: Positive
+    bnneck_updates_per_step: Literal[1, 2]
     # losses
     id_weight: NonNegative
     label_smoothing: Share
@@ -43,6 +48,8 @@ class Settings(Closed):
     prototype_momentum: Share
     prototype_update: Literal["hard", "all"]
     prototype_rebuild: Literal["epoch", "once"]
+    prototype_logits_dtype: Literal["fp32", "autocast"]
+    memory_dtype: Literal["fp32", "autocast"]
     noise_weight: NonNegative
     # conditioning
     condition: Literal["fc", "pcl", "fc+pcl", "feature", "hard"]
@@ -53,11 +60,13 @@ class Settings(Closed):
     # diffusion
     diffusion: Literal["none", "lora", "all", "freeze"]
     diffusion_weights: str
+    unet_weights: Literal["pretrained", "random"]
     diffusion_image_size: Count
     lora_rank: Count
     lora_alpha: Positive
     lora_ffn_output: bool
     lora_cross_attention_qk: Literal["drop", "keep"]
+    lora_qkv_bias: Literal["none", "random_frozen"]
     lora_lr_multiplier: Positive
     # sampler and schedule
     identities_per_batch: Count
@@ -111,3 +120,15 @@ class DiffusionPretraining(Closed):
     unet_channels: tuple[Count, Count]
     context_width: Count
     seed: int
+
+
+class Runtime(Closed):
+    """How a training step is computed: memory and speed, never the result beyond rounding.
+
+    No part of a run's identity: a run may continue under other switches.
+    """
+
+    micro_batch: Count | None = None  # images at a time on small cards; None: the whole batch
+    gradient_checkpointing: bool = False  # compute activations again instead of keeping them
+    channels_last: bool = False  # memory layout of the U-Net's convolutions
+    compile: bool = False  # torch.compile of encoder and U-Net

@@ -9,11 +9,14 @@ import yaml
 
 from dcac.config import (
     ConfigError,
+    Weights,
     dump_settings,
     join_sources,
+    load_preset,
     load_project,
     load_settings,
     load_suite,
+    load_variants,
     load_weights,
     load_yaml,
     parse,
@@ -118,7 +121,7 @@ def test_values_that_contradict_each_other_are_refused(settings, changes):
 
 
 def test_unknown_suite_and_variant_name_their_nearest_neighbour(config_dir):
-    with pytest.raises(ConfigError, match=r"unknown suite 'papper' \(did you mean 'paper'\?\).*one of: demo, paper"):
+    with pytest.raises(ConfigError, match=r"unknown suite 'papper' \(did you mean 'paper'\?\).*one of: .*demo.*paper"):
         load_suite("papper", config_dir)
     with pytest.raises(ConfigError, match=r"unknown variant 'dcca' \(did you mean 'dcac'\?\)"):
         run_settings(load_suite("demo", config_dir), "dcca", "mall", config_dir)
@@ -188,10 +191,85 @@ def test_every_run_of_every_suite_has_settings(config_dir, name):
     suite = load_suite(name, config_dir)
     weights = load_weights(config_dir)
     for sources in suite.source_sets:
-        for variant in load_yaml(config_dir / "variants.yaml"):
+        for variant in suite.variants:
             settings = run_settings(suite, variant, sources, config_dir)
             assert weights[settings.encoder_weights].kind == "encoder"
             assert weights[settings.diffusion_weights].kind == "diffusion"
+
+
+def test_every_variant_has_settings_at_the_papers_size(config_dir):
+    suite = load_suite("paper", config_dir)
+    dcac = run_settings(suite, "dcac", "MA", config_dir)
+    for name, variant in load_variants(config_dir).items():
+        settings = run_settings(suite, name, "MA", config_dir)
+        assert name == "dcac" or settings != dcac, f"{name} is DCAC by another name"
+        assert "label" not in variant.changes and variant.label != name
+
+
+def test_a_variant_without_a_label_is_called_by_its_key(root, edit):
+    edit("variants.yaml", mine={"epochs": 3}, bare=None)
+    variants = load_variants(root)
+    assert variants["mine"] == ("mine", {"epochs": 3})
+    assert variants["bare"] == ("bare", {})
+
+
+def test_a_suite_takes_from_its_parent_what_it_does_not_say(config_dir):
+    parent, child = load_suite("paper", config_dir), load_suite("paper-released", config_dir)
+    assert child == parent.model_copy(update={"title": child.title, "preset": "released"})
+
+
+def test_a_suite_cannot_extend_a_stranger_or_a_child(root, edit):
+    edit("suites/paper-released.yaml", extends="papr")
+    with pytest.raises(ConfigError, match=r"papr.yaml does not exist \(did you mean 'paper'"):
+        load_suite("paper-released", root)
+    edit("suites/paper-released.yaml", extends="ablation-prior")
+    with pytest.raises(ConfigError, match="'ablation-prior' extends 'ablation'; a parent must stand by itself"):
+        load_suite("paper-released", root)
+
+
+def test_a_preset_lies_between_base_and_suite(root, edit):
+    (root / "presets/mine.yaml").write_text("every_run: {epochs: 51, lora_rank: 3}\nsingle_source: {lora_alpha: 2.0}\n")
+    edit("suites/paper.yaml", preset="mine", overrides={"epochs": 52})
+    suite = load_suite("paper", root)
+    single, several = (run_settings(suite, "dcac", sources, root) for sources in ("MS", "MA+MS+C3"))
+    assert (single.epochs, single.lora_rank, single.lora_alpha) == (52, 3, 2.0)
+    assert (several.epochs, several.lora_rank, several.lora_alpha) == (52, 3, 1.0)
+
+
+def test_an_unknown_preset_names_its_nearest_neighbour(root):
+    suite = load_suite("paper", root).model_copy(update={"preset": "relased"})
+    with pytest.raises(ConfigError, match=r"did you mean 'released'"):
+        run_settings(suite, "dcac", "MA", root)
+
+
+def test_the_released_preset_sets_the_switches_of_the_released_code(config_dir):
+    intended, released = (load_suite(name, config_dir) for name in ("paper", "paper-released"))
+    changed = {}
+    for sources in ("MA", "MA+MS+C3"):
+        ours, theirs = (run_settings(s, "dcac", sources, config_dir).model_dump() for s in (intended, released))
+        changed[sources] = {key: theirs[key] for key in theirs if theirs[key] != ours[key]}
+    several = {  # method.md section 10.1, numbers 1 and 3 to 6, and 10.2 for the adapters without gradient
+        "lora_qkv_bias": "random_frozen",
+        "lora_cross_attention_qk": "keep",
+        "erasing_fill": 0.5,
+        "bnneck_updates_per_step": 2,
+        "prototype_logits_dtype": "autocast",
+        "memory_dtype": "autocast",
+    }
+    assert changed == {"MA": {**several, "evaluation_resize": "bilinear"}, "MA+MS+C3": several}  # number 2
+    assert load_preset("intended", "MA", config_dir) == {}
+
+
+def test_every_ablation_starts_from_baseline_and_dcac_of_the_paper(config_dir):
+    ablations = [name for name in SUITES if name.startswith("ablation")]
+    assert len(ablations) == 7
+    paper = load_suite("paper", config_dir)
+    for name in ablations:
+        suite = load_suite(name, config_dir)
+        assert {"baseline", "dcac"} <= set(suite.variants)
+        for variant in ("baseline", "dcac"):
+            ours, theirs = (run_settings(s, variant, "MA", config_dir) for s in (suite, paper))
+            assert ours == theirs
 
 
 def test_recipes_of_the_demo_networks_parse(config_dir):
@@ -247,3 +325,40 @@ def test_settings_are_frozen(settings):
 def test_sources_join_in_the_order_of_the_cards():
     assert join_sources(["C3", "MA", "D"], ["MA", "D", "MS", "C3"]) == "MA+D+C3"
     assert split_sources("MA+D+C3") == ["MA", "D", "C3"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, None),
+        ({"ema": None}, "need 'architecture' .sd-1 or sd-2-base. and 'ema'"),
+        ({"architecture": None}, "need 'architecture'"),
+        ({"architecture": "sd-3"}, "'architecture' is 'sd-3'"),
+        ({"path": None}, "weights from a file need 'path'"),
+        ({"kind": "encoder"}, "reads Stable Diffusion only; give this encoder as `source: folder`"),
+        ({"source": "folder"}, "'architecture' belongs to `source: file` only"),
+        ({"source": "folder", "architecture": None}, "'ema' belongs to `source: file` only"),
+        ({"emma": True}, "unknown key 'emma' .did you mean 'ema'"),
+    ],
+)
+def test_card_of_a_single_file_is_complete(changes, message):
+    card = {
+        "kind": "diffusion",
+        "source": "file",
+        "path": "sd.ckpt",
+        "architecture": "sd-1",
+        "ema": False,
+        "terms": "t",
+    }
+    card = {key: value for key, value in {**card, **changes}.items() if value is not None}
+    if message is None:
+        assert parse(Weights, card, "test").ema is False
+    else:
+        with pytest.raises(ConfigError, match=message):
+            parse(Weights, card, "test")
+
+
+def test_commented_card_of_a_single_file_parses(config_dir):
+    text = (config_dir / "weights.yaml").read_text(encoding="utf-8")
+    example = text[text.index("# sd-v1-5-file:") :].replace("\n# ", "\n").removeprefix("# ")
+    assert parse(Weights, yaml.safe_load(example)["sd-v1-5-file"], "test").source == "file"

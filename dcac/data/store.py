@@ -104,6 +104,14 @@ def iter_split(path: Path, splits: str | Sequence[str], *, images: bool = True) 
                 yield _read_group(file, group, images=images)
 
 
+def stored_splits(path: Path) -> tuple[str, ...]:
+    """Name the splits a normalised file holds, in the order train, query, gallery."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return tuple(_groups_by_split(file))
+
+
 def read_group(path: Path, group: int) -> "pandas.DataFrame":
     """Read one row group, counted from 0, with its images."""
     import pyarrow.parquet as pq

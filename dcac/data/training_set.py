@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from dcac.data.images import decode
-from dcac.data.store import read_split
+from dcac.data.store import read_manifest, read_split, stored_splits
+from dcac.settings import TrainSplits
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class TrainingSet:
 
     images: np.ndarray  # uint8 [M, 3, H, W]
     labels: np.ndarray  # int64 [M], dense 0..N-1
-    keys: tuple[str, ...]  # N names "data set/pid", the label is the index
+    keys: tuple[str, ...]  # N names "data set/train/pid" or "data set/test/pid", the label is the index
 
     @property
     def num_identities(self) -> int:
@@ -25,21 +26,49 @@ class TrainingSet:
         return len(self.keys)
 
 
-def identity_labels(domains: Sequence[str], pids: Sequence[int]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Give each (data set, pid) pair a dense label, in sorted order.
+def identity_labels(
+    domains: Sequence[str], splits: Sequence[str], pids: Sequence[int]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Give each person a dense label, in sorted order.
+
+    A pid names one person within train, and one within query and gallery: test pids of MSMT17 restart at 0.
 
     Returns:
-        labels int64 [M], and the N keys "data set/pid" in label order.
+        labels int64 [M], and the N keys "data set/train/pid" or "data set/test/pid" in label order.
     """
-    pairs = list(zip(domains, (int(pid) for pid in pids), strict=True))
-    ordered = sorted(set(pairs))
-    index = {pair: label for label, pair in enumerate(ordered)}
-    labels = np.array([index[pair] for pair in pairs], dtype=np.int64)
-    return labels, tuple(f"{domain}/{pid}" for domain, pid in ordered)
+    halves = ("train" if split == "train" else "test" for split in splits)
+    people = list(zip(domains, halves, (int(pid) for pid in pids), strict=True))
+    ordered = sorted(set(people))
+    index = {person: label for label, person in enumerate(ordered)}
+    labels = np.array([index[person] for person in people], dtype=np.int64)
+    return labels, tuple(f"{domain}/{half}/{pid}" for domain, half, pid in ordered)
 
 
-def load_training_set(stores: Sequence[Path], *, height: int, width: int) -> TrainingSet:
-    """Read, decode and label the train splits of the given normalised files, in the given order."""
-    rows = pd.concat([read_split(path, "train") for path in stores], ignore_index=True)
-    labels, keys = identity_labels(rows["domain"], rows["pid"])
+def learnt_splits(store: Path, train_splits: TrainSplits) -> tuple[str, ...]:
+    """Name the splits of a source that a run learns from, in the order of the file."""
+    return ("train",) if train_splits == "train" else stored_splits(store)
+
+
+def training_rows(store: Path, train_splits: TrainSplits, *, images: bool = True) -> pd.DataFrame:
+    """Read the rows of a source that a run learns from.
+
+    Distractors, which share a pid but are nobody in particular (pid 0 of Market-1501), are left out.
+
+    Args:
+        store: normalised file.
+        train_splits: "train", or "all" for query and gallery too.
+        images: whether to read the encoded images.
+
+    Returns:
+        Rows as of `read_split`; the index counts all rows of these splits, distractors included.
+    """
+    rows = read_split(store, learnt_splits(store, train_splits), images=images)
+    distractor = read_manifest(store).get("distractor_pid")
+    return rows if distractor is None else rows[rows["pid"] != distractor]
+
+
+def load_training_set(stores: Sequence[Path], *, train_splits: TrainSplits, height: int, width: int) -> TrainingSet:
+    """Read, decode and label what a run learns from in the given normalised files, in the given order."""
+    rows = pd.concat([training_rows(path, train_splits) for path in stores], ignore_index=True)
+    labels, keys = identity_labels(rows["domain"], rows["split"], rows["pid"])
     return TrainingSet(decode(rows["data"], height=height, width=width), labels, keys)

@@ -57,7 +57,7 @@ def run(
     }
     for store in stores:
         rows = read_split(store, TEST_SPLITS)
-        images = decode(list(rows["data"]), height=settings.image_height, width=settings.image_width)
+        images = decode_test_images(list(rows["data"]), settings)
         features = embed(model, images, settings, device)
         write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp})
         log.info("%s: %d features of %d values", store.stem, *features.shape)
@@ -73,6 +73,11 @@ def load_reid_model(weights: Path, encoder: Path, settings: Settings) -> ReIDMod
     model = ReIDModel(backbone, dim, len(state["classifier.weight"]))
     model.load_state_dict(state)
     return model.eval()
+
+
+def decode_test_images(images: Sequence[bytes], settings: Settings) -> np.ndarray:
+    """Decode and resize test images: uint8 [M, 3, H, W]."""
+    return decode(images, height=settings.image_height, width=settings.image_width, resize=settings.evaluation_resize)
 
 
 def embed(model: ReIDModel, images: np.ndarray, settings: Settings, device: str) -> np.ndarray:
@@ -97,5 +102,5 @@ def embed_pictures(
         raise ValueError(f"no picture at {absent[0]}; give image files")
     settings = load_settings(config)
     model = load_reid_model(run_folder / "weights.safetensors", encoder, settings).to(device)
-    images = decode([path.read_bytes() for path in pictures], height=settings.image_height, width=settings.image_width)
+    images = decode_test_images([path.read_bytes() for path in pictures], settings)
     return embed(model, images, settings, device)

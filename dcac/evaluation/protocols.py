@@ -1,6 +1,5 @@
-"""Protocols that average over draws: several splits of a small target, and CUHK03's single gallery shot."""
+"""A protocol that averages over draws: CUHK03's single gallery shot."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,26 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from dcac.evaluation.checks import checked_max_rank
 from dcac.evaluation.distances import Metric, measure
 from dcac.evaluation.labels import Labels, checked_labels
-from dcac.evaluation.metrics import RankingScore, score_ranking
 from dcac.seeding import numpy_generator
-
-
-@dataclass(frozen=True)
-class Split:
-    """Which rows of a table of features are queries, and which the gallery."""
-
-    query: NDArray[np.intp]
-    gallery: NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class SplitScore:
-    """Mean over splits."""
-
-    mAP: float
-    mINP: float
-    cmc: NDArray[np.float64]  # [max_rank]
-    splits: tuple[RankingScore, ...]
 
 
 @dataclass(frozen=True)
@@ -39,45 +19,6 @@ class SingleShotScore:
     cmc: NDArray[np.float64]  # [max_rank]
     ranks: NDArray[np.int64]  # [repetitions, valid queries] rank of the match
     num_valid_queries: int
-
-
-def score_splits(
-    features: ArrayLike,
-    pids: ArrayLike,
-    camids: ArrayLike,
-    splits: Sequence[Split],
-    *,
-    metric: Metric = "cosine",
-    max_rank: int = 50,
-) -> SplitScore:
-    """Score a target that is tested on several splits of its images (VIPeR, PRID, GRID, i-LIDS).
-
-    Args:
-        features: [N, D] of all images.
-        pids: [N].
-        camids: [N].
-        splits: rows of each split.
-        metric: "cosine" or "euclidean".
-        max_rank: length of the CMC curve.
-    """
-    if not splits:
-        raise ValueError("there is no split to score: give at least one")
-    table = [np.asarray(column) for column in (features, pids, camids)]
-    scores = tuple(
-        score_ranking(
-            *(column[split.query] for column in table),
-            *(column[split.gallery] for column in table),
-            metric=metric,
-            max_rank=max_rank,
-        )
-        for split in splits
-    )
-    return SplitScore(
-        float(np.mean([score.mAP for score in scores])),
-        float(np.mean([score.mINP for score in scores])),
-        np.mean([score.cmc for score in scores], axis=0),
-        scores,
-    )
 
 
 def score_single_shot(

@@ -1,5 +1,10 @@
-"""Scores of one feature file. In: features .npz (and another run's). Out: score JSON, per-query AP as Parquet."""
+"""Scores of one feature file. In: features .npz (and another run's). Out: score JSON, per-query AP as Parquet.
 
+VIPeR, PRID, GRID and i-LIDS are scored on their ten random splits: scores are means over splits, and the queries of
+all splits are pooled, identity by identity, in intervals and comparisons.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -7,12 +12,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dcac.data.splits import SEED
 from dcac.evaluation.blocks import Progress
 from dcac.evaluation.camera_pairs import camera_pairs
 from dcac.evaluation.distances import Metric
 from dcac.evaluation.feature_file import FeatureFile, Part, read_features
-from dcac.evaluation.metrics import RankingScore, score_ranking
-from dcac.evaluation.statistics import bootstrap_means, paired_differences, percentile_interval
+from dcac.evaluation.metrics import RankingScore
+from dcac.evaluation.rankings import Ranking, arrays, pool, rank_target
+from dcac.evaluation.statistics import bootstrap_means, mean_and_sd, paired_differences, percentile_interval
 from dcac.provenance import atomic, environment, fingerprint, write_json
 
 SCHEMA = 1  # of the record; raised when a field changes its meaning
@@ -48,54 +55,54 @@ def run(
     Returns:
         What the JSON holds.
     """
-    file = read_features(features)
-    score = rank_file(file, metric=metric, max_rank=max_rank, device=device, progress=progress)
-    record = describe(file, score, metric=metric, max_rank=max_rank)
+    options = {"metric": metric, "max_rank": max_rank, "device": device, "progress": progress}
+    rankings = rank_target(read_features(features), **options)
+    record = describe(rankings, metric=metric, max_rank=max_rank)
     if against is not None:
-        other = read_features(against)
-        other_score = rank_file(other, metric=metric, max_rank=max_rank, device=device, progress=progress)
-        record["against"] = compare(file, score, other, other_score)
+        record["against"] = compare(rankings, rank_target(read_features(against), **options))
     if rerank is not None:
-        record["rerank"] = describe_reranked(file, setting=rerank, metric=metric, max_rank=max_rank, progress=progress)
-    write_queries(out.with_suffix(".queries.parquet"), file, score)
+        record["rerank"] = describe_reranked(
+            rankings, setting=rerank, metric=metric, max_rank=max_rank, progress=progress
+        )
+    write_queries(out.with_suffix(".queries.parquet"), rankings)
     write_json(out, record)
     return record
 
 
-def rank_file(
-    file: FeatureFile,
-    *,
-    metric: Metric,
-    max_rank: int,
-    device: str | None = None,
-    progress: Progress | None = None,
-) -> RankingScore:
-    """Rank a feature file's gallery for each of its queries."""
-    return score_ranking(*_arguments(file), metric=metric, max_rank=max_rank, device=device, progress=progress)
+def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> dict:
+    """Put a score, its uncertainty and its stamps into one record; of several splits, counts are means like the scores.
 
-
-def describe(file: FeatureFile, score: RankingScore, *, metric: Metric, max_rank: int) -> dict:
-    """Put a score, its uncertainty and its stamps into one record."""
-    valid, values = _valid_values(score)
-    resampled = bootstrap_means(values, file.query.pids[valid], resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
+    Returns:
+        The record, with `splits` only for a target that has them.
+    """
+    values, identities = _pooled_values(rankings)
+    resampled = bootstrap_means(values, identities, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
     intervals = [percentile_interval(column, level=LEVEL) for column in resampled.T]
     return {
         "schema": SCHEMA,
-        "meta": file.meta,
+        "meta": rankings[0].file.meta,
         "metric": metric,
         "max_rank": max_rank,
-        "num_query": len(file.query.pids),
-        "num_gallery": len(file.gallery.pids),
-        "num_valid_queries": score.num_valid_queries,
-        "num_ids": len(np.unique(file.query.pids[valid])),
-        **_scores(score),
-        "mAP_optimistic": score.optimistic.mAP,
-        "mAP_pessimistic": score.pessimistic.mAP,
+        "num_query": _mean_count(rankings, lambda r: len(r.file.query.pids)),
+        "num_gallery": _mean_count(rankings, lambda r: len(r.file.gallery.pids)),
+        "num_valid_queries": _mean_count(rankings, lambda r: r.score.num_valid_queries),
+        "num_ids": _mean_count(rankings, lambda r: len(np.unique(r.file.query.pids[r.valid]))),
+        **_scores([ranking.score for ranking in rankings]),
+        "mAP_optimistic": _mean([ranking.score.optimistic.mAP for ranking in rankings]),
+        "mAP_pessimistic": _mean([ranking.score.pessimistic.mAP for ranking in rankings]),
+        **({"splits": describe_splits(rankings)} if len(rankings) > 1 else {}),
         "interval": {"mAP": list(intervals[0]), "rank1": list(intervals[1]), **_bootstrap_stamp()},
-        "camera_pairs": camera_pairs(score.matches, file.query.camids, file.gallery.camids),
+        "camera_pairs": camera_pairs(*pool(rankings)),
         "code": fingerprint("score"),
         "environment": environment(),
     }
+
+
+def describe_splits(rankings: Sequence[Ranking]) -> dict:
+    """List the score of each split, and their sample standard deviations."""
+    each = [{"mAP": ranking.score.mAP, "rank1": share_within(ranking.score, 1)} for ranking in rankings]
+    deviations = {f"{name}_sd": mean_and_sd([split[name] for split in each])[1] for name in ("mAP", "rank1")}
+    return {"count": len(each), **deviations, "each": each, "seed": SEED}
 
 
 def share_within(score: RankingScore, k: int) -> float:
@@ -104,50 +111,66 @@ def share_within(score: RankingScore, k: int) -> float:
 
 
 def describe_reranked(
-    file: FeatureFile, *, setting: str, metric: Metric, max_rank: int, progress: Progress | None = None
+    rankings: Sequence[Ranking], *, setting: str, metric: Metric, max_rank: int, progress: Progress | None = None
 ) -> dict:
-    """Score a feature file after k-reciprocal re-ranking, to be reported apart from the plain score."""
+    """Score the same galleries after k-reciprocal re-ranking, to be reported apart from the plain score."""
     from dcac.evaluation.rerank import PUBLISHED, RELEASED, score_reranked
 
     settings = {"published": PUBLISHED, "released": RELEASED}.get(setting)
     if settings is None:
         raise ValueError(f"rerank is {setting!r}: give 'published' or 'released'")
-    score = score_reranked(*_arguments(file), settings=settings, metric=metric, max_rank=max_rank, progress=progress)
-    return {"setting": setting, **asdict(settings), **_scores(score)}
+    options = {"settings": settings, "metric": metric, "max_rank": max_rank, "progress": progress}
+    scores = [score_reranked(*arrays(ranking.file), **options) for ranking in rankings]
+    return {"setting": setting, **asdict(settings), **_scores(scores)}
 
 
-def compare(ours: FeatureFile, our_score: RankingScore, theirs: FeatureFile, their_score: RankingScore) -> dict:
+def compare(ours: Sequence[Ranking], theirs: Sequence[Ranking]) -> dict:
     """Test the difference to another run by a paired bootstrap over query identities."""
-    order = _order_of_same_images(ours, theirs)
-    valid, values = _valid_values(our_score)
-    their_values = np.stack([their_score.ap, their_score.first_rank <= 1], axis=1)[order][valid]
+    if len(ours) != len(theirs):
+        raise ValueError(
+            f"one file is scored on {len(ours)} splits, the other on {len(theirs)}: compare runs on the same target"
+        )
+    values, identities = _pooled_values(ours)
+    pairs = list(zip(ours, theirs, strict=True))
+    orders = [_order_of_same_images(mine.file, other.file) for mine, other in pairs]
+    their_values = [other.values[order][mine.valid] for (mine, other), order in zip(pairs, orders, strict=True)]
     differences = paired_differences(
-        values, their_values, ours.query.pids[valid], resamples=RESAMPLES, level=LEVEL, seed=BOOTSTRAP_SEED
+        values, np.concatenate(their_values), identities, resamples=RESAMPLES, level=LEVEL, seed=BOOTSTRAP_SEED
     )
     named = zip(("mAP", "rank1"), differences, strict=True)
+    scores = _scores([ranking.score for ranking in theirs])
     return {
-        "meta": theirs.meta,
-        "mAP": their_score.mAP,
-        "rank1": share_within(their_score, 1),
+        "meta": theirs[0].file.meta,
+        "mAP": scores["mAP"],
+        "rank1": scores["rank1"],
         "difference": {name: {"mean": d.mean, "interval": [d.low, d.high], "verdict": d.verdict} for name, d in named},
         **_bootstrap_stamp(),
     }
 
 
-def write_queries(path: Path, file: FeatureFile, score: RankingScore) -> None:
-    """Write AP, INP and first rank of every query as Parquet; NaN where the query has no valid match."""
+def write_queries(path: Path, rankings: Sequence[Ranking]) -> None:
+    """Write AP, INP and first rank of every query as Parquet; NaN where the query has no valid match.
+
+    A target with splits has a row a query and split, and the column `split_index`, from 0.
+    """
     import pyarrow
     import pyarrow.parquet
 
-    query = file.query
-    columns = {
-        "path": query.paths.tolist(),
-        "pid": query.pids,
-        "camid": query.camids,
-        "ap": score.ap,
-        "inp": score.inp,
-        "first_rank": score.first_rank,
-    }
+    tables = [
+        {
+            "path": ranking.file.query.paths,
+            "pid": ranking.file.query.pids,
+            "camid": ranking.file.query.camids,
+            "ap": ranking.score.ap,
+            "inp": ranking.score.inp,
+            "first_rank": ranking.score.first_rank,
+        }
+        for ranking in rankings
+    ]
+    columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+    columns["path"] = columns["path"].tolist()
+    if len(rankings) > 1:
+        columns["split_index"] = np.repeat(np.arange(len(rankings)), [len(table["pid"]) for table in tables])
     with atomic(path) as temporary:
         pyarrow.parquet.write_table(pyarrow.table(columns), temporary)
 
@@ -162,6 +185,11 @@ def table_line(record: dict) -> str:
         f"mINP {percent['mINP']:.1f}",
         f"({record['num_valid_queries']} queries of {record['num_ids']} identities, {record['num_gallery']} gallery)",
     ]
+    if "splits" in record:
+        splits = record["splits"]
+        parts.append(
+            f"mean of {splits['count']} splits, sd {100 * splits['mAP_sd']:.1f} and {100 * splits['rank1_sd']:.1f}"
+        )
     if "rerank" in record:
         parts.append(f"re-ranked mAP {100 * record['rerank']['mAP']:.1f} rank-1 {100 * record['rerank']['rank1']:.1f}")
     if "against" in record:
@@ -170,25 +198,35 @@ def table_line(record: dict) -> str:
     return "  ".join(parts)
 
 
-def _arguments(file: FeatureFile) -> tuple[NDArray, ...]:
-    """Return a file's arrays in the order in which the metrics take them."""
-    parts = file.query, file.gallery
-    return tuple(values for part in parts for values in (part.features, part.pids, part.camids))
+def _scores(scores: Sequence[RankingScore]) -> dict:
+    """Average the scores of one or several rankings."""
+    ranks = {f"rank{k}": _mean([share_within(score, k) for score in scores]) for k in (1, 5, 10)}
+    return {
+        "mAP": _mean([score.mAP for score in scores]),
+        "mINP": _mean([score.mINP for score in scores]),
+        "cmc": np.mean([score.cmc for score in scores], axis=0).tolist(),
+        **ranks,
+    }
 
 
-def _scores(score: RankingScore) -> dict:
-    ranks = {f"rank{k}": share_within(score, k) for k in (1, 5, 10)}
-    return {"mAP": score.mAP, "mINP": score.mINP, "cmc": score.cmc.tolist(), **ranks}
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+def _mean_count(rankings: Sequence[Ranking], count: Callable[[Ranking], int]) -> int | float:
+    """Average a count; it stays a whole number where all splits agree."""
+    counts = [count(ranking) for ranking in rankings]
+    return counts[0] if len(set(counts)) == 1 else _mean(counts)
 
 
 def _bootstrap_stamp() -> dict:
     return {"resamples": RESAMPLES, "level": LEVEL, "seed": BOOTSTRAP_SEED}
 
 
-def _valid_values(score: RankingScore) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return which queries count [Q], and their AP and rank-1 hit [valid, 2]."""
-    valid = ~np.isnan(score.ap)
-    return valid, np.stack([score.ap, score.first_rank <= 1], axis=1)[valid]
+def _pooled_values(rankings: Sequence[Ranking]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return AP and rank-1 hit of all valid queries [valid, 2], and their identities."""
+    values = np.concatenate([ranking.values[ranking.valid] for ranking in rankings])
+    return values, np.concatenate([ranking.file.query.pids[ranking.valid] for ranking in rankings])
 
 
 def _order_of_same_images(ours: FeatureFile, theirs: FeatureFile) -> NDArray[np.intp]:

@@ -5,9 +5,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from dcac.seeding import derive, torch_generator
 from dcac.settings import Settings
 
 ATTENTION_LINEARS = ("to_q", "to_k", "to_v", "to_out.0")
+RELEASED_BIASES = ("to_q", "to_k", "to_v")  # Stable Diffusion has none here; the released code adds random ones
 FEED_FORWARD_IN, FEED_FORWARD_OUT = "ff.net.0.proj", "ff.net.2"
 
 
@@ -60,11 +62,32 @@ class SingleTokenAttention:
         return value.expand(-1, hidden_states.shape[1], -1)
 
 
-def load_prior(folder: Path) -> DiffusionPrior:
-    """Load U-Net and schedule from a folder in the diffusers layout; the VAE is not needed in training."""
+def start_prior(folder: Path, settings: Settings, seed: int) -> DiffusionPrior:
+    """Load the prior as a run starts with it: pre-trained or random, with what its mode trains opened.
+
+    Args:
+        seed: of the run; names the draws of a random U-Net and of the adapters.
+    """
+    prior = load_prior(folder, random_seed=derive(seed, "unet") if settings.unet_weights == "random" else None)
+    prepare_fine_tuning(prior, settings, derive(seed, "lora"))
+    return prior
+
+
+def load_prior(folder: Path, *, random_seed: int | None = None) -> DiffusionPrior:
+    """Load U-Net and schedule from a folder in the diffusers layout; the VAE is not needed in training.
+
+    Args:
+        random_seed: draw PyTorch's default initial weights instead of reading the pre-trained ones.
+    """
     from diffusers import UNet2DConditionModel
 
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True)
+    if random_seed is None:
+        unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True)
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(random_seed)
+            unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(folder / "unet"))
+        unet.eval()
     return DiffusionPrior(use_single_token(unet), load_schedule(folder))
 
 
@@ -97,13 +120,15 @@ def prepare_fine_tuning(prior: DiffusionPrior, settings: Settings, seed: int) ->
     """Freeze the U-Net and open what the mode trains: LoRA adapters, everything, or nothing.
 
     Args:
-        seed: of the adapters' initial values (A Kaiming-uniform, B zero).
+        seed: of the adapters' initial values (A Kaiming-uniform, B zero) and of the frozen biases, if any.
 
     Returns:
         The U-Net parameters that train.
     """
     prior.unet.requires_grad_(settings.diffusion == "all")
     if settings.diffusion == "lora":
+        if settings.lora_qkv_bias == "random_frozen":
+            add_random_biases(prior.unet, seed)
         _add_lora(prior.unet, settings, seed)
     return [parameter for parameter in prior.unet.parameters() if parameter.requires_grad]
 
@@ -115,13 +140,31 @@ def lora_targets(unet: nn.Module, *, ffn_output: bool, cross_attention_qk: bool)
         ffn_output: adapt the second linear of the feed-forward too.
         cross_attention_qk: adapt attn2's to_q and to_k too, although one token gives them no gradient.
     """
-    wanted = [FEED_FORWARD_IN, *([FEED_FORWARD_OUT] if ffn_output else [])]
-    for attention in ("attn1", "attn2"):
-        dead = ("to_q", "to_k") if attention == "attn2" and not cross_attention_qk else ()
-        wanted += [f"{attention}.{linear}" for linear in ATTENTION_LINEARS if linear not in dead]
+    wanted = adapted_positions(ffn_output=ffn_output, cross_attention_qk=cross_attention_qk)
     linears = [name for name, module in unet.named_modules() if isinstance(module, nn.Linear)]
     inside_block = {name: name.rpartition(".transformer_blocks.")[2].partition(".")[2] for name in linears}
     return [name for name, position in inside_block.items() if position in wanted]
+
+
+def adapted_positions(*, ffn_output: bool, cross_attention_qk: bool) -> list[str]:
+    """Name the adapted linear layers inside one transformer block; see `lora_targets`."""
+    positions = [FEED_FORWARD_IN, *([FEED_FORWARD_OUT] if ffn_output else [])]
+    for attention in ("attn1", "attn2"):
+        dead = ("to_q", "to_k") if attention == "attn2" and not cross_attention_qk else ()
+        positions += [f"{attention}.{linear}" for linear in ATTENTION_LINEARS if linear not in dead]
+    return positions
+
+
+def add_random_biases(unet: nn.Module, seed: int) -> None:
+    """Give to_q, to_k and to_v of every attention a bias that never trains, uniform in +-1 / sqrt(inputs).
+
+    Source:
+        A side effect of the released code (method.md section 10.1, number 1), for comparison only.
+    """
+    for name, layer in unet.named_modules():
+        if name.endswith(RELEASED_BIASES):
+            share = torch.rand(layer.out_features, generator=torch_generator(seed, name))
+            layer.bias = nn.Parameter((2 * share - 1) / layer.in_features**0.5, requires_grad=False)
 
 
 def _add_lora(unet: nn.Module, settings: Settings, seed: int) -> None:

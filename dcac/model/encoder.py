@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 import dcac.model.demo_vit  # noqa: F401  (registers the demo encoder with timm)
 
+BNNECK_MOMENTUM = 0.1  # share of the batch in the running statistics; PyTorch's default, as in the released code
+
 
 class Embedding(NamedTuple):
     """What the Re-ID branch says of a batch."""
@@ -29,7 +31,7 @@ class ReIDModel(nn.Module):
     def __init__(self, backbone: nn.Module, dim: int, num_identities: int):
         super().__init__()
         self.backbone = backbone
-        self.bnneck = nn.BatchNorm1d(dim)
+        self.bnneck = nn.BatchNorm1d(dim, momentum=BNNECK_MOMENTUM)
         self.bnneck.bias.requires_grad_(False)
         self.classifier = nn.Linear(dim, num_identities, bias=False)
 
@@ -39,8 +41,11 @@ class ReIDModel(nn.Module):
             self.classifier.weight.copy_(torch.randn(self.classifier.weight.shape, generator=generator) * std)
 
     def forward(self, images: Tensor) -> Embedding:
-        """Embed images [B, 3, H, W]; everything after the encoder is computed in float32."""
-        feature = self.backbone(images).float()
+        """Embed images [B, 3, H, W]."""
+        return self.head(self.backbone(images).float())
+
+    def head(self, feature: Tensor) -> Embedding:
+        """Apply BNNeck and classifier to encoder outputs f [B, D], in float32."""
         with torch.autocast(feature.device.type, enabled=False):
             normed = self.bnneck(feature)
             return Embedding(feature, normed, F.normalize(normed, dim=1), self.classifier(normed))
@@ -49,6 +54,15 @@ class ReIDModel(nn.Module):
     def embed(self, images: Tensor) -> Tensor:
         """Return the unit test features z_hat [B, D]; call in eval mode."""
         return F.normalize(self.bnneck(self.backbone(images).float()), dim=1)
+
+
+def repeated_momentum(momentum: float, updates: int) -> float:
+    """Return the momentum of one update that moves running statistics as far as several with the same batch do.
+
+    Source:
+        1 - (1 - m)^n, summed so that one update keeps m to the bit; 0.19 for 0.1 and two (method.md section 10.1, number 4).
+    """
+    return momentum * sum((1 - momentum) ** done for done in range(updates))
 
 
 def load_backbone(folder: Path, *, height: int, width: int, freeze_patches: bool = False) -> tuple[nn.Module, int]:

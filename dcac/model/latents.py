@@ -1,10 +1,12 @@
 """Cache the VAE's posterior of every image once per data set.
 
-In: a normalised file and a VAE folder. Out: a safetensors file with the moments of the train and query splits.
+In: a normalised file and a VAE folder. Out: a safetensors file with the moments of every split.
 """
 
+import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,35 +16,36 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dcac.data.images import decode
-from dcac.data.store import read_manifest, read_split
+from dcac.data.store import iter_split, read_manifest, stored_splits
 from dcac.provenance import atomic, fingerprint
 
 BATCH = 64  # images a forward pass
-SPLITS = ("train", "query")  # query serves the held-out diagnostics only
 log = logging.getLogger(__name__)
 
 
 def run(*, store: Path, prior: Path, size: int, out: Path, device: str) -> None:
-    """Encode the diffusion view of every train and query image.
+    """Encode the diffusion view of every image.
 
     Args:
         store: normalised file.
-        prior: folder in the diffusers layout, with `vae/`.
+        prior: folder in the diffusers layout, with `vae/` and its manifest.
         size: pixels of the square diffusion view.
-        out: safetensors with `train` and `query`, float32 [M, 2 C, h, w] (mean and log-variance), in store order.
+        out: safetensors with a tensor a split (train, query, gallery), float32 [M, 2 C, h, w] (mean and log-variance),
+            in store order.
     """
     from diffusers import AutoencoderKL
 
     vae = AutoencoderKL.from_pretrained(prior / "vae", use_safetensors=True).to(device).eval()
     tensors = {}
-    for split in SPLITS:
-        images = decode(read_split(store, split)["data"], height=size, width=size)  # squashed, never augmented
-        tensors[split] = encode(vae, images, device)
+    for split in stored_splits(store):
+        parts = (decode(rows["data"], height=size, width=size) for rows in iter_split(store, split))  # squashed only
+        tensors[split] = torch.cat([encode(vae, images, device) for images in parts])
         log.info("%s %s: moments %s", store.stem, split, tuple(tensors[split].shape))
     notes = {
         "scaling_factor": repr(float(vae.config.scaling_factor)),
         "data_sha256": read_manifest(store)["sha256"],
         "size": str(size),
+        "autoencoder": autoencoder_hash(prior),
         "code": fingerprint("latents"),
     }
     with atomic(out) as temporary:
@@ -66,14 +69,40 @@ def sample(moments: Tensor, noise: Tensor, scaling_factor: float) -> Tensor:
     return scaling_factor * (mean + (0.5 * logvar).exp() * noise)
 
 
-def load_moments(path: Path, *, store: Path) -> tuple[dict[str, Tensor], float]:
-    """Read cached moments and the VAE's scaling factor.
+def load_moments(
+    path: Path, splits: Sequence[str], *, store: Path, prior: Path, size: int
+) -> tuple[dict[str, Tensor], float]:
+    """Read the cached moments of some splits and the VAE's scaling factor.
+
+    Args:
+        store: normalised file they must come from.
+        prior: folder whose autoencoder must have made them.
+        size: pixels of the square diffusion view they must show.
 
     Raises:
-        ValueError: the cache belongs to another version of the data.
+        ValueError: the cache belongs to another version of the data, another autoencoder or another size.
     """
+    wanted = {
+        "data_sha256": (read_manifest(store)["sha256"], f"another version of {store}"),
+        "autoencoder": (autoencoder_hash(prior), f"another autoencoder than that of {prior}"),
+        "size": (str(size), f"images of another size than {size} pixels"),
+    }
     with safe_open(path, framework="pt") as archive:
         notes = archive.metadata()
-        if notes["data_sha256"] != read_manifest(store)["sha256"]:
-            raise ValueError(f"{path} was made from another version of {store}; delete it and run the step again")
-        return {split: archive.get_tensor(split) for split in SPLITS}, float(json.loads(notes["scaling_factor"]))
+        for note, (value, what) in wanted.items():
+            if notes.get(note) != value:
+                raise ValueError(f"{path} was made from {what}; delete it and run the step again")
+        return {split: archive.get_tensor(split) for split in splits}, float(json.loads(notes["scaling_factor"]))
+
+
+def autoencoder_hash(prior: Path) -> str:
+    """Hash the autoencoder of a prior's folder by its manifest, whatever U-Net lies beside it.
+
+    Raises:
+        ValueError: the manifest lists no autoencoder.
+    """
+    files = json.loads((prior / "manifest.json").read_text(encoding="utf-8"))["files"]
+    parts = {name: entry["sha256"] for name, entry in sorted(files.items()) if name.startswith("vae/")}
+    if not parts:
+        raise ValueError(f"{prior}/manifest.json lists no file of vae/; make these weights again")
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 
 from dcac.config import Weights
-from dcac.provenance import fingerprint, manifest, write_json
+from dcac.model import single_file
+from dcac.provenance import fingerprint, manifest, sha256, write_json
 
 REQUIRED = {
     "encoder": ("config.json", "model.safetensors"),
@@ -21,23 +22,24 @@ def run(*, name: str, card: Weights, out: Path) -> None:
     """Bring the card's files into `out` and write their manifest.
 
     Raises:
-        ValueError: the hub cannot be reached, a file is missing, or a checksum differs.
+        ValueError: the hub cannot be reached, a file is missing or refused, or a checksum differs.
     """
-    revision = _from_hub(name, card, out) if card.source == "hub" else _from_folder(name, card, out)
+    bring = {"hub": _from_hub, "folder": _from_folder, "file": _from_file}[card.source]
+    revision = bring(name, card, out)
     verify(out, card)
     notes = {"name": name, "repo": card.repo, "revision": revision, "terms": card.terms, "code": fingerprint("weights")}
     write_json(out / "manifest.json", {"files": manifest(out), **notes})
 
 
 def verify(folder: Path, card: Weights) -> None:
-    """Check that the files needed are there and that known checksums fit."""
+    """Check that the files needed are there and that known checksums fit; a single file's was checked on reading."""
     found = manifest(folder)
     absent = [name for name in REQUIRED[card.kind] if name not in found]
     if absent:
         raise ValueError(
             f"{folder} lacks {', '.join(absent)}; it must hold the {card.kind} in the layout named in README.md"
         )
-    for name, expected in card.sha256.items():
+    for name, expected in card.sha256.items() if card.source != "file" else ():
         if found.get(name, {}).get("sha256") != expected:
             raise ValueError(f"{folder / name} has not the sha256 {expected} of the card; delete it and fetch it again")
 
@@ -63,3 +65,14 @@ def _from_folder(name: str, card: Weights, out: Path) -> str:
         raise ValueError(f"weights '{name}': path {folder} is not a folder; correct `path` in config/weights.yaml")
     shutil.copytree(folder, out, dirs_exist_ok=True)
     return f"folder {folder.name}"
+
+
+def _from_file(name: str, card: Weights, out: Path) -> str:
+    path = Path(card.path)
+    if not path.is_file():
+        raise ValueError(f"weights '{name}': path {path} is not a file; correct `path` in config/weights.yaml")
+    found = sha256(path)
+    if card.sha256.get(path.name, found) != found:
+        raise ValueError(f"{path} has not the sha256 {card.sha256[path.name]} of the card; fetch it again")
+    single_file.run(path, out, architecture=card.architecture, ema=card.ema)
+    return f"file {path.name} sha256 {found}, {'moving average' if card.ema else 'weights as trained'}"

@@ -73,10 +73,16 @@ def own_rows(
     return rows
 
 
-def published_rows(path: Path, origins: Sequence[str], cells: Sequence[Cell]) -> list[Row]:
-    """Read other methods' numbers for these cells, in the paper's row order, marked † and ‡ as there."""
+def published_rows(path: Path, protocol: str, origins: Sequence[str], cells: Sequence[Cell]) -> list[Row]:
+    """Read other methods' numbers for these cells, in the papers' row order, marked † and ‡ as there.
+
+    Args:
+        protocol: Protocol-2 and Protocol-3 have the same cells, often from the same origin.
+        origins: their rows follow each other in this order.
+    """
     table = pd.read_csv(path, na_values=["unknown", "not reported"])
-    table = table[table["origin"].isin(origins)].sort_values("order")
+    table = table[(table["protocol"] == protocol) & table["origin"].isin(origins)]
+    table = table.assign(place=table["origin"].map(list(origins).index)).sort_values(["place", "order"])
     rows: dict[str, Row] = {}
     for entry in table.itertuples():
         cell = Cell(entry.sources, entry.target)

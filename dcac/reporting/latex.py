@@ -11,7 +11,17 @@ if TYPE_CHECKING:
     from dcac.reporting.tables import Page
 
 PREAMBLE = "% needs \\usepackage{booktabs,graphicx}\n"
-SYMBOLS = {"±": r"$\pm$", "→": r"$\rightarrow$", "−": r"$-$", "–": "--", "†": r"$^\dagger$", "‡": r"$^\ddagger$"}
+SYMBOLS = {
+    "±": r"$\pm$",
+    "→": r"$\rightarrow$",
+    "−": r"$-$",
+    "–": "--",
+    "†": r"$^\dagger$",
+    "‡": r"$^\ddagger$",
+    "×": r"$\times$",
+    "λ": r"$\lambda$",
+    "τ": r"$\tau$",
+}
 
 
 def latex_document_part(page: "Page") -> str:

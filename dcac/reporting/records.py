@@ -11,6 +11,7 @@ from dcac.provenance import atomic
 
 NAMES = ("suite", "variant", "sources", "target", "seed")
 SCORES = ("mAP", "mINP", "rank1", "rank5", "rank10", "num_query", "num_gallery", "num_valid_queries", "num_ids")
+SPLITS = ("num_splits", "mAP_splits_sd", "rank1_splits_sd")  # of targets scored on several splits; sd over these
 DIAGNOSTICS = (
     "gradient_id",
     "gradient_prototype",
@@ -38,6 +39,8 @@ def record(score: dict) -> dict:
     meta, against = score["meta"], score.get("against")
     row = {name: meta[name] for name in NAMES}
     row |= {name: score[name] for name in SCORES}
+    splits = score.get("splits", {"count": 1, "mAP_sd": None, "rank1_sd": None})
+    row |= dict(zip(SPLITS, (splits["count"], splits["mAP_sd"], splits["rank1_sd"]), strict=True))
     for metric in ("mAP", "rank1"):
         row[f"{metric}_low"], row[f"{metric}_high"] = score["interval"][metric]
         row[f"{metric}_verdict"] = against["difference"][metric]["verdict"] if against else ""
@@ -51,4 +54,5 @@ def record(score: dict) -> dict:
 
 def read_records(path: Path) -> pd.DataFrame:
     """Read a record file; the word `none` is a source name, not a missing value."""
-    return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in (*SCORES, *DIAGNOSTICS)})
+    numbers = (*SCORES, *SPLITS, *DIAGNOSTICS)
+    return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in numbers})

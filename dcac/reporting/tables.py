@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from dcac.config import Suite
+from dcac.config import Suite, Variant
+from dcac.data.splits import NUM_SPLITS, SEED
 from dcac.evaluation.statistics import BETTER, UNCLEAR, WORSE, mean_and_sd
 from dcac.provenance import atomic
 from dcac.reporting import cells as table_cells
 from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.labels import method_labels
 from dcac.reporting.latex import latex_document_part
 from dcac.reporting.markdown import markdown_page
 from dcac.reporting.records import DIAGNOSTICS, read_records
@@ -17,19 +19,13 @@ from dcac.reporting.records import DIAGNOSTICS, read_records
 Protocol = Mapping[str, Sequence[str]]
 BASELINE = "baseline"
 VERDICTS = (BETTER, UNCLEAR, WORSE)
-LABELS = {
-    "chance": "chance",
-    "histogram": "colour histogram",
-    "pretrained": "pre-trained encoder, not fine-tuned",
-    "baseline": "Baseline (ours)",
-    "dcac": "DCAC (ours)",
-}
+METHOD = "dcac"  # the variant that a demo's honest sentence speaks of
 
 
 class Page:
     """Everything one table says, before it takes a format."""
 
-    def __init__(self, name: str, suite: Suite, records: pd.DataFrame, published: Path):
+    def __init__(self, name: str, suite: Suite, records: pd.DataFrame, published: Path, labels: Mapping[str, str]):
         table = suite.table(name)
         protocol = suite.protocols[table.protocol]
         variants = [v for v in (*suite.references, *suite.variants) if v in set(records["variant"])]
@@ -37,14 +33,14 @@ class Page:
         self.title = f"{suite.title}: {table.title}"
         self.blocks: list[tuple[list[Cell], list[Row]]] = []
         for cells in table_cells.blocks(protocol):
-            rows = table_cells.published_rows(published, table.published, cells)
-            rows += table_cells.own_rows(records, cells, variants, LABELS)
-            self.blocks.append((cells, rows + table_cells.differences_to_paper(rows, LABELS)))
-        self.summary = summary(records, [v for v in suite.variants if v in variants], protocol)
-        self.diagnostics = diagnostics(records, [v for v in suite.variants if v != BASELINE])
+            rows = table_cells.published_rows(published, table.protocol, table.published, cells)
+            rows += table_cells.own_rows(records, cells, variants, labels)
+            self.blocks.append((cells, rows + table_cells.differences_to_paper(rows, labels)))
+        self.summary = summary(records, [v for v in suite.variants if v in variants], protocol, labels)
+        self.diagnostics = diagnostics(records, [v for v in suite.variants if v != BASELINE], labels)
         self.notes = [caption(records, suite), *([table.note] if table.note else [])]
-        if suite.demo and len(self.diagnostics):
-            self.notes.append(honest_sentence(records, protocol, self.diagnostics))
+        if suite.demo and len(heard := diagnostics(records, [METHOD], labels)):
+            self.notes.append(honest_sentence(records, protocol, heard))
 
     def tidy(self) -> pd.DataFrame:
         """Return one row a method, cell and metric."""
@@ -57,9 +53,11 @@ class Page:
         return pd.DataFrame(lines, columns=columns)
 
 
-def run(*, name: str, suite: Suite, records: Path, published: Path, out: Sequence[Path]) -> None:
+def run(
+    *, name: str, suite: Suite, variants: Mapping[str, Variant], records: Path, published: Path, out: Sequence[Path]
+) -> None:
     """Write the table in the format that each output's suffix names: .md, .tex or .csv."""
-    page = Page(name, suite, read_records(records), published)
+    page = Page(name, suite, read_records(records), published, method_labels(variants))
     writers = {
         ".md": markdown_page,
         ".tex": latex_document_part,
@@ -71,24 +69,30 @@ def run(*, name: str, suite: Suite, records: Path, published: Path, out: Sequenc
 
 
 def caption(records: pd.DataFrame, suite: Suite) -> str:
-    """Say metric, unit, seeds and selection."""
+    """Say metric, unit, seeds, splits and selection."""
     trained = records[records["sources"] != "none"]
     seeds = sorted(trained["seed"].unique()) if len(trained) else []
     data = "rendered people, not real data; " if suite.demo else ""
     odd = sorted(trained.loc[trained["standard"].astype(str) == "False", "target"].unique()) if len(trained) else []
+    split = sorted(records.loc[records["num_splits"] > 1, "target"].unique())
+    splits = (
+        f" Each score on {', '.join(split)} is the mean over {NUM_SPLITS} random splits (seed {SEED})." if split else ""
+    )
     warning = f" Non-standard counts, accepted by hand: {', '.join(odd)}." if odd else ""
     return (
         f"mAP and rank-1 in percent ({data}camera-aware, single query, no re-ranking); mean ± sample standard deviation over "
-        f"n = {len(seeds)} training seeds; last epoch, targets never used to choose. Best bold, second underlined.{warning}"
+        f"n = {len(seeds)} training seeds; last epoch, targets never used to choose. Best bold, second underlined.{splits}{warning}"
     )
 
 
-def summary(records: pd.DataFrame, variants: Sequence[str], protocol: Protocol) -> pd.DataFrame:
+def summary(
+    records: pd.DataFrame, variants: Sequence[str], protocol: Protocol, labels: Mapping[str, str]
+) -> pd.DataFrame:
     """Average each variant over all cells, and its paired difference to the baseline over the seeds."""
     mine = of_protocol(records, protocol)
     lines = []
     for variant in variants:
-        line = {"method": LABELS.get(variant, variant)}
+        line = {"method": labels.get(variant, variant)}
         per_seed = mine[mine["variant"] == variant].groupby("seed")[list(METRICS)].mean() * 100
         for metric, name in METRIC_NAMES.items():
             line[name] = spread(per_seed[metric].tolist())
@@ -106,7 +110,7 @@ def summary(records: pd.DataFrame, variants: Sequence[str], protocol: Protocol) 
 
 def honest_sentence(records: pd.DataFrame, protocol: Protocol, means: pd.DataFrame) -> str:
     """Say what a demo's numbers can and cannot show, with the numbers that say so."""
-    pairs = table_cells.paired_differences(of_protocol(records, protocol), "dcac", BASELINE)
+    pairs = table_cells.paired_differences(of_protocol(records, protocol), METHOD, BASELINE)
     difference = spread(pairs.groupby("seed")["mAP_difference"].mean().tolist(), sign=True)
     ratio = (means["gradient_noise"] / means["gradient_prototype"]).mean()
     heard = (means["noise_other"] / means["noise_own"] - 1).mean()
@@ -123,13 +127,14 @@ def of_protocol(records: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     return records[[pair in wanted for pair in zip(records["sources"], records["target"], strict=True)]]
 
 
-def diagnostics(records: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
+def diagnostics(records: pd.DataFrame, variants: Sequence[str], labels: Mapping[str, str]) -> pd.DataFrame:
     """Average the conditioning diagnostics of the last epoch over seeds, one row a variant and source set."""
     runs = records[records["variant"].isin(variants)].drop_duplicates(["variant", "sources", "seed"])
     if runs.empty or runs[list(DIAGNOSTICS)].isna().all(axis=None):
         return pd.DataFrame()
+    runs = runs.sort_values("variant", key=lambda names: names.map(list(variants).index), kind="stable")
     means = runs.groupby(["variant", "sources"], sort=False)[list(DIAGNOSTICS)].mean(numeric_only=True).reset_index()
-    means["variant"] = means["variant"].map(lambda name: LABELS.get(name, name))
+    means["variant"] = means["variant"].map(lambda name: labels.get(name, name))
     return means
 
 

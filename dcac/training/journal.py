@@ -11,14 +11,19 @@ log = logging.getLogger(__name__)
 class Journal:
     """The run's log: one JSON object a line, cut back to the last checkpoint on resume."""
 
-    def __init__(self, path: Path, size: int):
-        self.path = path
+    def __init__(self, path: Path | None, size: int):
+        self.path = path  # None in processes that do not write
+        self.size = size
+        if path is None:
+            return
         with path.open("a") as stream:
             stream.truncate(size)
         self.size = size
 
     def write(self, line: dict) -> None:
         """Append one line and flush it."""
+        if self.path is None:
+            return
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line, ensure_ascii=False) + "\n")
         self.size = self.path.stat().st_size
@@ -26,6 +31,8 @@ class Journal:
 
     def last_epoch(self) -> dict:
         """Return the last epoch's line, without its times."""
+        if self.path is None:
+            return {}
         lines = [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
         last = [line for line in lines if line["event"] == "epoch"][-1]
         return {k: v for k, v in last.items() if k not in ("event", "seconds", "images_per_second")}

@@ -9,6 +9,7 @@ import json
 import logging
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -17,8 +18,9 @@ from dcac.config import load_settings
 from dcac.data.store import read_manifest
 from dcac.model.dcac import DCAC
 from dcac.provenance import atomic, environment, fingerprint, write_json
-from dcac.settings import Settings
+from dcac.settings import Runtime, Settings
 from dcac.training import state
+from dcac.training.processes import Processes
 from dcac.training.trainer import Trainer, device_name
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ def run(
     seed: int,
     out: Path,
     device: str,
+    runtime: Runtime = Runtime(),
 ) -> None:
     """Train to the last epoch, or continue a training that was interrupted.
 
@@ -46,6 +49,7 @@ def run(
         seed: names every random draw of the run.
         out: folder of the results; the resume state lies beside it in `{out}.state`.
         device: `cpu` or `cuda`.
+        runtime: speed and memory; under `accelerate launch` several processes share each batch.
 
     Raises:
         Stopped: on SIGTERM or SIGUSR1, after saving.
@@ -57,13 +61,18 @@ def run(
         log.info("%s is complete already", out)
         return
     folder = out.with_name(out.name + ".state")
-    with state.locked(folder):
-        trainer = Trainer(settings, stores, latents, encoder, prior, seed=seed, device=device)
-        summary = trainer.fit(
-            folder, identity, header={**facts, "environment": environment(), "device": device_name(device)}
+    processes = Processes(device)
+    header = {**facts, "environment": environment(), "device": device_name(device), "processes": processes.count}
+    with state.locked(folder) if processes.is_main else nullcontext():
+        trainer = Trainer(
+            settings, stores, latents, encoder, prior, seed=seed, device=device, runtime=runtime, processes=processes
         )
-        _publish(trainer.model, folder, out, {**facts, "identity": identity, **summary})
-    shutil.rmtree(folder)
+        summary = trainer.fit(folder, identity, header={**header, "runtime": runtime.model_dump()})
+        if processes.is_main:
+            _publish(trainer.model, folder, out, {**facts, "identity": identity, **summary})
+    processes.wait()
+    if processes.is_main:
+        shutil.rmtree(folder)
 
 
 def _facts(settings: Settings, stores: Sequence[Path], encoder: Path, prior: Path | None, seed: int) -> dict:

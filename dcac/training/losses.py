@@ -1,5 +1,7 @@
 """The two Re-ID losses."""
 
+from contextlib import nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,17 +21,21 @@ def id_loss(logits: Tensor, labels: Tensor, *, smoothing: float) -> Tensor:
     return F.cross_entropy(logits, labels, label_smoothing=smoothing)
 
 
-def prototype_loss(direction: Tensor, labels: Tensor, memory: Tensor, *, temperature: float) -> Tensor:
+def prototype_loss(
+    direction: Tensor, labels: Tensor, memory: Tensor, *, temperature: float, logits_dtype: str
+) -> Tensor:
     """Contrast each image with all prototypes: cross-entropy of z_hat M^T / tau_m.
 
     Args:
         direction: z_hat [B, D], unit length.
         memory: M [N, D], unit rows, as it was before this step's update.
         temperature: tau_m.
+        logits_dtype: `fp32` under autocast too, because tau_m magnifies the rounding; `autocast` as the released code.
 
     Source:
-        L_pcl of method.md section 2; logits in float32 under autocast too, because tau_m magnifies their rounding.
+        L_pcl of method.md section 2; section 10.1, number 5.
     """
-    with torch.autocast(direction.device.type, enabled=False):
+    precision = nullcontext() if logits_dtype == "autocast" else torch.autocast(direction.device.type, enabled=False)
+    with precision:
         logits = direction.float() @ memory.T / temperature
-    return F.cross_entropy(logits, labels)
+    return F.cross_entropy(logits.float(), labels)

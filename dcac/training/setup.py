@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from dcac.data.images import decode
-from dcac.data.store import read_split
-from dcac.data.training_set import TrainingSet, load_training_set
+from dcac.data.store import read_split, stored_splits
+from dcac.data.training_set import TrainingSet, learnt_splits, load_training_set, training_rows
 from dcac.data.views import test_view
 from dcac.model.conditioning import Prompts
 from dcac.model.dcac import DCAC, DiffusionBatch
-from dcac.model.diffusion import load_prior, prepare_fine_tuning
-from dcac.model.encoder import ReIDModel, load_backbone
+from dcac.model.diffusion import start_prior
+from dcac.model.encoder import BNNECK_MOMENTUM, ReIDModel, load_backbone, repeated_momentum
 from dcac.model.latents import load_moments, sample
-from dcac.seeding import derive, torch_generator
+from dcac.seeding import torch_generator
 from dcac.settings import Settings
 from dcac.training.diagnostics import HeldOut
 
@@ -27,7 +27,7 @@ class Latents:
     """Cached posterior moments of the training images, in their order, and of the held-out ones."""
 
     train: Tensor  # [M, 2 C, h, w]
-    query: Tensor  # [H, 2 C, h, w]
+    query: Tensor | None  # [H, 2 C, h, w]; None where nothing is held out
     scaling_factor: float
 
 
@@ -43,13 +43,13 @@ def build_model(settings: Settings, *, num_identities: int, encoder: Path, prior
         freeze_patches=settings.freeze_patch_projection,
     )
     reid = ReIDModel(backbone, dim, num_identities)
+    reid.bnneck.momentum = repeated_momentum(BNNECK_MOMENTUM, settings.bnneck_updates_per_step)
     reid.initialise_classifier(settings.classifier_std, torch_generator(seed, "classifier"))
     if settings.diffusion == "none":
         return DCAC(reid, settings, None, None)
     if prior is None:
         raise ValueError(f"diffusion is '{settings.diffusion}' but no prior is given; add --prior FOLDER")
-    diffusion = load_prior(prior)
-    prepare_fine_tuning(diffusion, settings, derive(seed, "lora"))
+    diffusion = start_prior(prior, settings, seed)
     rows = dim if settings.condition == "feature" else num_identities
     prompts = Prompts(rows, diffusion.context_width, settings.bottleneck)
     prompts.initialise(settings.prompt_std, torch_generator(seed, "prompts"))
@@ -79,28 +79,46 @@ def build_optimiser(model: DCAC, settings: Settings) -> torch.optim.Optimizer:
 
 def load_data(settings: Settings, stores: Sequence[Path]) -> TrainingSet:
     """Read and decode the training images of all sources."""
-    return load_training_set(stores, height=settings.image_height, width=settings.image_width)
+    size = {"height": settings.image_height, "width": settings.image_width}
+    return load_training_set(stores, train_splits=settings.train_splits, **size)
 
 
-def load_latents(paths: Sequence[Path], stores: Sequence[Path]) -> Latents:
+def load_latents(settings: Settings, paths: Sequence[Path], stores: Sequence[Path], prior: Path) -> Latents:
     """Read the cached moments of all sources, in the order of their training images."""
     if len(paths) != len(stores):
         raise ValueError(
             f"{len(paths)} files of latents for {len(stores)} sources; give --latents once for every --store"
         )
-    parts = [load_moments(path, store=store) for path, store in zip(paths, stores, strict=True)]
-    scales = {scale for _, scale in parts}
-    if len(scales) != 1:
-        raise ValueError(
-            f"the latents come from different autoencoders (scaling factors {sorted(scales)}); make them again"
-        )
-    stacked = {split: torch.cat([moments[split] for moments, _ in parts]) for split in ("train", "query")}
-    return Latents(stacked["train"], stacked["query"], scales.pop())
+    train, query = [], []
+    for path, store in zip(paths, stores, strict=True):
+        learnt = learnt_splits(store, settings.train_splits)
+        held_out = held_out_splits(store, settings)
+        checks = {"store": store, "prior": prior, "size": settings.diffusion_image_size}
+        moments, scaling_factor = load_moments(path, (*learnt, *held_out), **checks)
+        rows = torch.tensor(training_rows(store, settings.train_splits, images=False).index.to_numpy())
+        train.append(torch.cat([moments[split] for split in learnt])[rows])
+        query += [moments[split] for split in held_out]
+    return Latents(torch.cat(train), torch.cat(query) if query else None, scaling_factor)
 
 
-def load_held_out(settings: Settings, stores: Sequence[Path], latents: Latents, num_steps: int, seed: int) -> HeldOut:
-    """Take evenly spaced query images of the sources: their people are never trained on."""
-    rows = [row for path in stores for row in read_split(path, "query")["data"]]
+def held_out_splits(store: Path, settings: Settings) -> tuple[str, ...]:
+    """Name the split of a source whose people a run never sees: query, unless it has none or the run learns from it."""
+    return ("query",) if settings.train_splits == "train" and "query" in stored_splits(store) else ()
+
+
+def load_held_out(
+    settings: Settings, stores: Sequence[Path], latents: Latents, num_steps: int, seed: int
+) -> HeldOut | None:
+    """Take evenly spaced query images of the sources: their people are never trained on.
+
+    Returns:
+        None where nothing is held out: with `train_splits: all` the query images are trained on, and CUHK-SYSU has none.
+    """
+    if latents.query is None:
+        return None
+    rows = [
+        row for path in stores for split in held_out_splits(path, settings) for row in read_split(path, split)["data"]
+    ]
     chosen = np.unique(np.linspace(0, len(rows) - 1, settings.diagnostic_images).round().astype(int))
     images = decode([rows[i] for i in chosen], height=settings.image_height, width=settings.image_width)
     generator = torch_generator(seed, "held-out")

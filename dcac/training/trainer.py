@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,12 @@ from dcac.model.conditioning import correlation
 from dcac.model.dcac import DCAC, DiffusionBatch
 from dcac.model.latents import sample
 from dcac.seeding import numpy_generator, torch_generator
-from dcac.settings import Settings
+from dcac.settings import Runtime, Settings
 from dcac.training import diagnostics, memory, state
+from dcac.training.backward import Batch, Losses, sliced, whole
 from dcac.training.journal import Journal, Stopped, StopSignal
-from dcac.training.losses import id_loss, prototype_loss
+from dcac.training.processes import Processes
+from dcac.training.runtime import speed_up
 from dcac.training.schedule import factor
 from dcac.training.setup import Latents, build_model, build_optimiser, load_data, load_held_out, load_latents
 
@@ -31,16 +34,31 @@ log = logging.getLogger(__name__)
 class Trainer:
     """The parts of one run and the step that moves them."""
 
-    def __init__(self, settings: Settings, stores, latents, encoder, prior, *, seed: int, device: str):
+    def __init__(
+        self,
+        settings: Settings,
+        stores,
+        latents,
+        encoder,
+        prior,
+        *,
+        seed: int,
+        device: str,
+        runtime: Runtime = Runtime(),
+        processes: Processes | None = None,
+    ):
         self.settings, self.seed, self.device = settings, seed, torch.device(device)
+        self.runtime, self.processes = runtime, processes or Processes(device)
         self.data: TrainingSet = load_data(settings, stores)
         self.images = torch.from_numpy(self.data.images)
         self.labels = torch.from_numpy(self.data.labels)
         self.model: DCAC = build_model(
             settings, num_identities=self.data.num_identities, encoder=encoder, prior=prior, seed=seed
         ).to(self.device)
+        speed_up(self.model, runtime)
         self.optimiser = build_optimiser(self.model, settings)
-        self.latents: Latents | None = load_latents(latents, stores) if self.model.prior is not None else None
+        noisy = self.model.prior is not None
+        self.latents: Latents | None = load_latents(settings, latents, stores, prior) if noisy else None
         self.held_out = self._held_out(stores)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16" and device != "cpu")
 
@@ -52,9 +70,11 @@ class Trainer:
 
         def save() -> None:
             progress.scaler = self.scaler.state_dict()
-            state.save(folder, identity, self.model, self.optimiser, progress)
+            if self.processes.is_main:
+                state.save(folder, identity, self.model, self.optimiser, progress)
+            self.processes.wait()
 
-        journal = Journal(folder / "log.jsonl", progress.log_bytes)
+        journal = Journal(folder / "log.jsonl" if self.processes.is_main else None, progress.log_bytes)
         if not progress.log_bytes:
             journal.write({"event": "start", **header})
         else:
@@ -92,9 +112,11 @@ class Trainer:
             losses, report = self.step(batches[batch], f"{epoch}/{batch}", progress, diagnose=last)
             progress.sums = {term: progress.sums.get(term, 0) + value for term, value in losses.items()}
             progress.batch = batch + 1
-            if stop.asked and not last:
+            if self.processes.any(bool(stop.asked)) and not last:
                 save()
-                raise Stopped(f"stopped by {stop.asked} in epoch {epoch}; the same command continues")
+                raise Stopped(
+                    f"stopped by {stop.asked or 'another process'} in epoch {epoch}; the same command continues"
+                )
         seconds = time.perf_counter() - started
         if self.held_out is not None:
             report |= diagnostics.held_out_noise_loss(self.model, self.held_out, progress.memory)
@@ -114,31 +136,24 @@ class Trainer:
         settings, chosen = self.settings, torch.from_numpy(batch)
         images = train_view(self.images[chosen].to(self.device), settings, torch_generator(self.seed, "augment", name))
         labels = self.labels[chosen].to(self.device)
-        with self._autocast():
-            embedding = self.model.reid(images)
-            terms = {
-                "id": id_loss(embedding.logits, labels, smoothing=settings.label_smoothing),
-                "prototype": prototype_loss(
-                    embedding.direction, labels, progress.memory, temperature=settings.prototype_temperature
-                ),
-            }
-            if self.model.prior is not None:
-                drawn = self._draw(chosen, name)
-                terms["noise"] = self.model.noise_loss(embedding, labels, progress.memory, drawn)
+        drawn = self._draw(chosen, name) if self.model.prior is not None else None
+        self.optimiser.zero_grad(set_to_none=True)
+        embedding, terms, finish = self._losses(Batch(images, labels, progress.memory, drawn))
         weights = {"id": settings.id_weight, "prototype": settings.prototype_weight, "noise": settings.noise_weight}
         report = self._diagnose(terms, embedding, labels, progress.memory) if diagnose else {}
-        self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(sum(weights[term] * value for term, value in terms.items())).backward()
+        finish()
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        progress.memory = memory.update(
-            progress.memory,
-            embedding.direction,
-            labels,
-            momentum=settings.prototype_momentum,
-            images=settings.images_per_identity,
-            rule=settings.prototype_update,
-        )
+        with self._memory_precision():
+            progress.memory = memory.update(
+                progress.memory,
+                embedding.direction,
+                labels,
+                momentum=settings.prototype_momentum,
+                images=settings.images_per_identity,
+                rule=settings.prototype_update,
+            )
         return {term: value.detach() for term, value in terms.items()}, report
 
     @torch.no_grad()
@@ -148,8 +163,24 @@ class Trainer:
         chunks = []
         for start in range(0, len(self.images), EVALUATION_BATCH):
             batch = self.images[start : start + EVALUATION_BATCH].to(self.device)
-            chunks.append(self.model.reid.embed(test_view(batch, self.settings)))
+            with self._memory_precision():
+                chunks.append(self.model.reid.embed(test_view(batch, self.settings)))
         return memory.build(torch.cat(chunks), self.labels.to(self.device), self.data.num_identities)
+
+    def _losses(self, batch: Batch) -> Losses:
+        size, shared = self.runtime.micro_batch, self.processes.count > 1
+        with self._autocast():
+            if size is None and not shared:
+                return whole(self.model, batch, self.settings)
+            return sliced(
+                self.model,
+                batch,
+                self.settings,
+                size=size or len(batch.images),
+                scale=self.scaler.get_scale(),
+                processes=self.processes,
+                autocast=self._autocast,
+            )
 
     def _draw(self, chosen: Tensor, name: str) -> DiffusionBatch:
         generator = torch_generator(self.seed, "diffusion", name)
@@ -171,8 +202,13 @@ class Trainer:
             return None
         steps = len(self.model.prior.alphas_cumprod)
         held_out = load_held_out(self.settings, stores, self.latents, steps, self.seed)
+        if held_out is None:
+            return None
         batch = DiffusionBatch(*(part.to(self.device) for part in held_out.batch))
         return diagnostics.HeldOut(held_out.images.to(self.device), batch)
+
+    def _memory_precision(self):
+        return self._autocast() if self.settings.memory_dtype == "autocast" else nullcontext()
 
     def _autocast(self):
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.settings.precision]

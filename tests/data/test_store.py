@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcac.data import store
-from dcac.data.store import Record, count, iter_split, read_manifest, read_split, write_store
+from dcac.data.store import Record, count, iter_split, read_manifest, read_split, stored_splits, write_store
 
 MANIFEST = {"dataset": "MA", "version": "v1", "variant": "standard", "standard": True}
 
@@ -128,6 +128,12 @@ def test_splits_come_in_file_order_without_images_on_request(written):
     assert list(rows.index) == [0, 1, 2]
     assert str(rows["pid"].dtype) == "int32"
     assert str(rows["camid"].dtype) == "int16"
+
+
+def test_a_file_names_the_splits_it_holds(written, tmp_path):
+    assert stored_splits(written[0]) == ("train", "query", "gallery")
+    write_store(RECORDS[:1], tmp_path / "one.parquet", manifest=MANIFEST)
+    assert stored_splits(tmp_path / "one.parquet") == ("gallery",)
 
 
 def test_chunks_add_up_to_the_split(tmp_path, monkeypatch):

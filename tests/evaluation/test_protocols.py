@@ -1,10 +1,10 @@
-"""Protocols that average over draws."""
+"""A protocol that averages over draws."""
 
 import numpy as np
 import pytest
 
 from dcac.evaluation.metrics import score_ranking
-from dcac.evaluation.protocols import Split, score_single_shot, score_splits
+from dcac.evaluation.protocols import score_single_shot
 
 
 def pairs(identities=12, seed=0):
@@ -13,42 +13,6 @@ def pairs(identities=12, seed=0):
     pids = np.tile(np.arange(identities), 2)
     features = generator.standard_normal((identities, 6))[pids] + generator.standard_normal((len(pids), 6))
     return features, pids, np.repeat([0, 1], identities)
-
-
-def test_splits_are_averaged():
-    features, pids, camids = pairs()
-    splits = [Split(np.arange(6), 12 + np.arange(6)), Split(np.arange(6, 12), 18 + np.arange(6))]
-    score = score_splits(features, pids, camids, splits, max_rank=4)
-    alone = [
-        score_ranking(
-            features[s.query],
-            pids[s.query],
-            camids[s.query],
-            features[s.gallery],
-            pids[s.gallery],
-            camids[s.gallery],
-            max_rank=4,
-        )
-        for s in splits
-    ]
-    assert alone[0].mAP != alone[1].mAP
-    assert score.mAP == pytest.approx((alone[0].mAP + alone[1].mAP) / 2)
-    assert score.mINP == pytest.approx((alone[0].mINP + alone[1].mINP) / 2)
-    assert score.cmc == pytest.approx((alone[0].cmc + alone[1].cmc) / 2)
-    assert len(score.splits) == 2
-
-
-def test_single_match_scores_one_over_rank():
-    features, pids, camids = pairs()
-    score = score_splits(features, pids, camids, [Split(np.arange(12), 12 + np.arange(12))])
-    (only,) = score.splits
-    assert np.array_equal(only.ap, 1 / only.first_rank)
-    assert np.array_equal(only.ap, only.inp)
-
-
-def test_no_split_is_refused():
-    with pytest.raises(ValueError, match="no split to score"):
-        score_splits(*pairs(), [])
 
 
 def test_single_shot_equals_the_ranking_where_there_is_nothing_to_draw():

@@ -12,6 +12,7 @@ from torch import nn
 from dcac.model.diffusion import (
     DiffusionPrior,
     SingleTokenAttention,
+    add_random_biases,
     load_prior,
     load_schedule,
     lora_targets,
@@ -246,3 +247,32 @@ def test_dropping_dead_adapters_changes_no_gradient(prior_folder, settings, draw
     assert all(torch.equal(keep[name], grad) for name, grad in drop.items())
     dead = set(keep) - set(drop)
     assert dead and all(keep[name] is None for name in dead)
+
+
+def test_random_biases_stay_frozen_and_within_their_bound(prior_folder, settings):
+    def biases(seed, mode="lora"):
+        prior = load_prior(prior_folder)
+        choices = {"diffusion": mode, "lora_qkv_bias": "random_frozen", "lora_cross_attention_qk": "keep"}
+        trained = prepare_fine_tuning(prior, settings.model_copy(update=choices), seed)
+        layers = {n: m for n, m in prior.unet.named_modules() if n.endswith((".to_q", ".to_k", ".to_v"))}
+        assert mode != "lora" or len(trained) == sum("lora_" in name for name, _ in prior.unet.named_parameters())
+        return {name: getattr(layer, "base_layer", layer) for name, layer in layers.items()}
+
+    first, again, other = biases(1), biases(1), biases(2)
+    for name, layer in first.items():
+        bound = layer.in_features**-0.5
+        assert not layer.bias.requires_grad and layer.bias.abs().max() <= bound
+        assert layer.bias.min() < 0 < layer.bias.max()
+        assert torch.equal(layer.bias, again[name].bias) and not torch.equal(layer.bias, other[name].bias)
+    assert all(layer.bias is None for mode in ("all", "freeze") for layer in biases(1, mode).values())
+
+
+def test_full_size_network_gets_the_released_number_of_biases():
+    unet = stable_diffusion()
+    before = sum(p.numel() for p in unet.parameters())
+    add_random_biases(unet, 0)
+    assert sum(p.numel() for p in unet.parameters()) - before == 74_880  # method.md section 9
+    biases = [
+        value for name, value in unet.named_parameters() if name.endswith(("to_q.bias", "to_k.bias", "to_v.bias"))
+    ]
+    assert len(biases) == 96 and not any(bias.requires_grad for bias in biases)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors import safe_open
 
+from dcac.data import store as data_store
 from dcac.data.images import decode
-from dcac.data.store import read_split
-from dcac.model.latents import BATCH, encode, load_moments, sample
+from dcac.data.store import Record, read_split, write_store
+from dcac.model.latents import BATCH, autoencoder_hash, encode, load_moments, run, sample
 from dcac.seeding import torch_generator
 
 
@@ -60,8 +62,18 @@ def test_extreme_pixels_become_minus_one_and_one(vae):
     assert shown[:, 0].flatten().tolist() == [-1.0, 1.0]
 
 
-def test_file_holds_both_splits_in_store_order(latents, store, vae, settings):
-    moments, scale = load_moments(latents, store=store)
+@pytest.fixture
+def read(latents, store, prior_folder):
+    """Return a function that reads the moments of A, with changes to what is asked of the cache."""
+
+    def load(*splits, **changes):
+        return load_moments(latents, splits, **{"store": store, "prior": prior_folder, "size": 32, **changes})
+
+    return load
+
+
+def test_file_holds_every_split_in_store_order(read, store, vae):
+    moments, scale = read("train", "query")
     assert scale == 0.7
     for split, count in (("train", 64), ("query", 16)):
         assert moments[split].shape == (count, 8, 8, 8) and moments[split].dtype == torch.float32
@@ -69,13 +81,52 @@ def test_file_holds_both_splits_in_store_order(latents, store, vae, settings):
         torch.testing.assert_close(moments[split][-3:], encode(vae, images[-3:], "cpu"), rtol=0, atol=1e-5)
 
 
-def test_cache_of_another_data_version_is_refused(latents, store, tmp_path):
+def test_only_what_is_asked_for_is_read(read):
+    assert list(read("query")[0]) == ["query"]
+
+
+def test_large_splits_are_encoded_row_group_by_row_group(store, prior_folder, vae, tmp_path, monkeypatch):
+    records = [
+        Record(row.split, row.pid, row.camid, row.domain, row.path, row.data)
+        for row in read_split(store, "train").itertuples()
+    ]
+    monkeypatch.setattr(data_store, "ROWS_PER_GROUP", 10)
+    write_store(records, tmp_path / "A.parquet", manifest={})
+    run(store=tmp_path / "A.parquet", prior=prior_folder, size=32, out=tmp_path / "A.safetensors", device="cpu")
+    with safe_open(tmp_path / "A.safetensors", framework="pt") as archive:
+        assert list(archive.keys()) == ["train"]
+        images = decode(read_split(store, "train")["data"], height=32, width=32)
+        torch.testing.assert_close(archive.get_tensor("train"), encode(vae, images, "cpu"), rtol=0, atol=1e-5)
+
+
+def test_cache_of_another_data_version_is_refused(read, store, tmp_path):
     newer = tmp_path / store.name
     shutil.copy(store, newer)
     sidecar = json.loads(store.with_suffix(".json").read_text())
     newer.with_suffix(".json").write_text(json.dumps({**sidecar, "sha256": "0" * 64}))
     with pytest.raises(ValueError, match=r"another version of .*; delete it and run the step again"):
-        load_moments(latents, store=newer)
+        read("train", store=newer)
+
+
+def test_cache_of_another_image_size_is_refused(read):
+    with pytest.raises(ValueError, match="images of another size than 64 pixels; delete it"):
+        read("train", size=64)
+
+
+def test_cache_of_another_autoencoder_is_refused_but_the_u_net_may_change(read, prior_folder, tmp_path):
+    files = json.loads((prior_folder / "manifest.json").read_text())["files"]
+    for part, refused in (("unet", False), ("vae", True)):
+        name = next(name for name in files if name.startswith(f"{part}/"))
+        changed = {**files, name: {**files[name], "sha256": "0" * 64}}
+        (tmp_path / "manifest.json").write_text(json.dumps({"files": changed}))
+        with pytest.raises(ValueError, match="another autoencoder") if refused else nullcontext():
+            read("train", prior=tmp_path)
+
+
+def test_prior_without_autoencoder_is_refused(tmp_path):
+    (tmp_path / "manifest.json").write_text(json.dumps({"files": {"unet/config.json": {"sha256": "0"}}}))
+    with pytest.raises(ValueError, match="lists no file of vae/"):
+        autoencoder_hash(tmp_path)
 
 
 def test_cache_says_what_made_it(latents):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from dcac.config import Suite as SuiteModel
-from dcac.config import parse
+from dcac.config import Variant, parse
 
 SHARES = {  # (variant, target, seed): mAP, rank1
     ("baseline", "MS", 1): (0.200, 0.500),
@@ -42,6 +42,12 @@ def suite():
 
 
 @pytest.fixture
+def variants():
+    """The two variants under their printed names."""
+    return {"baseline": Variant("Baseline (ours)", {}), "dcac": Variant("DCAC (ours)", {})}
+
+
+@pytest.fixture
 def records():
     """Records of two variants, two seeds, two targets, and chance."""
     rows = [row(variant, "MA", target, seed, *shares) for (variant, target, seed), shares in SHARES.items()]
@@ -62,6 +68,7 @@ def row(variant, sources, target, seed, mAP, rank1):
         "rank1": rank1,
         "mAP_verdict": "better" if learnt else "",
         "rank1_verdict": "no clear difference" if learnt else "",
+        "num_splits": 1,
         "standard": target != "C3",
         "cmc": json.dumps([rank1, (1 + rank1) / 2, 1.0]),
         "gradient_id": 0.1 if learnt else None,

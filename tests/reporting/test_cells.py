@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from dcac.config import load_suite
@@ -28,12 +29,48 @@ def test_references_have_one_number_and_no_sd(records):
 
 def test_published_rows_keep_the_papers_order_and_marks():
     cells = [Cell("MA", "D"), Cell("MA", "MS"), Cell("MA", "C3"), Cell("D", "MA"), Cell("D", "MS"), Cell("D", "C3")]
-    rows = published_rows(PUBLISHED, ["DCAC Table 2"], cells)
+    rows = published_rows(PUBLISHED, "single-source", ["DCAC Table 2"], cells)
     names = [row.name for row in rows]
     assert names[0] == "SNR" and names[-2:] == ["DCAC baseline", "DCAC"]
     assert "MDA †" in names and "TransMatcher ‡" in names
     assert rows[-2].values[Cell("MA", "D"), "mAP"].mean == 47.8
     assert (Cell("MA", "D"), "mAP") not in rows[names.index("TransMatcher ‡")].values
+
+
+def test_rows_of_equal_cells_stay_with_their_protocol():
+    """CLIP-FGDI Table II prints Protocol-2 and Protocol-3 side by side, on the same sources and targets."""
+    cell = Cell("MA+MS+CS", "C3")
+    found = {
+        protocol: {row.name: row.values[cell, "mAP"].mean for row in rows}
+        for protocol in ("Protocol-2", "Protocol-3")
+        if (rows := published_rows(PUBLISHED, protocol, ["CLIP-FGDI Table II"], [cell]))
+    }
+    assert (found["Protocol-2"]["CLIP-FGDI"], found["Protocol-3"]["CLIP-FGDI"]) == (44.4, 50.1)
+    assert set(found["Protocol-3"]) - set(found["Protocol-2"]) == {"META+IL"}
+
+
+def test_origins_follow_each_other_as_named():
+    cells = [Cell("MA+C3+C2+CS", target) for target in ("PRID", "GRID", "VIPeR", "iLIDS")]
+    rows = published_rows(PUBLISHED, "Protocol-1", ["CLIP-FGDI Table I", "CLIP-DFGS Table 1"], cells)
+    assert [row.name for row in rows][-3:] == ["CLIP-FGDI", "DFF", "CLIP-DFGS"]
+    assert [row.name for row in rows][:2] == ["QAConv50", "M3L"]
+
+
+@pytest.mark.parametrize("name", ["protocol-1", "protocol-1-duke", "protocol-2", "protocol-3"])
+def test_notes_name_what_is_special_about_published_rows(name):
+    suite = load_suite(name, PUBLISHED.parent)
+    for table in suite.tables.values():
+        cells = [Cell(sources, t) for sources, targets in suite.protocols[table.protocol].items() for t in targets]
+        rows = pd.read_csv(PUBLISHED, keep_default_na=False)
+        rows = rows[(rows["protocol"] == table.protocol) & rows["origin"].isin(table.published)]
+        rows = rows[
+            [(sources, target) in cells for sources, target in zip(rows["sources"], rows["target"], strict=True)]
+        ]
+        assert set(rows["origin"]) == set(table.published)
+        assert not rows.duplicated(["method", "sources", "target"]).any()  # no origin overwrites another
+        assert not rows["flags"].str.contains("secondary|quoted").any()
+        for method in rows.loc[rows["flags"] != "", "method"]:
+            assert method in table.note
 
 
 def test_the_paper_suites_blocks_are_the_papers_tables():
@@ -50,7 +87,9 @@ def test_paired_difference_is_seed_by_seed(records):
 
 
 def test_difference_to_the_paper_needs_both_numbers(records):
-    rows = published_rows(PUBLISHED, ["DCAC Table 2"], CELLS) + own_rows(records, CELLS, ["baseline"], LABELS)
+    rows = published_rows(PUBLISHED, "single-source", ["DCAC Table 2"], CELLS) + own_rows(
+        records, CELLS, ["baseline"], LABELS
+    )
     (difference,) = differences_to_paper(rows, LABELS)
     assert difference.name == "Baseline (ours) − paper"
     assert difference.values[CELLS[0], "mAP"].mean == pytest.approx(21.0 - 22.0)

@@ -1,29 +1,37 @@
-"""The CMC figure shows every method, labelled once, and labels do not overlap."""
+"""Figures are written in both formats and repeatably, from what their kind needs."""
+
+import json
+
+import pytest
 
 from dcac.reporting import figures
 
 
-def test_the_figure_is_written_in_both_formats_and_repeatably(suite, records, tmp_path):
-    records.to_csv(tmp_path / "r.csv", index=False)
+@pytest.fixture
+def inputs(suite, records, tmp_path):
+    """Return a function that gives the input files of a kind."""
+
+    def files(kind):
+        if kind == "cmc":
+            records.to_csv(tmp_path / "r.csv", index=False)
+            return [tmp_path / "r.csv"]
+        log = tmp_path / "runs/dcac/MA/seed1/log.jsonl"
+        log.parent.mkdir(parents=True)
+        gradients = {f"gradient_{term}": 0.1 for term in ("id", "prototype", "noise")}
+        held_out = {f"noise_{condition}": 0.5 for condition in ("own", "null", "other")}
+        log.write_text(json.dumps({"event": "epoch", "epoch": 1, **gradients, **held_out}) + "\n")
+        return [log]
+
+    return files
+
+
+@pytest.mark.parametrize("kind", ["cmc", "diagnostics"])
+def test_the_figure_is_written_in_both_formats_and_repeatably(suite, variants, inputs, tmp_path, kind):
+    entry = suite.figures["cmc"].model_copy(update={"kind": kind})
+    chosen, files = suite.model_copy(update={"figures": {"f": entry}}), inputs(kind)
     for folder in ("a", "b"):
-        figures.run(
-            name="cmc",
-            suite=suite,
-            records=tmp_path / "r.csv",
-            out=[tmp_path / folder / "cmc.pdf", tmp_path / folder / "cmc.png"],
-        )
+        out = [tmp_path / folder / "f.pdf", tmp_path / folder / "f.png"]
+        figures.run(name="f", suite=chosen, variants=variants, inputs=files, out=out)
     for suffix in ("pdf", "png"):
-        first, second = (tmp_path / folder / f"cmc.{suffix}" for folder in ("a", "b"))
+        first, second = (tmp_path / folder / f"f.{suffix}" for folder in ("a", "b"))
         assert first.read_bytes() == second.read_bytes()
-
-
-def test_every_curve_is_the_mean_over_cells_and_seeds(suite, records):
-    axes = figures.draw_cmc(records, suite, title="t").axes[0]
-    curves = {line.get_color(): line.get_ydata() for line in axes.lines}
-    assert len(curves) == 3
-    assert abs(curves[figures.COLOURS["baseline"]][0] - 100 * (0.50 + 0.52 + 0.31 + 0.33) / 4) < 1e-9
-
-
-def test_labels_keep_their_distance():
-    placed = figures.spread_labels([10.0, 11.0, 12.0, 40.0], gap=5.0)
-    assert placed == [10.0, 15.0, 20.0, 40.0]

@@ -1,6 +1,7 @@
 """Records flatten score files without losing or rounding a number."""
 
 import json
+import math
 
 from dcac.reporting import metrics, records
 
@@ -42,6 +43,16 @@ def test_a_record_keeps_every_digit_and_the_stamps(tmp_path):
     assert row["p_max"] == 0.125 and row["data_variant"] == "detected"
     assert json.loads(row["code"]) == {"score": "def", "train": "abc"}
     assert json.loads(row["cmc"]) == [0.2, 0.4]
+
+
+def test_a_record_says_over_how_many_splits_it_is_a_mean(tmp_path):
+    splits = {"count": 10, "mAP_sd": 0.0123456789012345, "rank1_sd": 0.03, "each": [], "seed": "s"}
+    for name, score in (("one", SCORE), ("ten", {**SCORE, "splits": splits})):
+        (tmp_path / f"{name}.json").write_text(json.dumps(score))
+    records.run(scores=[tmp_path / "one.json", tmp_path / "ten.json"], out=tmp_path / "r.csv")
+    one, ten = records.read_records(tmp_path / "r.csv")[list(records.SPLITS)].to_numpy().tolist()
+    assert one[0] == 1 and all(math.isnan(sd) for sd in one[1:])
+    assert ten == [10, 0.0123456789012345, 0.03]
 
 
 def test_records_are_sorted_by_name_whatever_the_order_given(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from dcac.reporting import tables
 from dcac.reporting.cells import Cell, Row, Value
+from dcac.reporting.labels import method_labels
 from dcac.reporting.ranking import places, shown
 
 HERE = Path(__file__).parent
@@ -16,11 +17,12 @@ PUBLISHED = HERE.parents[1] / "config/published.csv"
 
 
 @pytest.fixture
-def written(suite, records, tmp_path):
+def written(suite, variants, records, tmp_path):
     """The table in all three formats."""
     records.to_csv(tmp_path / "records.csv", index=False)
     out = [tmp_path / f"dg_single.{suffix}" for suffix in ("md", "tex", "csv")]
-    tables.run(name="dg_single", suite=suite, records=tmp_path / "records.csv", published=PUBLISHED, out=out)
+    files = {"records": tmp_path / "records.csv", "published": PUBLISHED, "out": out}
+    tables.run(name="dg_single", suite=suite, variants=variants, **files)
     return out
 
 
@@ -34,10 +36,11 @@ def test_non_standard_data_are_named_in_the_caption(written):
     assert "Non-standard counts, accepted by hand: C3" in written[0].read_text(encoding="utf-8")
 
 
-def test_an_unknown_table_is_refused_by_name(suite, records, tmp_path):
+def test_an_unknown_table_is_refused_by_name(suite, variants, records, tmp_path):
     records.to_csv(tmp_path / "records.csv", index=False)
     with pytest.raises(ValueError, match=r"unknown table: 'dg_singel' \(did you mean 'dg_single'"):
-        tables.run(name="dg_singel", suite=suite, records=tmp_path / "records.csv", published=PUBLISHED, out=[])
+        files = {"records": tmp_path / "records.csv", "published": PUBLISHED, "out": []}
+        tables.run(name="dg_singel", suite=suite, variants=variants, **files)
 
 
 def test_equal_printed_numbers_share_a_place():
@@ -55,11 +58,22 @@ def test_a_missing_number_is_a_dash_and_a_single_one_has_no_sd():
     assert shown(Value(12.34, 0.56, 2)) == "12.3 ± 0.6"
 
 
-def test_a_demo_says_what_it_cannot_show(suite, records):
-    page = tables.Page("dg_single", suite.model_copy(update={"demo": True}), records, PUBLISHED)
+def test_a_demo_says_what_it_cannot_show(suite, variants, records):
+    page = tables.Page(
+        "dg_single", suite.model_copy(update={"demo": True}), records, PUBLISHED, method_labels(variants)
+    )
     assert "DCAC minus baseline is +2.25 ± 0.35 mAP" in page.notes[-1]
     assert "1e-04 of the prototype loss's gradient" in page.notes[-1]
     assert "1.00 %" in page.notes[-1]
+
+
+def test_an_ablation_is_listed_in_the_suites_order_and_judged_by_the_method_alone(suite, variants, records):
+    loud = records[records["variant"] == "dcac"].assign(variant="another", gradient_noise=2.0)
+    records = pd.concat([records, loud]).sort_values("variant")
+    changes = {"demo": True, "variants": ("baseline", "dcac", "another")}
+    page = tables.Page("dg_single", suite.model_copy(update=changes), records, PUBLISHED, method_labels(variants))
+    assert list(page.diagnostics["variant"]) == ["DCAC (ours)", "another"]
+    assert "1e-04 of the prototype loss's gradient" in page.notes[-1]
 
 
 def test_the_latex_compiles(written, tmp_path):
@@ -78,3 +92,9 @@ def test_tidy_csv_has_one_row_a_method_cell_and_metric(written):
     table = pd.read_csv(written[2])
     ours = table[(table["method"] == "DCAC (ours)") & (table["target"] == "MS") & (table["metric"] == "mAP")]
     assert ours[["mean_percent", "n"]].to_numpy().tolist() == [[23.5, 2]]
+
+
+def test_targets_scored_on_several_splits_are_named_in_the_caption(suite, records):
+    assert "splits" not in tables.caption(records, suite)
+    records.loc[records["target"] == "C3", "num_splits"] = 10
+    assert "Each score on C3 is the mean over 10 random splits (seed dcac-splits-1)." in tables.caption(records, suite)

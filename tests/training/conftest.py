@@ -8,6 +8,7 @@ import pytest
 from safetensors.torch import load_file
 
 from dcac.config import dump_settings
+from dcac.settings import Runtime
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ def train(arguments, read_run):
     """Return a function that trains a run, or continues it, and reads it."""
     from dcac.training import loop
 
-    def start(out, settings, **choices):
-        loop.run(**arguments(out, settings, **choices))
+    def start(out, settings, *, runtime=Runtime(), **choices):
+        loop.run(**arguments(out, settings, **choices), runtime=runtime)
         return read_run(out)
 
     return start

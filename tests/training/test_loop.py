@@ -227,6 +227,12 @@ def test_sources_of_a_leave_one_out_run_never_merge(train, settings, store, othe
     assert set(run.report["data"]) == {"A", "B"}
 
 
+def test_run_on_all_splits_learns_the_test_people_too_and_holds_nothing_out(train, settings, tmp_path):
+    run = train(tmp_path / "run", settings.model_copy(update={"train_splits": "all", "epochs": 1, "decay_epochs": ()}))
+    assert run.weights["reid.classifier.weight"].shape[0] == 20
+    assert "gradient_noise" in run.report["epoch"] and "noise_own" not in run.report["epoch"]
+
+
 def test_half_precision_trains_on_the_cpu(train, settings, tmp_path):
     settings = settings.model_copy(update={"precision": "bf16", "epochs": 1, "decay_epochs": ()})
     run = train(tmp_path / "run", settings)

@@ -59,7 +59,7 @@ def test_prototype_loss_and_gradient_match_a_slow_loop(batch, classes, temperatu
     )
     direction.requires_grad_()
     labels = torch.randint(0, classes, (batch,), generator=generator)
-    loss = prototype_loss(direction, labels, memory, temperature=temperature)
+    loss = prototype_loss(direction, labels, memory, temperature=temperature, logits_dtype="fp32")
     loss.backward()
     d, m = direction.detach().double().numpy(), memory.double().numpy()
     value, by_logit = slow_cross_entropy(d @ m.T / temperature, smoothed(labels.tolist(), classes, 0.0))
@@ -70,12 +70,13 @@ def test_prototype_loss_and_gradient_match_a_slow_loop(batch, classes, temperatu
 def test_prototype_loss_worked_by_hand():
     direction, memory = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     expected = math.log(1 + math.exp(-1 / 0.5))
-    assert prototype_loss(direction, torch.tensor([0]), memory, temperature=0.5).item() == pytest.approx(expected)
+    loss = prototype_loss(direction, torch.tensor([0]), memory, temperature=0.5, logits_dtype="fp32")
+    assert loss.item() == pytest.approx(expected)
 
 
 def test_prototypes_get_no_gradient():
     direction, memory = torch.eye(3).requires_grad_(), torch.eye(3)
-    prototype_loss(direction, torch.arange(3), memory, temperature=0.1).backward()
+    prototype_loss(direction, torch.arange(3), memory, temperature=0.1, logits_dtype="fp32").backward()
     assert direction.grad.any() and memory.grad is None
 
 
@@ -84,7 +85,25 @@ def test_prototype_logits_stay_in_float32_under_autocast():
     direction, memory = (
         torch.nn.functional.normalize(torch.randn(rows, 64, generator=generator), dim=1) for rows in (8, 20)
     )
-    plain = prototype_loss(direction, torch.arange(8), memory, temperature=0.01)
+    plain = prototype_loss(direction, torch.arange(8), memory, temperature=0.01, logits_dtype="fp32")
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        mixed = prototype_loss(direction, torch.arange(8), memory, temperature=0.01)
+        mixed = prototype_loss(direction, torch.arange(8), memory, temperature=0.01, logits_dtype="fp32")
     assert mixed.dtype == torch.float32 and torch.equal(plain, mixed)
+
+
+@pytest.mark.parametrize(
+    ("similarities", "ours", "released"),
+    [
+        ((0.9, 0.9001), 0.01, 0.0),  # both become 0.8984375
+        ((0.5, 0.51), 1.0, 1.25),  # 0.51 becomes 0.51171875, and a hundred times that, 51.171875, becomes 51.25
+    ],
+)
+def test_released_prototype_logits_are_rounded_before_and_after_the_temperature(similarities, ours, released):
+    """method.md section 10.1, number 5, worked by hand in bfloat16; the numbers are the second logit minus the first."""
+    direction, label = torch.tensor([[1.0, 0.0]]), torch.tensor([0])
+    memory = torch.tensor([[share, (1 - share**2) ** 0.5] for share in similarities])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for logits_dtype, gap in (("fp32", ours), ("autocast", released)):
+            loss = prototype_loss(direction, label, memory, temperature=0.01, logits_dtype=logits_dtype)
+            assert loss.dtype == torch.float32
+            assert loss.item() == pytest.approx(math.log(1 + math.exp(gap)), abs=1e-5)

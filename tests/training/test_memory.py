@@ -95,3 +95,15 @@ def test_rows_stay_unit_vectors_and_carry_no_gradient():
         memory = update(memory, directions, labels, momentum=0.2, images=2, rule="hard")
     torch.testing.assert_close(memory.norm(dim=1), torch.ones(4))
     assert not memory.requires_grad
+
+
+def test_half_precision_cannot_tell_close_instances_apart():
+    """method.md section 10.1, number 6: two similarities that round to one number; the first instance is taken."""
+    prototypes = torch.tensor([[1.0, 0.0]])
+    directions = torch.nn.functional.normalize(torch.tensor([[0.9001, 0.4], [0.9, 0.4]]), dim=1)
+    chosen = {}
+    for half in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            moved = update(prototypes, directions, torch.zeros(2, dtype=int), momentum=0.0, images=2, rule="hard")
+        chosen[half] = [torch.allclose(moved[0], direction, atol=1e-6, rtol=0) for direction in directions]
+    assert chosen == {False: [False, True], True: [True, False]}

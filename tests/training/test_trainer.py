@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from dcac.data.sampling import identity_batches
 from dcac.data.views import train_view
 from dcac.seeding import numpy_generator, torch_generator
+from dcac.training import memory
 from dcac.training.schedule import factor
 from dcac.training.state import Progress
 from dcac.training.trainer import Trainer
@@ -142,6 +143,30 @@ def test_memory_is_the_class_mean_of_unaugmented_unit_features(make):
             mean = (z / z.norm(dim=1, keepdim=True)).mean(dim=0)
             means.append(mean / mean.norm())
     torch.testing.assert_close(memory, torch.stack(means), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("choice", "half"), [("fp32", False), ("autocast", True)])
+def test_memory_is_kept_in_the_precision_asked_for(make, monkeypatch, choice, half):
+    """method.md section 10.1, number 6: building it and picking the hardest instance, both in half precision or neither."""
+    trainer = make(memory_dtype=choice, precision="bf16", diffusion="none")
+    seen, original = [], memory.update
+
+    def update(*positional, **named):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return original(*positional, **named)
+
+    monkeypatch.setattr(memory, "update", update)
+    progress = Progress(memory=trainer.build_memory())
+    view = (trainer.images.float() / 255 - 0.5) / 0.5
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+        z_hat = trainer.model.reid.eval().embed(view)
+    expected = memory.build(z_hat.float(), trainer.labels, 16)
+    torch.testing.assert_close(progress.memory, expected, rtol=0, atol=1e-6)
+    trainer.model.train()
+    trainer.step(draw_batches(trainer, 1)[0], "1/0", progress, diagnose=False)
+    assert seen == [half]
+    assert progress.memory.dtype == torch.float32
+    torch.testing.assert_close(progress.memory.norm(dim=1), torch.ones(16), rtol=0, atol=1e-6)
 
 
 def test_memory_is_rebuilt_each_epoch_or_once(make, tmp_path, monkeypatch):

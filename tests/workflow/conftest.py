@@ -61,7 +61,12 @@ class Checkout:
 
     def planned(self, *words: str, suite: str | None = None) -> dict[str, int]:
         """Return how many jobs of each rule a dry run plans."""
-        return job_counts(self.snakemake("--dry-run", *words, suite=suite))
+        return self.jobs(self.snakemake("--dry-run", *words, suite=suite))
+
+    @staticmethod
+    def jobs(output: str) -> dict[str, int]:
+        """Return how many jobs of each rule an output of Snakemake names."""
+        return job_counts(output)
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace one text in a file of the copy."""

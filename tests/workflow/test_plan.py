@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 def trainings(output):
     """Return (variant, sources, seed) of every planned training."""
-    found = re.findall(r"output: results/\w+/runs/([^/]+)/([^/]+)/seed(\d+)/weights", output)
+    found = re.findall(r"output: results/[^/]+/runs/([^/]+)/([^/]+)/seed(\d+)/weights", output)
     return Counter(found)
 
 
@@ -29,6 +29,24 @@ def test_the_demo_suite_trains_each_source_set_once_a_variant_and_seed(checkout)
 def test_one_table_plans_only_its_protocol(checkout):
     planned = trainings(checkout.snakemake("--dry-run", "results/tables/dg_single.md"))
     assert {sources for _, sources, _ in planned} == {"campus", "winter", "mall", "street"}
+
+
+def test_the_demo_ablation_shares_data_networks_and_latents_with_the_demo(checkout):
+    output = checkout.snakemake("--dry-run", suite="demo-ablation")
+    runs = set(re.findall(r"output: results/demo-ablation/runs/([^/]+)/([^/]+)/seed(\d+)/weights", output))
+    variants = ("baseline", "dcac", "dcac-pcl", "dcac-fc+pcl", "dcac-feature", "dcac-hard-label")
+    assert runs == {(variant, "campus", "0") for variant in variants}
+    assert "output: results/latents/campus-demo-diffusion.safetensors" in output
+    drawn = re.search(r"rule figure:\s+input: (.*)", output).group(1).split(", ")
+    assert drawn == [f"results/demo-ablation/runs/{variant}/campus/seed0/log.jsonl" for variant in variants[1:]]
+
+
+def test_an_ablation_at_the_papers_size_runs_without_the_withdrawn_set(checkout):
+    for name in ("MSMT17_V1", "Market-1501-v15.09.15", "cuhk03-np"):
+        (checkout.folder / "data" / name).mkdir(parents=True)
+    output = checkout.snakemake("--dry-run", "results/tables/ablation_conditioning.md", suite="ablation-conditioning")
+    assert len(re.findall(r"output: results/ablation-conditioning/runs/[^/]+/MA/seed\d/weights", output)) == 6 * 3
+    assert not re.findall(r"/D\.(parquet|json)", output)
 
 
 def test_the_paper_suite_without_data_shows_the_whole_plan(checkout):
@@ -48,6 +66,42 @@ def test_the_paper_suite_with_some_data_plans_what_is_possible(checkout):
     output = checkout.snakemake("--dry-run", suite="paper")
     assert {sources for _, sources, _ in trainings(output)} == {"MA", "MS"}
     assert "CUHK03" in output and "Cells that need them are left out" in output
+
+
+FOLDERS = {
+    "MA": "Market-1501-v15.09.15",
+    "D": "DukeMTMC-reID",
+    "MS": "MSMT17_V1",
+    "C3": "cuhk03-np",
+    "C2": "cuhk02",
+    "CS": "CUHK-SYSU",
+    "VIPeR": "VIPeR",
+    "PRID": "prid_2011",
+    "GRID": "underground_reid",
+    "iLIDS": "i-LIDS_Pedestrian",
+}
+
+
+@pytest.mark.parametrize(
+    ("suite", "sources", "targets"),
+    [
+        ("protocol-1", {"MA+C3+C2+CS"}, 4),
+        ("protocol-1-duke", {"MA+D+C3+C2+CS"}, 4),
+        ("protocol-2", {"MA+MS+CS", "MA+C3+CS", "MS+C3+CS"}, 1),
+        ("protocol-3", {"MA+MS+CS", "MA+C3+CS", "MS+C3+CS"}, 1),
+    ],
+)
+def test_protocol_suites_import_encode_train_and_score(checkout, suite, sources, targets):
+    for name in FOLDERS.values():
+        (checkout.folder / "data" / name).mkdir(parents=True)
+    checkout.edit("config/config.yaml", "accept_withdrawn: []", "accept_withdrawn: [D]")
+    output = checkout.snakemake("--dry-run", suite=suite)
+    assert trainings(output) == Counter((v, s, n) for v in ("baseline", "dcac") for s in sources for n in "123")
+    jobs, learnt = checkout.jobs(output), {code for codes in sources for code in codes.split("+")}
+    assert jobs["latents"] == len(learnt)
+    assert jobs["score"] == 2 * 3 * len(sources) * targets
+    assert jobs["import_data"] == len(learnt) + (4 if suite.startswith("protocol-1") else 0)
+    assert jobs["table"] == 1
 
 
 def test_a_real_run_without_data_stops_with_the_remedy(checkout):

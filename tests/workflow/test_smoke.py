@@ -64,12 +64,20 @@ def test_a_comment_in_code_or_configuration_reruns_nothing(smoke):
 
 def test_a_setting_of_one_variant_reruns_its_runs_only(smoke):
     before = (smoke.folder / "config/variants.yaml").read_text(encoding="utf-8")
-    smoke.edit("config/variants.yaml", "dcac:\n  diffusion: lora", "dcac:\n  noise_weight: 2.0\n  diffusion: lora")
+    smoke.edit("config/variants.yaml", "label: DCAC (ours)\n", "label: DCAC (ours)\n  noise_weight: 2.0\n")
     output = smoke.snakemake("--dry-run")
     (smoke.folder / "config/variants.yaml").write_text(before, encoding="utf-8")
     assert "results/smoke/runs/dcac/smoke-a/seed0/weights.safetensors" in output
     assert "output: results/smoke/runs/baseline" not in output
     assert "rule pretrain" not in output and "rule latents" not in output and "rule render" not in output
+
+
+def test_a_label_rewrites_tables_and_figures_only(smoke):
+    before = (smoke.folder / "config/variants.yaml").read_text(encoding="utf-8")
+    smoke.edit("config/variants.yaml", "label: DCAC (ours)\n", "label: DCAC, here\n")
+    planned = smoke.planned()
+    (smoke.folder / "config/variants.yaml").write_text(before, encoding="utf-8")
+    assert planned == {"all": 1, "figure": 1, "table": 2}
 
 
 def test_a_real_edit_of_the_scorer_scores_again_but_trains_nothing(smoke):

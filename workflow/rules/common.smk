@@ -126,9 +126,12 @@ def protocol_of_table(wildcards):
     return f"results/{PLAN.project.suite}/records/{SUITE.tables[wildcards.table].protocol}.csv"
 
 
-def protocol_of_figure(wildcards):
-    """Records that a figure is drawn from."""
-    return f"results/{PLAN.project.suite}/records/{SUITE.figures[wildcards.figure].protocol}.csv"
+def figure_inputs(wildcards):
+    """Records that a figure is drawn from, or the logs of the runs behind it."""
+    figure = SUITE.figures[wildcards.figure]
+    if figure.kind == "diagnostics":
+        return PLAN.logs(figure.protocol)
+    return f"results/{PLAN.project.suite}/records/{figure.protocol}.csv"
 
 
 def all_records():

@@ -45,6 +45,7 @@ rule table:
     params:
         suite=PLAN.project.suite,
         table=lambda wildcards: SUITE.tables[wildcards.table].model_dump_json(),
+        labels=PLAN.labels,
         code=fingerprint("table"),
     shell:
         "dcac table {wildcards.table:q}"
@@ -57,7 +58,7 @@ rule table:
 rule figure:
     """Draw a figure as PDF and PNG."""
     input:
-        records=protocol_of_figure,
+        files=figure_inputs,
     output:
         pdf="results/figures/{figure}.pdf",
         png=report("results/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
@@ -74,11 +75,11 @@ rule figure:
     params:
         suite=PLAN.project.suite,
         figure=lambda wildcards: SUITE.figures[wildcards.figure].model_dump_json(),
+        labels=PLAN.labels,
         code=fingerprint("figure"),
     shell:
-        "dcac figure {wildcards.figure:q}"
+        "dcac figure {wildcards.figure:q} {input.files:q}"
         " --suite {params.suite:q}"
-        " --records {input.records:q}"
         " --out {output.pdf:q} --out {output.png:q} > {log:q} 2>&1"
 
 

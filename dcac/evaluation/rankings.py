@@ -1,0 +1,93 @@
+"""The rankings a target is scored by: one, or one for each of its ten random splits (VIPeR, PRID, GRID, i-LIDS)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcac.data.splits import PEOPLE, split_rows
+from dcac.evaluation.blocks import Progress
+from dcac.evaluation.distances import Metric
+from dcac.evaluation.feature_file import SPLITS, FeatureFile, Part
+from dcac.evaluation.metrics import RankingScore, score_ranking
+from dcac.evaluation.ranks import Matches
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The queries and the gallery of one ranking, and its score."""
+
+    file: FeatureFile
+    score: RankingScore
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Which queries count [Q]: those with a valid match."""
+        return ~np.isnan(self.score.ap)
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """AP and rank-1 hit of every query [Q, 2]."""
+        return np.stack([self.score.ap, self.score.first_rank <= 1], axis=1)
+
+
+def rank_target(
+    file: FeatureFile,
+    *,
+    metric: Metric,
+    max_rank: int,
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[Ranking, ...]:
+    """Rank the gallery for every query, in each split of a target that has splits.
+
+    Raises:
+        ValueError: the target has splits, but the file does not hold all of it.
+    """
+    options = {"metric": metric, "max_rank": max_rank, "device": device, "progress": progress}
+    return tuple(Ranking(part, score_ranking(*arrays(part), **options)) for part in split_file(file))
+
+
+def split_file(file: FeatureFile) -> tuple[FeatureFile, ...]:
+    """Cut a target with shipped splits, known by its data set's code, into one file a split; leave others whole."""
+    code = (file.meta.get("data") or {}).get("dataset")
+    if code not in PEOPLE:
+        return (file,)
+    sides = file.query, file.gallery
+    split = np.repeat(SPLITS, [len(side.pids) for side in sides])
+    pids, camids = (np.concatenate([getattr(side, name) for side in sides]) for name in ("pids", "camids"))
+    return tuple(
+        FeatureFile(_rows(file.query, query), _rows(file.gallery, gallery - len(file.query.pids)), file.meta)
+        for query, gallery in split_rows(code, split, pids, camids)
+    )
+
+
+def arrays(file: FeatureFile) -> tuple[NDArray, ...]:
+    """Return a file's arrays in the order in which the metrics take them."""
+    parts = file.query, file.gallery
+    return tuple(values for part in parts for values in (part.features, part.pids, part.camids))
+
+
+def pool(rankings: Sequence[Ranking]) -> tuple[Matches, NDArray[np.int64], NDArray[np.int64]]:
+    """Join rankings as if their queries, and their galleries, stood below each other.
+
+    Returns:
+        All matches, the cameras of all queries [Q] and of all gallery images [G].
+    """
+    sides = {name: [getattr(ranking.file, name).camids for ranking in rankings] for name in SPLITS}
+    starts = {name: np.cumsum([0, *map(len, camids)]) for name, camids in sides.items()}
+    joined = {
+        field.name: np.concatenate(
+            [
+                getattr(ranking.score.matches, field.name) + (starts[field.name][place] if field.name in starts else 0)
+                for place, ranking in enumerate(rankings)
+            ]
+        )
+        for field in fields(Matches)
+    }
+    return Matches(**joined), np.concatenate(sides["query"]), np.concatenate(sides["gallery"])
+
+
+def _rows(part: Part, rows: NDArray[np.intp]) -> Part:
+    return Part(part.features[rows], part.pids[rows], part.camids[rows], part.paths[rows])

@@ -1,0 +1,119 @@
+"""The losses of one batch and their gradients: whole, or in slices for small cards and several processes.
+
+Slices keep the P x K batch: BNNeck, prototypes and class scores always see all of it. Features are first computed without
+a graph, the losses give the gradient at each feature and at each context token, and a second pass carries it into the
+encoder slice by slice. The gradients equal those of the whole batch up to rounding.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from dcac.model.dcac import DCAC, DiffusionBatch
+from dcac.model.encoder import Embedding
+from dcac.settings import Settings
+from dcac.training.losses import id_loss, prototype_loss
+from dcac.training.processes import Processes
+
+
+class Batch(NamedTuple):
+    """One training batch on the device."""
+
+    images: Tensor  # float [B, 3, H, W], augmented
+    labels: Tensor  # int64 [B]
+    memory: Tensor  # M [N, D], as it was before this step
+    diffusion: DiffusionBatch | None
+
+
+class Losses(NamedTuple):
+    """Unweighted loss terms with their graph down to `embedding.feature`, and what remains to do after backward."""
+
+    embedding: Embedding
+    terms: dict[str, Tensor]
+    finish: Callable[[], None]
+
+
+def whole(model: DCAC, batch: Batch, settings: Settings) -> Losses:
+    """Compute all terms in one graph."""
+    embedding = model.reid(batch.images)
+    terms = reid_terms(embedding, batch, settings)
+    if batch.diffusion is not None:
+        terms["noise"] = model.noise_loss(embedding, batch.labels, batch.memory, batch.diffusion)
+    return Losses(embedding, terms, lambda: None)
+
+
+def sliced(
+    model: DCAC, batch: Batch, settings: Settings, *, size: int, scale: float, processes: Processes, autocast: Callable
+) -> Losses:
+    """Compute the terms from slices of `size` images; call with gradients cleared, then backward, then `finish`.
+
+    Args:
+        scale: of the loss, as the gradient scaler multiplies it.
+        autocast: makes the precision context of a forward pass.
+    """
+    share = processes.share(len(batch.images))
+    with torch.no_grad():
+        own = torch.cat([model.reid.backbone(batch.images[rows]).float() for rows in slices(share, size)])
+    feature = processes.gather(own).requires_grad_()
+    embedding = model.reid.head(feature)
+    terms = reid_terms(embedding, batch, settings)
+    if batch.diffusion is not None:
+        context = model.context(embedding, batch.labels, batch.memory)
+        terms["noise"] = _sliced_noise(
+            model, batch, context, settings.noise_weight, slices(share, size), scale, processes
+        )
+
+    def finish() -> None:
+        for rows in slices(share, size):
+            with autocast():
+                part = model.reid.backbone(batch.images[rows]).float()
+            part.backward(feature.grad[rows])
+        partial = [model.reid.backbone, *([model.prior] if model.prior is not None else [])]
+        processes.add(p.grad for module in partial for p in module.parameters() if p.grad is not None)
+
+    return Losses(embedding, terms, finish)
+
+
+def reid_terms(embedding: Embedding, batch: Batch, settings: Settings) -> dict[str, Tensor]:
+    """Compute the two Re-ID losses of a batch."""
+    return {
+        "id": id_loss(embedding.logits, batch.labels, smoothing=settings.label_smoothing),
+        "prototype": prototype_loss(
+            embedding.direction,
+            batch.labels,
+            batch.memory,
+            temperature=settings.prototype_temperature,
+            logits_dtype=settings.prototype_logits_dtype,
+        ),
+    }
+
+
+def slices(share: range, size: int) -> Iterator[slice]:
+    """Cut a process's share of the batch into slices of at most `size` rows."""
+    for start in range(share.start, share.stop, size):
+        yield slice(start, min(start + size, share.stop))
+
+
+def _sliced_noise(
+    model: DCAC,
+    batch: Batch,
+    context: Tensor,
+    weight: float,
+    parts: Iterator[slice],
+    scale: float,
+    processes: Processes,
+) -> Tensor:
+    """Send the weighted noise loss back into the U-Net slice by slice; return the term as a function of the context."""
+    token = context.detach().requires_grad_()
+    total = torch.zeros((), device=context.device)
+    factor = scale * weight or 1.0
+    for rows in parts:
+        draws = DiffusionBatch(*(part[rows] for part in batch.diffusion))
+        loss = model.prior.loss_per_image(context=token[rows], **draws._asdict()).sum() / len(context)
+        (factor * loss).backward()
+        total += loss.detach()
+    gradient = token.grad / factor
+    processes.add([gradient, total])
+    return total + ((context - context.detach()) * gradient).sum()

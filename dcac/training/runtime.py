@@ -1,0 +1,21 @@
+"""Apply the switches of memory and speed to a model."""
+
+import torch
+from torch import nn
+
+from dcac.settings import Runtime
+
+
+def speed_up(model: nn.Module, runtime: Runtime) -> None:
+    """Apply the switches to a freshly built DCAC model, in place; names of parameters stay."""
+    unet = model.prior.unet if model.prior is not None else None
+    if runtime.gradient_checkpointing:
+        model.reid.backbone.set_grad_checkpointing(True)
+        if unet is not None:
+            unet.enable_gradient_checkpointing()
+    if runtime.channels_last and unet is not None:
+        unet.to(memory_format=torch.channels_last)
+    if runtime.compile:
+        model.reid.backbone.compile()
+        if unet is not None:
+            unet.compile()

@@ -1,0 +1,70 @@
+"""The plan of a suite, cut down to the data at hand, without Snakemake."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dcac.config import ConfigError, load_yaml
+from dcac.data.catalog import load_catalog
+from dcac.planning import Plan
+
+SMALL = ("PRID", "GRID", "VIPeR", "iLIDS")
+LEAVE_ONE_OUT = {"MA+MS+CS": ("C3",), "MA+C3+CS": ("MS",), "MS+C3+CS": ("MA",)}
+
+
+@pytest.fixture
+def plan(tmp_path, config_dir):
+    """Return a function that plans a suite with all data sets at hand but the ones named."""
+    cards = load_catalog(config_dir / "datasets.yaml")
+
+    def read(suite, *, without=(), accept=(), root=config_dir):
+        for code, card in cards.items():
+            if card.folders and code not in without:
+                (tmp_path / "data" / card.folders[0]).mkdir(parents=True, exist_ok=True)
+        given = {"suite": suite, "data_root": str(tmp_path / "data"), "accept_withdrawn": list(accept)}
+        return Plan.read(given=given, root=root)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("suite", "accept", "cells", "train_splits"),
+    [
+        ("protocol-1", [], {"MA+C3+C2+CS": SMALL}, "all"),
+        ("protocol-1-duke", ["D"], {"MA+D+C3+C2+CS": SMALL}, "all"),
+        ("protocol-2", [], LEAVE_ONE_OUT, "train"),
+        ("protocol-3", [], LEAVE_ONE_OUT, "all"),
+    ],
+)
+def test_protocols_learn_from_and_are_tested_on_what_the_literature_says(plan, suite, accept, cells, train_splits):
+    found = plan(suite, accept=accept)
+    assert found.runnable and not found.notices
+    assert list(found.suite.protocols.values()) == [cells]
+    for sources in cells:
+        for variant in found.suite.variants:
+            settings = found.settings(variant, sources)
+            assert settings.train_splits == train_splits
+            assert (settings.lora_rank, settings.condition_temperature) == (32, 1.0)  # the multi-source recipe
+
+
+def test_without_the_withdrawn_set_its_protocol_names_the_one_that_works(plan):
+    with pytest.raises(ConfigError, match=r"no protocol of this suite is possible.*protocol-1"):
+        plan("protocol-1-duke")
+
+
+def test_a_missing_target_leaves_the_others(plan):
+    found = plan("protocol-1", without=["GRID"])
+    assert found.suite.protocols["Protocol-1"] == {"MA+C3+C2+CS": ("PRID", "VIPeR", "iLIDS")}
+    assert "GRID" in found.notices[0]
+
+
+def test_a_target_is_never_among_what_all_splits_teach(plan, config_dir, tmp_path):
+    root = Path(shutil.copytree(config_dir, tmp_path / "config"))
+    path = root / "suites" / "protocol-3.yaml"
+    content = load_yaml(path)
+    content["protocols"]["Protocol-3"]["MA+MS+CS"] = ["C3", "MA"]
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"MA\+MS\+CS learns from the test images of MA, its own target"):
+        plan("protocol-3", root=root)

@@ -1,0 +1,135 @@
+"""Slices and several processes compute the gradients of the whole batch."""
+
+import copy
+import json
+import subprocess
+import sys
+from contextlib import nullcontext
+
+import pytest
+import torch
+
+from dcac.settings import Runtime
+from dcac.training.backward import Batch, sliced, slices, whole
+from dcac.training.processes import Processes
+from dcac.training.trainer import Trainer
+
+
+@pytest.fixture
+def trainer(arguments, settings, tmp_path):
+    """Return a function that makes a trainer of the tiny world with LoRA that does something."""
+
+    def make(**changes):
+        chosen = settings.model_copy(update=changes)
+        given = arguments(tmp_path / "run", chosen)
+        made = Trainer(
+            chosen, given["stores"], given["latents"], given["encoder"], given["prior"], seed=0, device="cpu"
+        )
+        made.model.train()
+        for name, parameter in made.model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(1))
+        return made
+
+    return make
+
+
+def batch_of(trainer):
+    """Draw one batch."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.arange(16)
+    images = torch.randn(16, 3, *trainer.images.shape[-2:], generator=generator)
+    memory = torch.nn.functional.normalize(torch.randn(16, 24, generator=generator), dim=1)
+    drawn = trainer._draw(rows, "1/0") if trainer.model.prior is not None else None
+    return Batch(images, trainer.labels[rows], memory, drawn)
+
+
+def gradients(model, losses, weight):
+    """Go back from the weighted sum and return every parameter's gradient, and the noise term's at the features."""
+    noise = losses.terms.get("noise")
+    at_feature = (
+        torch.autograd.grad(noise, losses.embedding.feature, retain_graph=True)[0] if noise is not None else None
+    )
+    total = losses.terms["id"] + losses.terms["prototype"] + (weight * noise if noise is not None else 0)
+    total.backward()
+    losses.finish()
+    return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}, at_feature
+
+
+@pytest.mark.parametrize(
+    ("condition", "diffusion", "weight", "size"),
+    [("fc", "lora", 1.0, 5), ("pcl", "all", 2.5, 16), ("feature", "lora", 0.3, 1), ("fc", "none", 1.0, 7)],
+)
+def test_slices_give_the_gradients_of_the_whole_batch(trainer, condition, diffusion, weight, size):
+    made = trainer(condition=condition, diffusion=diffusion, noise_weight=weight)
+    other, batch = copy.deepcopy(made.model), batch_of(made)
+    expected, expected_at_feature = gradients(made.model, whole(made.model, batch, made.settings), weight)
+    cut = sliced(other, batch, made.settings, size=size, scale=1.0, processes=Processes("cpu"), autocast=nullcontext)
+    found, found_at_feature = gradients(other, cut, weight)
+    assert set(found) == set(expected)
+    floor = 1e-3 * max(gradient.norm() for gradient in expected.values())  # a key's bias has no gradient but rounding
+    for name, gradient in expected.items():
+        error = (found[name] - gradient).norm() / max(gradient.norm(), floor)
+        assert error < 1e-3, f"{name}: {error}"
+    if expected_at_feature is not None:
+        assert (found_at_feature - expected_at_feature).norm() < 1e-3 * expected_at_feature.norm()
+
+
+def test_bnneck_sees_the_whole_batch_once(trainer):
+    made = trainer(diffusion="none")
+    batch = batch_of(made)
+    sliced(made.model, batch, made.settings, size=3, scale=1.0, processes=Processes("cpu"), autocast=nullcontext)
+    feature = torch.cat([made.model.reid.backbone(part) for part in batch.images.split(1)])
+    torch.testing.assert_close(made.model.reid.bnneck.running_mean, 0.1 * feature.mean(dim=0).detach())
+    assert made.model.reid.bnneck.num_batches_tracked == 1
+
+
+def test_slices_cover_the_share_once():
+    assert [list(range(s.start, s.stop)) for s in slices(range(4, 11), 3)] == [[4, 5, 6], [7, 8, 9], [10]]
+
+
+def test_a_batch_that_does_not_divide_is_refused(monkeypatch):
+    processes = Processes("cpu")
+    processes.count = 3
+    with pytest.raises(ValueError, match="batch of 64 images does not divide among 3 processes"):
+        processes.share(64)
+
+
+@pytest.mark.parametrize("runtime", [Runtime(micro_batch=5), Runtime(gradient_checkpointing=True, channels_last=True)])
+def test_runtime_switches_change_a_run_by_rounding_only(train, settings, tmp_path, runtime):
+    plain, switched = train(tmp_path / "plain", settings), train(tmp_path / "switched", settings, runtime=runtime)
+    for first, second in zip(plain.epochs, switched.epochs, strict=True):
+        for term in ("loss_id", "loss_prototype", "loss_noise"):
+            assert first[term] == pytest.approx(second[term], rel=2e-3)
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_loss_curve_of_one(train, arguments, settings, tmp_path):
+    alone = train(tmp_path / "alone", settings)
+    given = arguments(tmp_path / "two", settings)
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "dcac.cli",
+        "train",
+    ]
+    words = [
+        f"--config={given['config']}",
+        f"--encoder={given['encoder']}",
+        f"--prior={given['prior']}",
+        "--device=cpu",
+    ]
+    words += [f"--store={given['stores'][0]}", f"--latents={given['latents'][0]}", "--seed=0", f"--out={given['out']}"]
+    result = subprocess.run([*launch, *words], capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr[-3000:]
+    lines = [json.loads(line) for line in (given["out"] / "log.jsonl").read_text().splitlines()]
+    assert lines[0]["processes"] == 2
+    epochs = [line for line in lines if line["event"] == "epoch"]
+    for first, second in zip(alone.epochs, epochs, strict=True):
+        for term in ("loss_id", "loss_prototype", "loss_noise"):
+            assert first[term] == pytest.approx(second[term], rel=2e-3)
