@@ -123,6 +123,7 @@ class Weights(Closed):
     repo: str | None = None
     revision: str | None = None
     files: tuple[str, ...] = ()
+    rename: dict[str, str] = {}  # files of a hub that take another's place, such as a U-Net before averaging
     path: str | None = None
     architecture: Literal["sd-1", "sd-2-base"] | None = None  # of a single file
     ema: bool | None = None  # of a single file: its moving average, or the weights as trained

@@ -56,6 +56,8 @@ def _from_hub(name: str, card: Weights, out: Path) -> str:
             f"`snakemake results/weights/{name}/manifest.json`, or set `source: folder` and `path` in config/weights.yaml"
         ) from None
     shutil.rmtree(out / ".cache", ignore_errors=True)
+    for fetched, place in card.rename.items():
+        (out / fetched).replace(out / place)
     return commit
 
 

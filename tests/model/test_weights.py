@@ -73,3 +73,34 @@ def test_folder_of_another_kind_is_refused(tmp_path, encoder_folder):
     card = Weights(kind="diffusion", source="folder", path=str(encoder_folder), terms="test")
     with pytest.raises(ValueError, match=r"lacks vae/config.json, unet/config.json, scheduler/scheduler_config.json"):
         weights.run(name="own", card=card, out=tmp_path / "out")
+
+
+def test_hub_files_are_fetched_at_one_commit_and_renamed(tmp_path, prior_folder, monkeypatch):
+    import huggingface_hub
+
+    def fetch(repo, *, revision, allow_patterns, local_dir):
+        assert (repo, revision, allow_patterns) == ("a/b", "c0ffee", ["unet/before.safetensors"])
+        shutil.copytree(prior_folder, local_dir)
+        (local_dir / "unet/before.safetensors").write_bytes(b"before averaging")
+
+    info = type("Info", (), {"sha": "c0ffee"})
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda self, repo, revision: info)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    place = "unet/diffusion_pytorch_model.safetensors"
+    hub = {"source": "hub", "repo": "a/b", "revision": "main", "files": ("unet/before.safetensors",)}
+    card = Weights(kind="diffusion", terms="test", rename={"unet/before.safetensors": place}, **hub)
+    weights.run(name="sd", card=card, out=tmp_path / "out")
+    assert (tmp_path / "out" / place).read_bytes() == b"before averaging"
+    assert json.loads((tmp_path / "out/manifest.json").read_text())["revision"] == "c0ffee"
+
+
+def test_a_hub_out_of_reach_is_named_with_the_remedy(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    def refuse(self, repo, revision):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", refuse)
+    card = Weights(kind="diffusion", source="hub", repo="a/b", revision="main", terms="test")
+    with pytest.raises(ValueError, match=r"cannot fetch a/b \(ConnectionError: no route\).*source: folder"):
+        weights.run(name="sd", card=card, out=tmp_path / "out")
