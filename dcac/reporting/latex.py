@@ -1,14 +1,10 @@
 """Tables as LaTeX (booktabs), ready for \\input; escaping is done by pandas."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
 from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.page import Page
 from dcac.reporting.ranking import BEST, places, shown
-
-if TYPE_CHECKING:
-    from dcac.reporting.tables import Page
 
 PREAMBLE = "% needs \\usepackage{booktabs,graphicx}\n"
 SYMBOLS = {
@@ -24,7 +20,7 @@ SYMBOLS = {
 }
 
 
-def latex_document_part(page: "Page") -> str:
+def latex_document_part(page: Page) -> str:
     """Write every block as a table environment; the first carries the whole caption."""
     parts = []
     for number, (cells, rows) in enumerate(page.blocks):

@@ -1,15 +1,11 @@
 """Tables as a Markdown page."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 from tabulate import tabulate
 
 from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.page import Page
 from dcac.reporting.ranking import BEST, places, shown
-
-if TYPE_CHECKING:
-    from dcac.reporting.tables import Page
 
 DIAGNOSTIC_NAMES = {
     "variant": "method",
@@ -31,7 +27,7 @@ DIAGNOSTICS_NOTE = (
 )
 
 
-def markdown_page(page: "Page") -> str:
+def markdown_page(page: Page) -> str:
     """Write the whole page: blocks, summary, diagnostics, notes."""
     parts = [f"# {page.title}", page.notes[0]]
     parts += [block(cells, rows) for cells, rows in page.blocks]

@@ -3,54 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from dcac.config import Suite, Variant
-from dcac.data.splits import NUM_SPLITS, SEED
-from dcac.evaluation.statistics import BETTER, UNCLEAR, WORSE, mean_and_sd
 from dcac.provenance import atomic
-from dcac.reporting import cells as table_cells
-from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
 from dcac.reporting.labels import method_labels
 from dcac.reporting.latex import latex_document_part
 from dcac.reporting.markdown import markdown_page
-from dcac.reporting.records import DIAGNOSTICS, read_records
-
-Protocol = Mapping[str, Sequence[str]]
-BASELINE = "baseline"
-VERDICTS = (BETTER, UNCLEAR, WORSE)
-METHOD = "dcac"  # the variant that a demo's honest sentence speaks of
-
-
-class Page:
-    """Everything one table says, before it takes a format."""
-
-    def __init__(self, name: str, suite: Suite, records: pd.DataFrame, published: Path, labels: Mapping[str, str]):
-        table = suite.table(name)
-        protocol = suite.protocols[table.protocol]
-        variants = [v for v in (*suite.references, *suite.variants) if v in set(records["variant"])]
-        self.name, self.demo = name, suite.demo
-        self.title = f"{suite.title}: {table.title}"
-        self.blocks: list[tuple[list[Cell], list[Row]]] = []
-        for cells in table_cells.blocks(protocol):
-            rows = table_cells.published_rows(published, table.protocol, table.published, cells)
-            rows += table_cells.own_rows(records, cells, variants, labels)
-            self.blocks.append((cells, rows + table_cells.differences_to_paper(rows, labels)))
-        self.summary = summary(records, [v for v in suite.variants if v in variants], protocol, labels)
-        self.diagnostics = diagnostics(records, [v for v in suite.variants if v != BASELINE], labels)
-        self.notes = [caption(records, suite), *([table.note] if table.note else [])]
-        if suite.demo and len(heard := diagnostics(records, [METHOD], labels)):
-            self.notes.append(honest_sentence(records, protocol, heard))
-
-    def tidy(self) -> pd.DataFrame:
-        """Return one row a method, cell and metric."""
-        lines = []
-        for _, rows in self.blocks:
-            for row in rows:
-                for (cell, metric), value in row.values.items():
-                    lines.append([row.name, row.kind, *cell, metric, value.mean, value.sd, value.n])
-        columns = ["method", "kind", "sources", "target", "metric", "mean_percent", "sd_percent", "n"]
-        return pd.DataFrame(lines, columns=columns)
+from dcac.reporting.page import Page
+from dcac.reporting.records import read_records
 
 
 def run(
@@ -66,82 +25,3 @@ def run(
     for path in out:
         with atomic(path) as temporary:
             temporary.write_text(writers[path.suffix](page), encoding="utf-8")
-
-
-def caption(records: pd.DataFrame, suite: Suite) -> str:
-    """Say metric, unit, seeds, splits and selection."""
-    trained = records[records["sources"] != "none"]
-    seeds = sorted(trained["seed"].unique()) if len(trained) else []
-    data = "rendered people, not real data; " if suite.demo else ""
-    odd = sorted(trained.loc[trained["standard"].astype(str) == "False", "target"].unique()) if len(trained) else []
-    split = sorted(records.loc[records["num_splits"] > 1, "target"].unique())
-    splits = (
-        f" Each score on {', '.join(split)} is the mean over {NUM_SPLITS} random splits (seed {SEED})." if split else ""
-    )
-    warning = f" Non-standard counts, accepted by hand: {', '.join(odd)}." if odd else ""
-    return (
-        f"mAP and rank-1 in percent ({data}camera-aware, single query, no re-ranking); mean ± sample standard deviation over "
-        f"n = {len(seeds)} training seeds; last epoch, targets never used to choose. Best bold, second underlined.{splits}{warning}"
-    )
-
-
-def summary(
-    records: pd.DataFrame, variants: Sequence[str], protocol: Protocol, labels: Mapping[str, str]
-) -> pd.DataFrame:
-    """Average each variant over all cells, and its paired difference to the baseline over the seeds."""
-    mine = of_protocol(records, protocol)
-    lines = []
-    for variant in variants:
-        line = {"method": labels.get(variant, variant)}
-        per_seed = mine[mine["variant"] == variant].groupby("seed")[list(METRICS)].mean() * 100
-        for metric, name in METRIC_NAMES.items():
-            line[name] = spread(per_seed[metric].tolist())
-        if variant != BASELINE and BASELINE in variants:
-            pairs = table_cells.paired_differences(mine, variant, BASELINE)
-            for metric, name in METRIC_NAMES.items():
-                line[f"{name} − baseline"] = spread(
-                    pairs.groupby("seed")[f"{metric}_difference"].mean().tolist(), sign=True
-                )
-            counts = pairs["mAP_verdict"].value_counts()
-            line[f"single scores: {' / '.join(VERDICTS)}"] = " / ".join(str(counts.get(word, 0)) for word in VERDICTS)
-        lines.append(line)
-    return pd.DataFrame(lines).fillna("–")
-
-
-def honest_sentence(records: pd.DataFrame, protocol: Protocol, means: pd.DataFrame) -> str:
-    """Say what a demo's numbers can and cannot show, with the numbers that say so."""
-    pairs = table_cells.paired_differences(of_protocol(records, protocol), METHOD, BASELINE)
-    difference = spread(pairs.groupby("seed")["mAP_difference"].mean().tolist(), sign=True)
-    ratio = (means["gradient_noise"] / means["gradient_prototype"]).mean()
-    heard = (means["noise_other"] / means["noise_own"] - 1).mean()
-    return (
-        f"What this demo can say: DCAC minus baseline is {difference} mAP here; at the encoder's features the noise loss pulls with "
-        f"{ratio:.0e} of the prototype loss's gradient, and another image's condition raises the noise loss by {100 * heard:.2f} %. "
-        "So small a prior, on a handful of rendered people, has next to nothing to transfer: the demo checks the wiring, not the claim."
-    )
-
-
-def of_protocol(records: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
-    """Keep the records of a protocol's cells."""
-    wanted = {(sources, target) for sources, targets in protocol.items() for target in targets}
-    return records[[pair in wanted for pair in zip(records["sources"], records["target"], strict=True)]]
-
-
-def diagnostics(records: pd.DataFrame, variants: Sequence[str], labels: Mapping[str, str]) -> pd.DataFrame:
-    """Average the conditioning diagnostics of the last epoch over seeds, one row a variant and source set."""
-    runs = records[records["variant"].isin(variants)].drop_duplicates(["variant", "sources", "seed"])
-    if runs.empty or runs[list(DIAGNOSTICS)].isna().all(axis=None):
-        return pd.DataFrame()
-    runs = runs.sort_values("variant", key=lambda names: names.map(list(variants).index), kind="stable")
-    means = runs.groupby(["variant", "sources"], sort=False)[list(DIAGNOSTICS)].mean(numeric_only=True).reset_index()
-    means["variant"] = means["variant"].map(lambda name: labels.get(name, name))
-    return means
-
-
-def spread(values: Sequence[float], *, sign: bool = False) -> str:
-    """Write mean ± sample sd with one decimal; a single value has no sd."""
-    if not len(values):
-        return "–"
-    mean, sd, _ = mean_and_sd(list(values))
-    text = f"{mean:+.2f}" if sign else f"{mean:.1f}"
-    return text if sd is None else f"{text} ± {sd:{'.2f' if sign else '.1f'}}"

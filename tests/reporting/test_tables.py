@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dcac.reporting import tables
+from dcac.reporting import page, tables
 from dcac.reporting.cells import Cell, Row, Value
 from dcac.reporting.labels import method_labels
 from dcac.reporting.ranking import places, shown
@@ -59,21 +59,21 @@ def test_a_missing_number_is_a_dash_and_a_single_one_has_no_sd():
 
 
 def test_a_demo_says_what_it_cannot_show(suite, variants, records):
-    page = tables.Page(
+    shown_page = page.Page(
         "dg_single", suite.model_copy(update={"demo": True}), records, PUBLISHED, method_labels(variants)
     )
-    assert "DCAC minus baseline is +2.25 ± 0.35 mAP" in page.notes[-1]
-    assert "1e-04 of the prototype loss's gradient" in page.notes[-1]
-    assert "1.00 %" in page.notes[-1]
+    assert "DCAC minus baseline is +2.25 ± 0.35 mAP" in shown_page.notes[-1]
+    assert "1e-04 of the prototype loss's gradient" in shown_page.notes[-1]
+    assert "+1.00 %" in shown_page.notes[-1]
 
 
 def test_an_ablation_is_listed_in_the_suites_order_and_judged_by_the_method_alone(suite, variants, records):
     loud = records[records["variant"] == "dcac"].assign(variant="another", gradient_noise=2.0)
     records = pd.concat([records, loud]).sort_values("variant")
     changes = {"demo": True, "variants": ("baseline", "dcac", "another")}
-    page = tables.Page("dg_single", suite.model_copy(update=changes), records, PUBLISHED, method_labels(variants))
-    assert list(page.diagnostics["variant"]) == ["DCAC (ours)", "another"]
-    assert "1e-04 of the prototype loss's gradient" in page.notes[-1]
+    shown_page = page.Page("dg_single", suite.model_copy(update=changes), records, PUBLISHED, method_labels(variants))
+    assert list(shown_page.diagnostics["variant"]) == ["DCAC (ours)", "another"]
+    assert "1e-04 of the prototype loss's gradient" in shown_page.notes[-1]
 
 
 def test_the_latex_compiles(written, tmp_path):
@@ -95,6 +95,6 @@ def test_tidy_csv_has_one_row_a_method_cell_and_metric(written):
 
 
 def test_targets_scored_on_several_splits_are_named_in_the_caption(suite, records):
-    assert "splits" not in tables.caption(records, suite)
+    assert "splits" not in page.caption(records, suite)
     records.loc[records["target"] == "C3", "num_splits"] = 10
-    assert "Each score on C3 is the mean over 10 random splits (seed dcac-splits-1)." in tables.caption(records, suite)
+    assert "Each score on C3 is the mean over 10 random splits (seed dcac-splits-1)." in page.caption(records, suite)
