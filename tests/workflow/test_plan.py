@@ -174,3 +174,17 @@ def test_environments_have_the_pins_of_pyproject(kind, extra):
     assert pins == project["dependencies"] + project["optional-dependencies"][extra]
     assert f"python{project['requires-python']}" in environment["dependencies"]
     assert (ROOT / f"envs/{kind}.post-deploy.sh").is_file()
+
+
+@pytest.mark.parametrize("profile", ["default", "slurm-gpus", "slurm-gres"])
+def test_every_profile_plans_the_paper(checkout, profile):
+    words = [
+        "results/tables/dg_single.md",
+        "--workflow-profile",
+        f"workflow/profiles/{profile}",
+        "--config",
+        "suite=paper",
+    ]
+    result = checkout.run("snakemake", "--dry-run", *words)
+    assert result.returncode == 0, result.stdout
+    assert ("gres=gpu:1" in result.stdout) == (profile == "slurm-gres")
