@@ -168,7 +168,7 @@ def add_random_biases(unet: nn.Module, seed: int) -> None:
 
 
 def _add_lora(unet: nn.Module, settings: Settings, seed: int) -> None:
-    from peft import LoraConfig, inject_adapter_in_model
+    from peft import LoraConfig
 
     targets = lora_targets(
         unet, ffn_output=settings.lora_ffn_output, cross_attention_qk=settings.lora_cross_attention_qk == "keep"
@@ -178,4 +178,4 @@ def _add_lora(unet: nn.Module, settings: Settings, seed: int) -> None:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        inject_adapter_in_model(config, unet)
+        unet.add_adapter(config)

@@ -20,6 +20,7 @@ from dcac.model.dcac import DCAC
 from dcac.provenance import atomic, environment, fingerprint, write_json
 from dcac.settings import Runtime, Settings
 from dcac.training import state
+from dcac.training.card import model_card
 from dcac.training.processes import Processes
 from dcac.training.trainer import Trainer, device_name
 
@@ -101,5 +102,9 @@ def _publish(model: DCAC, folder: Path, out: Path, report: dict) -> None:
     tensors = {name: value.contiguous().cpu() for name, value in state.learnt_state(model).items()}
     with atomic(out / "weights.safetensors") as temporary:
         save_file(tensors, temporary, metadata={"identity": report["identity"]})
+    if model.settings.diffusion == "lora":
+        model.prior.unet.save_lora_adapter(out / "lora")
+    with atomic(out / "README.md") as temporary:
+        temporary.write_text(model_card(report, model.settings), encoding="utf-8")
     shutil.copyfile(folder / "log.jsonl", out / "log.jsonl")
     write_json(out / "run.json", report)

@@ -69,7 +69,13 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others(undisturbed, t
 def test_run_leaves_its_report_and_no_state(undisturbed, settings, tmp_path, train):
     out = tmp_path / "runs" / "seed0"
     train(out, settings)
-    assert sorted(path.name for path in out.iterdir()) == ["log.jsonl", "run.json", "weights.safetensors"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
+        "log.jsonl",
+        "lora",
+        "run.json",
+        "weights.safetensors",
+    ]
     assert not out.with_name("seed0.state").exists()
     assert undisturbed.report["settings"] == settings.model_dump(mode="json")
     assert undisturbed.report["epoch"]["epoch"] == settings.epochs == len(undisturbed.epochs)
