@@ -15,6 +15,7 @@ from dcac.config import (
     Suite,
     Variant,
     Weights,
+    join_sources,
     load_project,
     load_suite,
     load_variants,
@@ -175,9 +176,8 @@ def _check_domains(suite: Suite, cards: Mapping[str, Card], root: Path) -> None:
     order = list(cards)
     for cells in suite.protocols.values():
         for sources in cells:
-            codes = split_sources(sources)
-            if codes != sorted(codes, key=order.index):
-                right = "+".join(sorted(codes, key=order.index))
+            right = join_sources(split_sources(sources), order)
+            if sources != right:
                 raise ConfigError(f"sources '{sources}' are not in the order of the cards; write '{right}'")
 
 

@@ -1,21 +1,12 @@
 """The joint forward pass: Re-ID losses and, where a prior is present, the noise loss that flows back into them."""
 
-from typing import NamedTuple
-
 from torch import Tensor, nn
 
 from dcac.model.conditioning import Prompts, correlation
 from dcac.model.diffusion import DiffusionPrior
 from dcac.model.encoder import Embedding, ReIDModel
+from dcac.model.latents import DiffusionBatch
 from dcac.settings import Settings
-
-
-class DiffusionBatch(NamedTuple):
-    """The diffusion view of a batch and its draws."""
-
-    latents: Tensor  # F_0 [B, C, h, w], scaled
-    noise: Tensor  # eps [B, C, h, w]
-    steps: Tensor  # t int64 [B]
 
 
 class DCAC(nn.Module):

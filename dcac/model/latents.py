@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,14 @@ from dcac.provenance import atomic, fingerprint
 
 BATCH = 64  # images a forward pass
 log = logging.getLogger(__name__)
+
+
+class DiffusionBatch(NamedTuple):
+    """The diffusion view of a batch and its draws."""
+
+    latents: Tensor  # F_0 [B, C, h, w], scaled
+    noise: Tensor  # eps [B, C, h, w]
+    steps: Tensor  # t int64 [B]
 
 
 def run(*, store: Path, prior: Path, size: int, out: Path, device: str) -> None:
@@ -67,6 +76,16 @@ def sample(moments: Tensor, noise: Tensor, scaling_factor: float) -> Tensor:
     """Draw F_0 = scale (mean + std n) from cached moments [B, 2 C, h, w] with noise n [B, C, h, w]."""
     mean, logvar = moments.chunk(2, dim=1)
     return scaling_factor * (mean + (0.5 * logvar).exp() * noise)
+
+
+def draw(moments: Tensor, scaling_factor: float, num_steps: int, generator: torch.Generator) -> DiffusionBatch:
+    """Draw F_0 from cached moments [B, 2 C, h, w], and noise and time steps for it, in this order, on the CPU."""
+    shape = (len(moments), moments.shape[1] // 2, *moments.shape[2:])
+    return DiffusionBatch(
+        latents=sample(moments, torch.randn(shape, generator=generator), scaling_factor),
+        noise=torch.randn(shape, generator=generator),
+        steps=torch.randint(0, num_steps, (len(moments),), generator=generator),
+    )
 
 
 def load_moments(

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dcac.model.dcac import DCAC, DiffusionBatch
+from dcac.model.dcac import DCAC
 from dcac.model.encoder import Embedding
+from dcac.model.latents import DiffusionBatch
 from dcac.settings import Settings
 from dcac.training.losses import id_loss, prototype_loss
 from dcac.training.processes import Processes

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dcac.model.dcac import DCAC, DiffusionBatch
-
-CONDITIONS = ("own", "null", "other")
+from dcac.model.dcac import DCAC
+from dcac.model.latents import DiffusionBatch
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from dcac.data.images import decode
 from dcac.data.store import read_split
 from dcac.model.diffusion import DiffusionPrior, use_single_token
-from dcac.model.latents import encode, sample
+from dcac.model.latents import draw, encode, sample
 from dcac.provenance import environment, fingerprint, manifest, write_json
 from dcac.seeding import torch_generator
 from dcac.settings import DiffusionPretraining
 
 KL_WEIGHT = 1.0e-4  # of the autoencoder's prior; latent-diffusion practice: small, so that latents stay informative
 CAPTION_DROPOUT = 0.2  # share of captions replaced by the learnt null token; demo.md section 3
+TIME_STEPS = 1000  # of Stable Diffusion's noise schedule
 HELD_OUT_SHARE = 0.05  # of the images are never trained on, for the reported losses
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,11 @@ def build_unet(*, sample_size: int, channels: tuple[int, int], context: int) -> 
 def build_scheduler() -> DDPMScheduler:
     """Make Stable Diffusion's noise schedule."""
     return DDPMScheduler(
-        beta_start=8.5e-4, beta_end=0.012, beta_schedule="scaled_linear", num_train_timesteps=1000, clip_sample=False
+        beta_start=8.5e-4,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        num_train_timesteps=TIME_STEPS,
+        clip_sample=False,
     )
 
 
@@ -136,7 +141,7 @@ def train_unet(
 def _held_out(
     prior: DiffusionPrior, text: CaptionEncoder, moments: Tensor, captions: Tensor, scale: float, device: str
 ) -> dict:
-    draw = _draw(moments, scale, torch_generator(0, "held-out"), device)
+    drawn = _draw(moments, scale, torch_generator(0, "held-out"), device)
     none, captions = torch.zeros(len(moments), dtype=torch.bool, device=device), captions.to(device)
     contexts = {
         "own": text(captions, none),
@@ -144,16 +149,13 @@ def _held_out(
         "other": text(captions.roll(len(captions) // 2, 0), none),
     }
     return {
-        f"noise_{name}": prior.loss_per_image(**draw, context=token).mean().item() for name, token in contexts.items()
+        f"noise_{name}": prior.loss_per_image(**drawn, context=token).mean().item() for name, token in contexts.items()
     }
 
 
 def _draw(moments: Tensor, scale: float, generator: torch.Generator, device: str) -> dict[str, Tensor]:
-    shape = (len(moments), moments.shape[1] // 2, *moments.shape[2:])
-    clean = sample(moments, torch.randn(shape, generator=generator), scale)
-    noise = torch.randn(shape, generator=generator)
-    steps = torch.randint(0, 1000, (len(moments),), generator=generator)
-    return {"latents": clean.to(device), "noise": noise.to(device), "steps": steps.to(device)}
+    drawn = draw(moments, scale, TIME_STEPS, generator)
+    return {name: part.to(device) for name, part in drawn._asdict().items()}
 
 
 def run(*, store: Path, settings: DiffusionPretraining, out: Path, device: str) -> None:

@@ -13,10 +13,10 @@ from dcac.data.store import read_split, stored_splits
 from dcac.data.training_set import TrainingSet, learnt_splits, load_training_set, training_rows
 from dcac.data.views import test_view
 from dcac.model.conditioning import Prompts
-from dcac.model.dcac import DCAC, DiffusionBatch
+from dcac.model.dcac import DCAC
 from dcac.model.diffusion import start_prior
 from dcac.model.encoder import BNNECK_MOMENTUM, ReIDModel, load_backbone, repeated_momentum
-from dcac.model.latents import load_moments, sample
+from dcac.model.latents import draw, load_moments
 from dcac.seeding import torch_generator
 from dcac.settings import Settings
 from dcac.training.diagnostics import HeldOut
@@ -123,10 +123,5 @@ def load_held_out(
     images = decode([rows[i] for i in chosen], height=settings.image_height, width=settings.image_width)
     generator = torch_generator(seed, "held-out")
     moments = latents.query[torch.from_numpy(chosen)]
-    shape = (len(chosen), moments.shape[1] // 2, *moments.shape[2:])
-    batch = DiffusionBatch(
-        latents=sample(moments, torch.randn(shape, generator=generator), latents.scaling_factor),
-        noise=torch.randn(shape, generator=generator),
-        steps=torch.randint(0, num_steps, (len(chosen),), generator=generator),
-    )
+    batch = draw(moments, latents.scaling_factor, num_steps, generator)
     return HeldOut(test_view(torch.from_numpy(images), settings), batch)

@@ -15,8 +15,8 @@ from dcac.data.sampling import identity_batches
 from dcac.data.training_set import TrainingSet
 from dcac.data.views import test_view, train_view
 from dcac.model.conditioning import correlation
-from dcac.model.dcac import DCAC, DiffusionBatch
-from dcac.model.latents import sample
+from dcac.model.dcac import DCAC
+from dcac.model.latents import DiffusionBatch, draw
 from dcac.seeding import numpy_generator, torch_generator
 from dcac.settings import Runtime, Settings
 from dcac.training import diagnostics, memory, state
@@ -184,12 +184,9 @@ class Trainer:
 
     def _draw(self, chosen: Tensor, name: str) -> DiffusionBatch:
         generator = torch_generator(self.seed, "diffusion", name)
-        moments = self.latents.train[chosen]
-        shape = (len(chosen), moments.shape[1] // 2, *moments.shape[2:])
-        clean = sample(moments, torch.randn(shape, generator=generator), self.latents.scaling_factor)
-        noise = torch.randn(shape, generator=generator)
-        steps = torch.randint(0, len(self.model.prior.alphas_cumprod), (len(chosen),), generator=generator)
-        return DiffusionBatch(clean.to(self.device), noise.to(self.device), steps.to(self.device))
+        steps = len(self.model.prior.alphas_cumprod)
+        drawn = draw(self.latents.train[chosen], self.latents.scaling_factor, steps, generator)
+        return DiffusionBatch(*(part.to(self.device) for part in drawn))
 
     def _diagnose(self, terms: dict[str, Tensor], embedding, labels: Tensor, prototypes: Tensor) -> dict[str, float]:
         report = diagnostics.gradients(terms, embedding.feature, scale=self.scaler.get_scale())
