@@ -72,10 +72,12 @@ class Settings(Closed):
     identities_per_batch: Count
     images_per_identity: Count
     epochs: Count
+    optimiser: Literal["adam", "sgd"]
     learning_rate: Positive
     weight_decay: NonNegative
     adam_beta1: Share
     adam_beta2: Share
+    sgd_momentum: Share
     warmup_epochs: Annotated[int, Field(ge=0)]
     warmup_factor: Share
     decay_epochs: tuple[Count, ...]

@@ -1,6 +1,7 @@
 """The Re-ID view of a batch: published augmentation as batched tensor operations."""
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +10,14 @@ from torch import Tensor
 from dcac.settings import Settings
 
 ERASING_ATTEMPTS = 10  # torchvision's RandomErasing gives up after as many
+
+
+class Augmentation(NamedTuple):
+    """The random choices behind the Re-ID view of a batch."""
+
+    flips: Tensor  # bool [B]
+    offsets: Tensor  # int64 [B, 2], corner of the crop in the padded image
+    boxes: Tensor  # int64 [B, 4], what is erased; see `draw_boxes`
 
 
 def normalise(images: Tensor, *, mean: float, std: float) -> Tensor:
@@ -21,12 +30,21 @@ def test_view(images: Tensor, settings: Settings) -> Tensor:
     return normalise(images, mean=settings.pixel_mean, std=settings.pixel_std)
 
 
-def train_view(images: Tensor, settings: Settings, generator: torch.Generator) -> Tensor:
+def draw_augmentation(count: int, settings: Settings, generator: torch.Generator) -> Augmentation:
+    """Draw how to augment `count` images, on the CPU: the same on every device."""
+    return Augmentation(
+        flips=draw_flips(count, settings.flip_probability, generator),
+        offsets=draw_offsets(count, settings.pad_pixels, generator),
+        boxes=draw_boxes(count, settings.image_height, settings.image_width, settings, generator),
+    )
+
+
+def train_view(images: Tensor, draws: Augmentation, settings: Settings) -> Tensor:
     """Flip, pad and crop, normalise, erase: the Re-ID augmentation of a batch.
 
     Args:
         images: uint8 [B, 3, H, W], already resized.
-        generator: CPU generator of all draws.
+        draws: on the images' device.
 
     Returns:
         float [B, 3, H, W].
@@ -34,11 +52,8 @@ def train_view(images: Tensor, settings: Settings, generator: torch.Generator) -
     Source:
         Transform list of the authors' released code; each operation equals torchvision's pixel for pixel.
     """
-    flips = draw_flips(len(images), settings.flip_probability, generator)
-    offsets = draw_offsets(len(images), settings.pad_pixels, generator)
-    cropped = flip_and_crop(images, flips, offsets, settings.pad_pixels)
-    boxes = draw_boxes(len(images), images.shape[-2], images.shape[-1], settings, generator)
-    return erase(test_view(cropped, settings), boxes, settings.erasing_fill)
+    cropped = flip_and_crop(images, draws.flips, draws.offsets, settings.pad_pixels)
+    return erase(test_view(cropped, settings), draws.boxes, settings.erasing_fill)
 
 
 def draw_flips(count: int, probability: float, generator: torch.Generator) -> Tensor:
@@ -66,9 +81,9 @@ def flip_and_crop(images: Tensor, flips: Tensor, offsets: Tensor, pad: int) -> T
     count, _, height, width = images.shape
     device = images.device
     padded = F.pad(images, (pad, pad, pad, pad))
-    rows = offsets[:, :1].to(device) + torch.arange(height, device=device)
-    columns = offsets[:, 1:].to(device) + torch.arange(width, device=device)
-    columns = torch.where(flips.to(device)[:, None], width + 2 * pad - 1 - columns, columns)
+    rows = offsets[:, :1] + torch.arange(height, device=device)
+    columns = offsets[:, 1:] + torch.arange(width, device=device)
+    columns = torch.where(flips[:, None], width + 2 * pad - 1 - columns, columns)
     batch = torch.arange(count, device=device)[:, None, None]
     return padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
@@ -97,7 +112,7 @@ def draw_boxes(count: int, height: int, width: int, settings: Settings, generato
 
 def erase(images: Tensor, boxes: Tensor, fill: float) -> Tensor:
     """Write `fill` into each image's box; images float [B, 3, H, W], boxes int64 [B, 4]."""
-    top, left, height, width = boxes.to(images.device)[:, :, None].unbind(1)
+    top, left, height, width = boxes[:, :, None].unbind(1)
     rows = torch.arange(images.shape[-2], device=images.device)[None]
     columns = torch.arange(images.shape[-1], device=images.device)[None]
     inside = ((rows >= top) & (rows < top + height))[:, :, None] & ((columns >= left) & (columns < left + width))[

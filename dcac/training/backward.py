@@ -15,8 +15,8 @@ from dcac.model.dcac import DCAC
 from dcac.model.encoder import Embedding
 from dcac.model.latents import DiffusionBatch
 from dcac.settings import Settings
+from dcac.training.hardware import Hardware
 from dcac.training.losses import id_loss, prototype_loss
-from dcac.training.processes import Processes
 
 
 class Batch(NamedTuple):
@@ -45,34 +45,25 @@ def whole(model: DCAC, batch: Batch, settings: Settings) -> Losses:
     return Losses(embedding, terms, lambda: None)
 
 
-def sliced(
-    model: DCAC, batch: Batch, settings: Settings, *, size: int, scale: float, processes: Processes, autocast: Callable
-) -> Losses:
-    """Compute the terms from slices of `size` images; call with gradients cleared, then backward, then `finish`.
-
-    Args:
-        scale: of the loss, as the gradient scaler multiplies it.
-        autocast: makes the precision context of a forward pass.
-    """
-    share = processes.share(len(batch.images))
+def sliced(model: DCAC, batch: Batch, settings: Settings, *, size: int, hardware: Hardware) -> Losses:
+    """Compute the terms from slices of `size` images; call with gradients cleared, then backward, then `finish`."""
+    share = hardware.share(len(batch.images))
     with torch.no_grad():
         own = torch.cat([model.reid.backbone(batch.images[rows]).float() for rows in slices(share, size)])
-    feature = processes.gather(own).requires_grad_()
+    feature = hardware.gather(own).requires_grad_()
     embedding = model.reid.head(feature)
     terms = reid_terms(embedding, batch, settings)
     if batch.diffusion is not None:
         context = model.context(embedding, batch.labels, batch.memory)
-        terms["noise"] = _sliced_noise(
-            model, batch, context, settings.noise_weight, slices(share, size), scale, processes
-        )
+        terms["noise"] = _sliced_noise(model, batch, context, settings.noise_weight, slices(share, size), hardware)
 
     def finish() -> None:
         for rows in slices(share, size):
-            with autocast():
+            with hardware.autocast():
                 part = model.reid.backbone(batch.images[rows]).float()
             part.backward(feature.grad[rows])
         partial = [model.reid.backbone, *([model.prior] if model.prior is not None else [])]
-        processes.add(p.grad for module in partial for p in module.parameters() if p.grad is not None)
+        hardware.add(p.grad for module in partial for p in module.parameters() if p.grad is not None)
 
     return Losses(embedding, terms, finish)
 
@@ -98,23 +89,19 @@ def slices(share: range, size: int) -> Iterator[slice]:
 
 
 def _sliced_noise(
-    model: DCAC,
-    batch: Batch,
-    context: Tensor,
-    weight: float,
-    parts: Iterator[slice],
-    scale: float,
-    processes: Processes,
+    model: DCAC, batch: Batch, context: Tensor, weight: float, parts: Iterator[slice], hardware: Hardware
 ) -> Tensor:
     """Send the weighted noise loss back into the U-Net slice by slice; return the term as a function of the context."""
-    token = context.detach().requires_grad_()
+    token = context.detach().float().requires_grad_()
     total = torch.zeros((), device=context.device)
-    factor = scale * weight or 1.0
+    factor = hardware.loss_scale() * (weight or 1.0)  # half precision loses small gradients
     for rows in parts:
         draws = DiffusionBatch(*(part[rows] for part in batch.diffusion))
         loss = model.prior.loss_per_image(context=token[rows], **draws._asdict()).sum() / len(context)
         (factor * loss).backward()
         total += loss.detach()
+    if not weight:  # the gradient at the token was wanted, for the diagnostics, but nothing may learn from it
+        torch._foreach_zero_([p.grad for p in model.prior.parameters() if p.grad is not None])
     gradient = token.grad / factor
-    processes.add([gradient, total])
-    return total + ((context - context.detach()) * gradient).sum()
+    hardware.add([gradient, total])
+    return total + ((context - context.detach()).float() * gradient).sum()

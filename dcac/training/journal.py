@@ -5,6 +5,7 @@ import logging
 import signal
 from pathlib import Path
 
+COST = ("seconds", "images_per_second", "peak_memory_bytes")  # of an epoch's line: differ from run to run
 log = logging.getLogger(__name__)
 
 
@@ -35,7 +36,7 @@ class Journal:
             return {}
         lines = [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
         last = [line for line in lines if line["event"] == "epoch"][-1]
-        return {k: v for k, v in last.items() if k not in ("event", "seconds", "images_per_second")}
+        return {k: v for k, v in last.items() if k not in ("event", *COST)}
 
 
 class Stopped(RuntimeError):

@@ -21,8 +21,8 @@ from dcac.provenance import atomic, environment, fingerprint, write_json
 from dcac.settings import Runtime, Settings
 from dcac.training import state
 from dcac.training.card import model_card
-from dcac.training.processes import Processes
-from dcac.training.trainer import Trainer, device_name
+from dcac.training.hardware import Hardware
+from dcac.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -62,17 +62,15 @@ def run(
         log.info("%s is complete already", out)
         return
     folder = out.with_name(out.name + ".state")
-    processes = Processes(device)
-    header = {**facts, "environment": environment(), "device": device_name(device), "processes": processes.count}
-    with state.locked(folder) if processes.is_main else nullcontext():
-        trainer = Trainer(
-            settings, stores, latents, encoder, prior, seed=seed, device=device, runtime=runtime, processes=processes
-        )
-        summary = trainer.fit(folder, identity, header={**header, "runtime": runtime.model_dump()})
-        if processes.is_main:
+    hardware = Hardware(device, settings.precision)
+    header = {**facts, "environment": environment(), **hardware.facts(), "runtime": runtime.model_dump()}
+    with state.locked(folder) if hardware.is_main else nullcontext():
+        trainer = Trainer(settings, stores, latents, encoder, prior, seed=seed, hardware=hardware, runtime=runtime)
+        summary = trainer.fit(folder, identity, header=header)
+        if hardware.is_main:
             _publish(trainer.model, folder, out, {**facts, "identity": identity, **summary})
-    processes.wait()
-    if processes.is_main:
+    hardware.wait()
+    if hardware.is_main:
         shutil.rmtree(folder)
 
 

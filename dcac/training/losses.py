@@ -1,10 +1,9 @@
 """The two Re-ID losses."""
 
-from contextlib import nullcontext
-
-import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from dcac.model.conditioning import prototype_logits
 
 
 def id_loss(logits: Tensor, labels: Tensor, *, smoothing: float) -> Tensor:
@@ -30,12 +29,10 @@ def prototype_loss(
         direction: z_hat [B, D], unit length.
         memory: M [N, D], unit rows, as it was before this step's update.
         temperature: tau_m.
-        logits_dtype: `fp32` under autocast too, because tau_m magnifies the rounding; `autocast` as the released code.
+        logits_dtype: see `prototype_logits`.
 
     Source:
         L_pcl of method.md section 2; section 10.1, number 5.
     """
-    precision = nullcontext() if logits_dtype == "autocast" else torch.autocast(direction.device.type, enabled=False)
-    with precision:
-        logits = direction.float() @ memory.T / temperature
-    return F.cross_entropy(logits.float(), labels)
+    logits = prototype_logits(direction, memory, temperature=temperature, logits_dtype=logits_dtype)
+    return F.cross_entropy(logits, labels)

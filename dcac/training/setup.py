@@ -57,7 +57,7 @@ def build_model(settings: Settings, *, num_identities: int, encoder: Path, prior
 
 
 def build_optimiser(model: DCAC, settings: Settings) -> torch.optim.Optimizer:
-    """Adam with L2 decay on everything that trains, prompts and U-Net at their own multiples of the learning rate."""
+    """Adam or SGD with L2 decay on everything that trains, prompts and U-Net at their own multiples of the learning rate."""
     parts = [
         (model.reid, 1.0),
         (model.prompts, settings.prompt_lr_multiplier),
@@ -68,13 +68,10 @@ def build_optimiser(model: DCAC, settings: Settings) -> torch.optim.Optimizer:
         trained = [parameter for parameter in part.parameters() if parameter.requires_grad] if part is not None else []
         if trained:
             groups.append({"params": trained, "multiplier": multiplier})
-    return torch.optim.Adam(
-        groups,
-        lr=settings.learning_rate,
-        betas=(settings.adam_beta1, settings.adam_beta2),
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
+    shared = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay, "fused": True}
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(groups, momentum=settings.sgd_momentum, **shared)
+    return torch.optim.Adam(groups, betas=(settings.adam_beta1, settings.adam_beta2), **shared)
 
 
 def load_data(settings: Settings, stores: Sequence[Path]) -> TrainingSet:

@@ -26,6 +26,7 @@ class Progress:
     batch: int = 0  # batches of that epoch already done
     memory: Tensor | None = None  # M [N, D]
     sums: dict[str, Tensor] = field(default_factory=dict)  # of each loss term over the epoch's batches done
+    seconds: float = 0.0  # spent on the epochs and batches done, in all processes that trained this run
     scaler: dict = field(default_factory=dict)  # state of the gradient scaler; empty without one
     log_bytes: int = 0  # length of log.jsonl at the checkpoint
 

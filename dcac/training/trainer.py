@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dcac.data.sampling import identity_batches
 from dcac.data.training_set import TrainingSet
-from dcac.data.views import test_view, train_view
+from dcac.data.views import Augmentation, draw_augmentation, test_view, train_view
 from dcac.model.conditioning import correlation
 from dcac.model.dcac import DCAC
 from dcac.model.latents import DiffusionBatch, draw
@@ -21,8 +21,8 @@ from dcac.seeding import numpy_generator, torch_generator
 from dcac.settings import Runtime, Settings
 from dcac.training import diagnostics, memory, state
 from dcac.training.backward import Batch, Losses, sliced, whole
+from dcac.training.hardware import Hardware
 from dcac.training.journal import Journal, Stopped, StopSignal
-from dcac.training.processes import Processes
 from dcac.training.runtime import speed_up
 from dcac.training.schedule import factor
 from dcac.training.setup import Latents, build_model, build_optimiser, load_data, load_held_out, load_latents
@@ -43,12 +43,11 @@ class Trainer:
         prior,
         *,
         seed: int,
-        device: str,
+        hardware: Hardware,
         runtime: Runtime = Runtime(),
-        processes: Processes | None = None,
     ):
-        self.settings, self.seed, self.device = settings, seed, torch.device(device)
-        self.runtime, self.processes = runtime, processes or Processes(device)
+        self.settings, self.seed, self.runtime = settings, seed, runtime
+        self.hardware, self.device, self.scaler = hardware, hardware.device, hardware.scaler
         self.data: TrainingSet = load_data(settings, stores)
         self.images = torch.from_numpy(self.data.images)
         self.labels = torch.from_numpy(self.data.labels)
@@ -60,7 +59,6 @@ class Trainer:
         noisy = self.model.prior is not None
         self.latents: Latents | None = load_latents(settings, latents, stores, prior) if noisy else None
         self.held_out = self._held_out(stores)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16" and device != "cpu")
 
     def fit(self, folder: Path, identity: str, *, header: dict) -> dict:
         """Run all remaining epochs; return what the run's report says of time, memory and diagnostics."""
@@ -70,29 +68,29 @@ class Trainer:
 
         def save() -> None:
             progress.scaler = self.scaler.state_dict()
-            if self.processes.is_main:
+            if self.hardware.is_main:
                 state.save(folder, identity, self.model, self.optimiser, progress)
-            self.processes.wait()
+            self.hardware.wait()
 
-        journal = Journal(folder / "log.jsonl" if self.processes.is_main else None, progress.log_bytes)
+        journal = Journal(folder / "log.jsonl" if self.hardware.is_main else None, progress.log_bytes)
         if not progress.log_bytes:
             journal.write({"event": "start", **header})
         else:
             log.info("continues in epoch %d, after %d batches", progress.epoch, progress.batch)
         stop = StopSignal()
-        started, report = time.perf_counter(), {}
+        report = {}
         for epoch in range(progress.epoch, self.settings.epochs + 1):
             report = self._epoch(epoch, progress, journal, save, stop)
             progress.epoch, progress.batch, progress.sums, progress.log_bytes = epoch + 1, 0, {}, journal.size
             save()
         if not report:  # stopped after the last checkpoint and before publishing
             report = journal.last_epoch()
-        seconds = time.perf_counter() - started
-        journal.write({"event": "end", "seconds": round(seconds, 2), "peak_memory_bytes": peak_memory(self.device)})
-        return {"epoch": report, "seconds": seconds, "peak_memory_bytes": peak_memory(self.device)}
+        cost = {"seconds": round(progress.seconds, 2), "peak_memory_bytes": self.hardware.peak_memory()}
+        journal.write({"event": "end", **cost})
+        return {"epoch": report, **cost}
 
     def _epoch(self, epoch: int, progress: state.Progress, journal: "Journal", save, stop: "StopSignal") -> dict:
-        settings = self.settings
+        settings, started = self.settings, time.perf_counter()
         rate = factor(epoch, settings) * settings.learning_rate
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["multiplier"]
@@ -106,27 +104,32 @@ class Trainer:
             generator=numpy_generator(self.seed, "sampler", epoch),
         )
         self.model.train()
-        started, first = time.perf_counter(), progress.batch
+        stepping, first = time.perf_counter(), progress.batch
         for batch in range(first, len(batches)):
             last = batch == len(batches) - 1
             losses, report = self.step(batches[batch], f"{epoch}/{batch}", progress, diagnose=last)
             progress.sums = {term: progress.sums.get(term, 0) + value for term, value in losses.items()}
             progress.batch = batch + 1
-            if self.processes.any(bool(stop.asked)) and not last:
+            if self.hardware.any(bool(stop.asked)) and not last:
+                progress.seconds += time.perf_counter() - started
                 save()
                 raise Stopped(
                     f"stopped by {stop.asked or 'another process'} in epoch {epoch}; the same command continues"
                 )
-        seconds = time.perf_counter() - started
-        if self.held_out is not None:
-            report |= diagnostics.held_out_noise_loss(self.model, self.held_out, progress.memory)
         means = {term: float(total) / len(batches) for term, total in progress.sums.items()}
         _check_finite(means, epoch)
-        images = batches[first:].size
+        rate_of_images = batches[first:].size / (time.perf_counter() - stepping)
+        if self.held_out is not None:
+            report |= diagnostics.held_out_noise_loss(self.model, self.held_out, progress.memory)
         line = {"epoch": epoch, "lr": rate, **{f"loss_{k}": v for k, v in means.items()}, **report}
-        journal.write(
-            {"event": "epoch", **line, "seconds": round(seconds, 2), "images_per_second": round(images / seconds, 1)}
-        )
+        seconds = time.perf_counter() - started
+        progress.seconds += seconds
+        cost = {
+            "seconds": round(seconds, 2),
+            "images_per_second": round(rate_of_images, 1),
+            "peak_memory_bytes": self.hardware.peak_memory(),
+        }
+        journal.write({"event": "epoch", **line, **cost})
         return line
 
     def step(
@@ -134,8 +137,8 @@ class Trainer:
     ) -> tuple[dict[str, Tensor], dict]:
         """Do one optimiser step; return the loss terms (detached) and, if asked, the gradient diagnostics."""
         settings, chosen = self.settings, torch.from_numpy(batch)
-        images = train_view(self.images[chosen].to(self.device), settings, torch_generator(self.seed, "augment", name))
-        labels = self.labels[chosen].to(self.device)
+        images = self._view(chosen, name)
+        labels = self.hardware.send(self.labels[chosen])
         drawn = self._draw(chosen, name) if self.model.prior is not None else None
         self.optimiser.zero_grad(set_to_none=True)
         embedding, terms, finish = self._losses(Batch(images, labels, progress.memory, drawn))
@@ -168,8 +171,8 @@ class Trainer:
         return memory.build(torch.cat(chunks), self.labels.to(self.device), self.data.num_identities)
 
     def _losses(self, batch: Batch) -> Losses:
-        size, shared = self.runtime.micro_batch, self.processes.count > 1
-        with self._autocast():
+        size, shared = self.runtime.micro_batch, self.hardware.count > 1
+        with self.hardware.autocast():
             if size is None and not shared:
                 return whole(self.model, batch, self.settings)
             return sliced(
@@ -177,16 +180,19 @@ class Trainer:
                 batch,
                 self.settings,
                 size=size or len(batch.images),
-                scale=self.scaler.get_scale(),
-                processes=self.processes,
-                autocast=self._autocast,
+                hardware=self.hardware,
             )
+
+    def _view(self, chosen: Tensor, name: str) -> Tensor:
+        draws = draw_augmentation(len(chosen), self.settings, torch_generator(self.seed, "augment", name))
+        images = self.hardware.send(self.images[chosen])
+        return train_view(images, Augmentation(*map(self.hardware.send, draws)), self.settings)
 
     def _draw(self, chosen: Tensor, name: str) -> DiffusionBatch:
         generator = torch_generator(self.seed, "diffusion", name)
         steps = len(self.model.prior.alphas_cumprod)
         drawn = draw(self.latents.train[chosen], self.latents.scaling_factor, steps, generator)
-        return DiffusionBatch(*(part.to(self.device) for part in drawn))
+        return DiffusionBatch(*map(self.hardware.send, drawn))
 
     def _diagnose(self, terms: dict[str, Tensor], embedding, labels: Tensor, prototypes: Tensor) -> dict[str, float]:
         report = diagnostics.gradients(terms, embedding.feature, scale=self.scaler.get_scale())
@@ -205,12 +211,7 @@ class Trainer:
         return diagnostics.HeldOut(held_out.images.to(self.device), batch)
 
     def _memory_precision(self):
-        return self._autocast() if self.settings.memory_dtype == "autocast" else nullcontext()
-
-    def _autocast(self):
-        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.settings.precision]
-        enabled = dtype is not torch.float32 and not (self.device.type == "cpu" and dtype is torch.float16)
-        return torch.autocast(self.device.type, dtype=dtype if enabled else None, enabled=enabled)
+        return self.hardware.autocast() if self.settings.memory_dtype == "autocast" else nullcontext()
 
 
 def _check_finite(means: dict[str, float], epoch: int) -> None:
@@ -219,17 +220,3 @@ def _check_finite(means: dict[str, float], epoch: int) -> None:
         raise ValueError(
             f"the losses {broken} of epoch {epoch} are not finite; lower learning_rate or use precision fp32"
         )
-
-
-def device_name(device: str) -> str:
-    """Name the hardware: the CUDA device's product name, or cpu with its thread count."""
-    return torch.cuda.get_device_name() if device.startswith("cuda") else f"cpu, {torch.get_num_threads()} threads"
-
-
-def peak_memory(device: torch.device) -> int:
-    """Peak memory in bytes: of the device for CUDA, of the process otherwise."""
-    import resource
-
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

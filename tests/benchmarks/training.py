@@ -8,9 +8,7 @@ CLIP ViT-B/16 at 256 x 128 and the U-Net of Stable Diffusion v1.5 on 16 x 16 lat
 """
 
 import argparse
-import contextlib
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -65,17 +63,12 @@ def measure(diffusion: str, options: argparse.Namespace) -> dict:
 
     from dcac.model.dcac import DiffusionBatch
     from dcac.training.backward import Batch, sliced, whole
-    from dcac.training.processes import Processes
+    from dcac.training.hardware import Hardware
     from dcac.training.setup import build_optimiser
 
     model, settings = build(diffusion, options)
     device, optimiser = torch.device(options.device), build_optimiser(model, settings)
-    dtype = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[options.precision]
-    scaler = torch.amp.GradScaler(device.type, enabled=options.precision == "fp16" and device.type == "cuda")
-
-    def autocast():
-        return torch.autocast(device.type, dtype=dtype) if dtype is not None else contextlib.nullcontext()
-
+    hardware = Hardware(options.device, options.precision)
     size = options.batch
     generator = torch.Generator(device).manual_seed(0)
     draw = {"generator": generator, "device": device}
@@ -90,23 +83,15 @@ def measure(diffusion: str, options: argparse.Namespace) -> dict:
     started = None
     for _ in range(options.steps + 1):
         optimiser.zero_grad(set_to_none=True)
-        with autocast():
+        with hardware.autocast():
             if options.micro_batch:
-                losses = sliced(
-                    model,
-                    batch,
-                    settings,
-                    size=options.micro_batch,
-                    scale=scaler.get_scale(),
-                    processes=Processes(options.device),
-                    autocast=autocast,
-                )
+                losses = sliced(model, batch, settings, size=options.micro_batch, hardware=hardware)
             else:
                 losses = whole(model, batch, settings)
-        scaler.scale(sum(losses.terms.values())).backward()
+        hardware.scaler.scale(sum(losses.terms.values())).backward()
         losses.finish()
-        scaler.step(optimiser)
-        scaler.update()
+        hardware.scaler.step(optimiser)
+        hardware.scaler.update()
         _wait(device)
         started = started or time.perf_counter()
     seconds = (time.perf_counter() - started) / options.steps
@@ -116,7 +101,7 @@ def measure(diffusion: str, options: argparse.Namespace) -> dict:
         "trained": trained,
         "seconds": seconds,
         "images_per_second": size / seconds,
-        "peak_bytes": _peak(device),
+        "peak_bytes": hardware.peak_memory(),
         "finite": all(bool(torch.isfinite(term)) for term in losses.terms.values()),
         "reached": model.reid.backbone.cls_token.grad is not None,
     }
@@ -127,14 +112,6 @@ def _wait(device) -> None:
 
     if device.type == "cuda":
         torch.cuda.synchronize()
-
-
-def _peak(device) -> int:
-    import torch
-
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def main() -> None:

@@ -8,7 +8,16 @@ import torch
 from torchvision.transforms import functional as tv
 
 from dcac.data import views
-from dcac.data.views import draw_boxes, draw_flips, draw_offsets, erase, flip_and_crop, normalise, train_view
+from dcac.data.views import (
+    draw_augmentation,
+    draw_boxes,
+    draw_flips,
+    draw_offsets,
+    erase,
+    flip_and_crop,
+    normalise,
+    train_view,
+)
 from dcac.seeding import torch_generator
 
 COUNT, HEIGHT, WIDTH, PAD = 12, 32, 16, 3
@@ -65,10 +74,16 @@ def test_erase_equals_torchvision(images, settings):
         assert torch.equal(got, expected)
 
 
+def augmented(images, settings, *, seed):
+    """Return the Re-ID view of images, with draws of one seed."""
+    sized = settings.model_copy(update={"image_height": HEIGHT, "image_width": WIDTH})
+    return train_view(images, draw_augmentation(len(images), sized, torch_generator(seed, "augment")), sized)
+
+
 def test_train_view_is_its_parts_in_the_published_order(images, settings):
     """A slow second pipeline: torchvision on one image at a time, with the draws of the same generator."""
     settings = settings.model_copy(update={"pad_pixels": PAD, "erasing_fill": 0.5})
-    ours = train_view(images, settings, torch_generator(3, "augment"))
+    ours = augmented(images, settings, seed=3)
     generator = torch_generator(3, "augment")
     flips = torch.rand(COUNT, generator=generator) < 0.5
     offsets = torch.randint(0, 2 * PAD + 1, (COUNT, 2), generator=generator).tolist()
@@ -82,7 +97,7 @@ def test_train_view_is_its_parts_in_the_published_order(images, settings):
 
 def test_train_view_repeats_for_one_generator_and_leaves_its_input(images, settings):
     before = images.clone()
-    first, second, other = (train_view(images, settings, torch_generator(seed, "augment")) for seed in (0, 0, 1))
+    first, second, other = (augmented(images, settings, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(first, second) and not torch.equal(first, other)
     assert torch.equal(images, before)
 

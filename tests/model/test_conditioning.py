@@ -181,3 +181,15 @@ def test_prompts_and_linear_layers_start_from_the_asked_normal_distribution():
         values = weight.detach().double().flatten()
         assert values.std() == pytest.approx(2.0, rel=4 / math.sqrt(2 * len(values)))
         assert abs(values.mean()) < 4 * 2 / math.sqrt(len(values))
+
+
+def test_prototype_correlation_is_rounded_where_the_released_code_rounds_it(reid, batch, settings):
+    inputs, labels, memory = batch
+    chosen = settings.model_copy(update={"condition": "pcl", "prototype_temperature": 0.01})
+    embedding = reid(inputs)
+    released = chosen.model_copy(update={"prototype_logits_dtype": "autocast"})
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        exact, rounded = (correlation(embedding, labels, memory, s) for s in (chosen, released))
+    assert not torch.equal(exact, rounded)
+    half = (embedding.direction.bfloat16() @ memory.T.bfloat16()) / 0.01
+    torch.testing.assert_close(rounded, half.float().softmax(dim=1))

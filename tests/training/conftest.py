@@ -29,6 +29,14 @@ def signals():
         signal.signal(number, handler)
 
 
+@pytest.fixture(autouse=True)
+def accelerator_state():
+    """Let each test set up a precision of its own: accelerate keeps one for the whole process."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
 @pytest.fixture(scope="session")
 def arguments(store, other_store, latents, other_latents, encoder_folder, prior_folder):
     """Return a function that writes a run's settings and gives the arguments of loop.run."""

@@ -4,14 +4,13 @@ import copy
 import json
 import subprocess
 import sys
-from contextlib import nullcontext
 
 import pytest
 import torch
 
 from dcac.settings import Runtime
 from dcac.training.backward import Batch, sliced, slices, whole
-from dcac.training.processes import Processes
+from dcac.training.hardware import Hardware
 from dcac.training.trainer import Trainer
 
 
@@ -22,9 +21,8 @@ def trainer(arguments, settings, tmp_path):
     def make(**changes):
         chosen = settings.model_copy(update=changes)
         given = arguments(tmp_path / "run", chosen)
-        made = Trainer(
-            chosen, given["stores"], given["latents"], given["encoder"], given["prior"], seed=0, device="cpu"
-        )
+        parts = (given["stores"], given["latents"], given["encoder"], given["prior"])
+        made = Trainer(chosen, *parts, seed=0, hardware=Hardware("cpu", "fp32"))
         made.model.train()
         for name, parameter in made.model.named_parameters():
             if "lora_B" in name:
@@ -58,13 +56,19 @@ def gradients(model, losses, weight):
 
 @pytest.mark.parametrize(
     ("condition", "diffusion", "weight", "size"),
-    [("fc", "lora", 1.0, 5), ("pcl", "all", 2.5, 16), ("feature", "lora", 0.3, 1), ("fc", "none", 1.0, 7)],
+    [
+        ("fc", "lora", 1.0, 5),
+        ("pcl", "all", 2.5, 16),
+        ("feature", "lora", 0.3, 1),
+        ("fc", "none", 1.0, 7),
+        ("fc", "lora", 0.0, 5),
+    ],
 )
 def test_slices_give_the_gradients_of_the_whole_batch(trainer, condition, diffusion, weight, size):
     made = trainer(condition=condition, diffusion=diffusion, noise_weight=weight)
     other, batch = copy.deepcopy(made.model), batch_of(made)
     expected, expected_at_feature = gradients(made.model, whole(made.model, batch, made.settings), weight)
-    cut = sliced(other, batch, made.settings, size=size, scale=1.0, processes=Processes("cpu"), autocast=nullcontext)
+    cut = sliced(other, batch, made.settings, size=size, hardware=made.hardware)
     found, found_at_feature = gradients(other, cut, weight)
     assert set(found) == set(expected)
     floor = 1e-3 * max(gradient.norm() for gradient in expected.values())  # a key's bias has no gradient but rounding
@@ -78,7 +82,7 @@ def test_slices_give_the_gradients_of_the_whole_batch(trainer, condition, diffus
 def test_bnneck_sees_the_whole_batch_once(trainer):
     made = trainer(diffusion="none")
     batch = batch_of(made)
-    sliced(made.model, batch, made.settings, size=3, scale=1.0, processes=Processes("cpu"), autocast=nullcontext)
+    sliced(made.model, batch, made.settings, size=3, hardware=made.hardware)
     feature = torch.cat([made.model.reid.backbone(part) for part in batch.images.split(1)])
     torch.testing.assert_close(made.model.reid.bnneck.running_mean, 0.1 * feature.mean(dim=0).detach())
     assert made.model.reid.bnneck.num_batches_tracked == 1
@@ -89,10 +93,10 @@ def test_slices_cover_the_share_once():
 
 
 def test_a_batch_that_does_not_divide_is_refused(monkeypatch):
-    processes = Processes("cpu")
-    processes.count = 3
+    hardware = Hardware("cpu", "fp32")
+    hardware.count = 3
     with pytest.raises(ValueError, match="batch of 64 images does not divide among 3 processes"):
-        processes.share(64)
+        hardware.share(64)
 
 
 @pytest.mark.parametrize("runtime", [Runtime(micro_batch=5), Runtime(gradient_checkpointing=True, channels_last=True)])

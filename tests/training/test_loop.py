@@ -239,6 +239,17 @@ def test_run_on_all_splits_learns_the_test_people_too_and_holds_nothing_out(trai
     assert "gradient_noise" in run.report["epoch"] and "noise_own" not in run.report["epoch"]
 
 
+def test_sgd_resumes_to_the_bit(train, stop_and_resume, settings, tmp_path):
+    settings = settings.model_copy(update={"optimiser": "sgd", "learning_rate": 1.0e-2})
+    assert same(train(tmp_path / "whole", settings), stop_and_resume(tmp_path / "resumed", settings, step=6))
+
+
+def test_log_tells_cost_of_every_epoch_and_the_report_of_the_whole_run(undisturbed):
+    for line in undisturbed.epochs:
+        assert line["peak_memory_bytes"] > 1e6 and line["images_per_second"] > 0
+    assert undisturbed.report["seconds"] == pytest.approx(sum(line["seconds"] for line in undisturbed.epochs), abs=0.1)
+
+
 def test_half_precision_trains_on_the_cpu(train, settings, tmp_path):
     settings = settings.model_copy(update={"precision": "bf16", "epochs": 1, "decay_epochs": ()})
     run = train(tmp_path / "run", settings)

@@ -93,6 +93,19 @@ def test_weight_decay_is_l2_inside_adam(build, settings):
     torch.testing.assert_close(weight.detach(), torch.ones_like(weight))
 
 
+def test_sgd_worked_by_hand(build, settings):
+    """Two steps with gradient 1: v1 = 1 + 0.5 w0, v2 = 0.8 v1 + 1 + 0.5 w1, w moves by 0.1 v."""
+    changes = {"optimiser": "sgd", "sgd_momentum": 0.8, "weight_decay": 0.5, "learning_rate": 0.1}
+    model = build(diffusion="none")
+    optimiser = build_optimiser(model, settings.model_copy(update=changes))
+    weight = model.reid.bnneck.weight
+    for _ in range(2):
+        weight.grad = torch.ones_like(weight)
+        optimiser.step()
+    first = 1 - 0.1 * 1.5
+    torch.testing.assert_close(weight.detach(), torch.full_like(weight, first - 0.1 * (0.8 * 1.5 + 1 + 0.5 * first)))
+
+
 def test_latents_stand_in_the_order_of_the_images(settings, store, other_store, latents, other_latents, prior_folder):
     stores = [store, other_store]
     data, cached = load_data(settings, stores), load_latents(settings, [latents, other_latents], stores, prior_folder)

@@ -9,9 +9,10 @@ import torch
 from torch.nn import functional as F
 
 from dcac.data.sampling import identity_batches
-from dcac.data.views import train_view
+from dcac.data.views import draw_augmentation, train_view
 from dcac.seeding import numpy_generator, torch_generator
 from dcac.training import memory
+from dcac.training.hardware import Hardware
 from dcac.training.schedule import factor
 from dcac.training.state import Progress
 from dcac.training.trainer import Trainer
@@ -40,7 +41,8 @@ def make(store, latents, encoder_folder, prior_folder, settings):
 
     def build(**changes):
         changed = settings.model_copy(update=changes)
-        return Trainer(changed, [store], [latents], encoder_folder, prior_folder, seed=3, device="cpu")
+        parts = ([store], [latents], encoder_folder, prior_folder)
+        return Trainer(changed, *parts, seed=3, hardware=Hardware("cpu", changed.precision))
 
     return build
 
@@ -58,7 +60,8 @@ def draw_batches(trainer, epoch):
 def plain_loss(model, trainer, indices, name, prototypes):
     """Return L = w_id L_id + w_pcl L_pcl + lambda L_diff of one batch, and z_hat."""
     s, labels = trainer.settings, trainer.labels[indices]
-    images = train_view(trainer.images[indices], s, torch_generator(3, "augment", name))
+    draws = draw_augmentation(len(indices), s, torch_generator(3, "augment", name))
+    images = train_view(trainer.images[indices], draws, s)
     z = model.reid.bnneck(model.reid.backbone(images))
     z_hat, logits = z / z.norm(dim=1, keepdim=True), z @ model.reid.classifier.weight.T
     target = (1 - s.label_smoothing) * F.one_hot(labels, 16) + s.label_smoothing / 16

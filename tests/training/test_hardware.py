@@ -1,0 +1,96 @@
+"""The device, the precision, and a step that never makes the CPU wait for the device."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from dcac.settings import Runtime
+from dcac.training import state
+from dcac.training.hardware import Hardware
+from dcac.training.trainer import Trainer
+
+READS = (
+    "_local_scalar_dense",
+    "nonzero",
+    "masked_select",
+    "is_nonzero",
+    "equal",
+    "unique",
+)  # wait for the device's answer
+
+
+class ReadsRefused(TorchDispatchMode):
+    """Refuse every operation whose result the CPU has to wait for on a GPU."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if any(function.__name__.startswith(name) for name in READS):
+            raise AssertionError(f"{function} makes the CPU wait for the device")
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def step(arguments, tmp_path):
+    """Return a function that makes a trainer and returns one training step of it, not yet done."""
+
+    def prepare(settings, runtime, hardware):
+        given = arguments(tmp_path / "run", settings)
+        parts = (given["stores"], given["latents"], given["encoder"], given["prior"])
+        trainer = Trainer(settings, *parts, seed=0, hardware=hardware, runtime=runtime)
+        progress = state.Progress(memory=trainer.build_memory())
+        trainer.model.train()
+        rows = torch.arange(16).numpy()
+        return lambda: trainer.step(rows, "1/0", progress, diagnose=False)
+
+    return prepare
+
+
+def test_the_guard_sees_a_read():
+    with pytest.raises(AssertionError, match="_local_scalar_dense"), ReadsRefused():
+        torch.ones(()).item()
+
+
+@pytest.mark.parametrize("runtime", [Runtime(), Runtime(micro_batch=5)], ids=["whole", "sliced"])
+@pytest.mark.parametrize("condition", ["fc", "fc+pcl", "feature", "hard"])
+def test_a_step_reads_nothing_back(step, settings, condition, runtime):
+    """What reads a tensor's value on the CPU is a wait for the device on a GPU: none in the step, whatever the scheme."""
+    changed = settings.model_copy(update={"condition": condition, "prototype_update": "all"})
+    run = step(changed, runtime, Hardware("cpu", "fp32"))
+    with ReadsRefused():
+        run()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("runtime", [Runtime(), Runtime(micro_batch=5)], ids=["whole", "sliced"])
+def test_a_step_on_a_gpu_never_waits(step, settings, runtime):
+    run = step(settings.model_copy(update={"precision": "fp16"}), runtime, Hardware("cuda", "fp16"))
+    run()  # compiles kernels, makes the optimiser's state
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        run()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_a_cpu_computes_fp32_where_fp16_is_asked_and_says_so():
+    hardware = Hardware("cpu", "fp16")
+    assert hardware.facts()["precision"] == "fp32" and not hardware.scaler.is_enabled()
+    with hardware.autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+def test_bf16_computes_products_in_bf16():
+    hardware = Hardware("cpu", "bf16")
+    with hardware.autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+    assert hardware.facts()["precision"] == "bf16"
+
+
+def test_one_process_leaves_tensors_alone():
+    hardware = Hardware("cpu", "fp32")
+    rows = torch.arange(3.0)
+    hardware.add([rows])
+    assert (
+        hardware.gather(rows) is rows and rows.tolist() == [0, 1, 2] and hardware.any(True) and not hardware.any(False)
+    )
+    assert hardware.loss_scale() == 1
