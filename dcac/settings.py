@@ -25,8 +25,8 @@ class Settings(Closed):
     # input views
     image_height: Count
     image_width: Count
-    pixel_mean: Share
-    pixel_std: Positive
+    pixel_mean: Share | tuple[Share, Share, Share] | Literal["encoder"]
+    pixel_std: Positive | tuple[Positive, Positive, Positive] | Literal["encoder"]
     flip_probability: Share
     pad_pixels: Annotated[int, Field(ge=0)]
     erasing_probability: Share

@@ -1,6 +1,7 @@
 """The Re-ID view of a batch: published augmentation as batched tensor operations."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -20,9 +21,15 @@ class Augmentation(NamedTuple):
     boxes: Tensor  # int64 [B, 4], what is erased; see `draw_boxes`
 
 
-def normalise(images: Tensor, *, mean: float, std: float) -> Tensor:
-    """Turn uint8 images [B, 3, H, W] into floats, scaled to 0..1, then shifted and divided."""
-    return (images.float() / 255 - mean) / std
+def normalise(images: Tensor, *, mean: float | Sequence[float], std: float | Sequence[float]) -> Tensor:
+    """Turn uint8 images [B, 3, H, W] into floats, scaled to 0..1, then shifted and divided, alike or channel by channel."""
+    shares, channels = images.float() / 255, images.shape[1]
+    means, stds = (value if isinstance(value, Sequence) else (value,) * channels for value in (mean, std))
+    for channel, shift, scale in zip(
+        shares.unbind(1), means, stds, strict=True
+    ):  # a tensor of three would have to be sent
+        channel.sub_(shift).div_(scale)
+    return shares
 
 
 def test_view(images: Tensor, settings: Settings) -> Tensor:

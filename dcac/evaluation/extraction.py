@@ -5,19 +5,20 @@ In: a trained run, a normalised file. Out: the feature file of its query and gal
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import safe_open
+from torch import Tensor
 
 from dcac.config import load_settings
 from dcac.data.images import decode
 from dcac.data.store import read_split
 from dcac.data.views import test_view
 from dcac.evaluation.rows import describe, write_rows
-from dcac.model.encoder import ReIDModel, load_backbone
+from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
 from dcac.provenance import environment, fingerprint
 from dcac.settings import Settings
 
@@ -45,9 +46,8 @@ def run(
         names: suite, variant, sources and seed, kept in the files.
         out: folder of the feature files, `{target}.npz`; features are unit vectors.
     """
-    settings = load_settings(config)
+    model, settings = _load_run(run_folder, config, encoder, device)
     report = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))
-    model = load_reid_model(run_folder / "weights.safetensors", encoder, settings).to(device)
     stamp = {
         "code": {"train": report["code"], "extract": fingerprint("extract")},
         "run": report["identity"],
@@ -58,7 +58,7 @@ def run(
     for store in stores:
         rows = read_split(store, TEST_SPLITS)
         images = decode_test_images(list(rows["data"]), settings)
-        features = embed(model, images, settings, device)
+        features = embed(model.embed, images, settings, device)
         write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp})
         log.info("%s: %d features of %d values", store.stem, *features.shape)
 
@@ -80,13 +80,11 @@ def decode_test_images(images: Sequence[bytes], settings: Settings) -> np.ndarra
     return decode(images, height=settings.image_height, width=settings.image_width, resize=settings.evaluation_resize)
 
 
-def embed(model: ReIDModel, images: np.ndarray, settings: Settings, device: str) -> np.ndarray:
-    """Embed images uint8 [M, 3, H, W] as unit features float32 [M, D]."""
-    chunks = []
-    for start in range(0, len(images), BATCH):
-        batch = torch.from_numpy(images[start : start + BATCH]).to(device)
-        chunks.append(model.embed(test_view(batch, settings)).cpu().numpy())
-    return np.concatenate(chunks)
+@torch.no_grad()
+def embed(encode: Callable[[Tensor], Tensor], images: np.ndarray, settings: Settings, device: str) -> np.ndarray:
+    """Encode images uint8 [M, 3, H, W] in the test view, a batch at a time: float32 [M, D]."""
+    batches = torch.from_numpy(images).split(BATCH)
+    return np.concatenate([encode(test_view(batch.to(device), settings)).cpu().numpy() for batch in batches])
 
 
 def embed_pictures(
@@ -100,7 +98,11 @@ def embed_pictures(
     absent = [str(path) for path in pictures if not path.is_file()]
     if absent:
         raise ValueError(f"no picture at {absent[0]}; give image files")
-    settings = load_settings(config)
-    model = load_reid_model(run_folder / "weights.safetensors", encoder, settings).to(device)
+    model, settings = _load_run(run_folder, config, encoder, device)
     images = decode_test_images([path.read_bytes() for path in pictures], settings)
-    return embed(model, images, settings, device)
+    return embed(model.embed, images, settings, device)
+
+
+def _load_run(run_folder: Path, config: Path, encoder: Path, device: str) -> tuple[ReIDModel, Settings]:
+    settings = resolve_normalisation(load_settings(config), encoder)
+    return load_reid_model(run_folder / "weights.safetensors", encoder, settings).to(device), settings

@@ -80,16 +80,12 @@ def _histogram(image: np.ndarray) -> np.ndarray:
 
 
 def _pretrained(images: np.ndarray, encoder: Path, settings: Settings, device: str) -> np.ndarray:
-    import torch
+    from torch.nn.functional import normalize
 
-    from dcac.data.views import test_view
-    from dcac.model.encoder import load_backbone
+    from dcac.evaluation.extraction import embed
+    from dcac.model.encoder import load_backbone, resolve_normalisation
 
+    settings = resolve_normalisation(settings, encoder)
     backbone, _ = load_backbone(encoder, height=settings.image_height, width=settings.image_width)
     backbone = backbone.to(device).eval()
-    chunks = []
-    with torch.no_grad():
-        for batch in torch.from_numpy(images).split(256):
-            features = torch.nn.functional.normalize(backbone(test_view(batch.to(device), settings)).float(), dim=1)
-            chunks.append(features.cpu().numpy())
-    return np.concatenate(chunks)
+    return embed(lambda batch: normalize(backbone(batch).float(), dim=1), images, settings, device)

@@ -1,17 +1,16 @@
 """The Re-ID branch: a timm image encoder, BNNeck and a classifier without bias."""
 
 import json
-import math
 from pathlib import Path
 from typing import NamedTuple
 
-import timm
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-import dcac.model.demo_vit  # noqa: F401  (registers the demo encoder with timm)
+from dcac.model.backbone import build_backbone
+from dcac.settings import Settings
 
 BNNECK_MOMENTUM = 0.1  # share of the batch in the running statistics; PyTorch's default, as in the released code
 
@@ -66,55 +65,27 @@ def repeated_momentum(momentum: float, updates: int) -> float:
 
 
 def load_backbone(folder: Path, *, height: int, width: int, freeze_patches: bool = False) -> tuple[nn.Module, int]:
-    """Load an encoder from a folder in timm's layout: `config.json` and `model.safetensors`.
+    """Load an encoder from a folder in the layout of timm's hub: `config.json` and `model.safetensors`.
 
-    The position grid is resized bilinearly to the image size; a projection head without information in its bias
-    (CLIP's has none) loses the bias.
+    Position tables are resized bilinearly to the image size. A classifier of the pre-training's labels goes; a
+    projection (CLIP's) stays, and loses a bias that holds nothing.
 
     Returns:
         The encoder, and D, the width of its output.
 
     Raises:
-        ValueError: a file is missing.
+        ValueError: a file is missing, the two do not fit each other, or the encoder does not fit the image size.
     """
-    for name in ("config.json", "model.safetensors"):
-        if not (folder / name).is_file():
-            raise ValueError(f"{folder} holds no {name}; run `snakemake {folder}/manifest.json` to fetch these weights")
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return build_backbone(
-        config["architecture"],
-        load_file(folder / "model.safetensors"),
-        num_classes=config["num_classes"],
-        arguments=config.get("model_args") or {},
-        size=(height, width),
-        freeze_patches=freeze_patches,
-    )
-
-
-def build_backbone(
-    architecture: str,
-    state: dict[str, Tensor],
-    *,
-    num_classes: int,
-    arguments: dict,
-    size: tuple[int, int],
-    freeze_patches: bool,
-) -> tuple[nn.Module, int]:
-    """Build a timm model at an image size and fill it with weights; see `load_backbone`."""
-    if _takes_image_size(architecture, num_classes, arguments):
-        arguments = {**arguments, "img_size": size}
-    model = timm.create_model(architecture, num_classes=num_classes, **arguments)
-    if "pos_embed" in state:
-        state = {**state, "pos_embed": resize_positions(state["pos_embed"], model)}
-    head = getattr(model, "head", None)
-    if isinstance(head, nn.Linear) and head.bias is not None and not state["head.bias"].any():
-        model.head.bias = None
-        state = {name: value for name, value in state.items() if name != "head.bias"}
-    model.load_state_dict(state)
-    if freeze_patches:
-        for parameter in model.patch_embed.parameters():
-            parameter.requires_grad_(False)
-    return model, num_classes or model.num_features
+    card = read_card(folder)
+    state = load_file(_present(folder / "model.safetensors"))
+    try:
+        return build_backbone(card, state, size=(height, width), freeze_patches=freeze_patches)
+    except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError) as error:  # timm's ways to refuse
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(
+            f"the weights in {folder} do not make a {card.get('architecture')} for {height} x {width} pixels "
+            f"({reason[:300]}); fetch the folder again, or choose another encoder or image size"
+        ) from error
 
 
 def save_backbone(model: nn.Module, folder: Path, *, architecture: str) -> None:
@@ -125,29 +96,31 @@ def save_backbone(model: nn.Module, folder: Path, *, architecture: str) -> None:
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
-def resize_positions(positions: Tensor, model: nn.Module) -> Tensor:
-    """Resize positions [1, prefix + T, width] bilinearly to the model's token grid; prefix tokens keep theirs.
+def resolve_normalisation(settings: Settings, folder: Path) -> Settings:
+    """Replace the word `encoder` in pixel_mean and pixel_std by what the encoder in a folder was pre-trained with.
 
     Raises:
-        ValueError: the table has another size and comes from no square image.
+        ValueError: the folder's config.json does not say.
     """
-    prefix = model.num_prefix_tokens
-    height, width = model.patch_embed.grid_size
-    if positions.shape[1] == prefix + height * width:
-        return positions
-    count = positions.shape[1] - prefix
-    side = math.isqrt(count)
-    if side * side != count:
+    asked = [key for key in ("pixel_mean", "pixel_std") if getattr(settings, key) == "encoder"]
+    if not asked:
+        return settings
+    stated = read_card(folder).get("pretrained_cfg") or {}
+    found = {key: stated.get(key.removeprefix("pixel_")) for key in asked}
+    for key, values in found.items():
+        if not values:
+            raise ValueError(f"{folder / 'config.json'} does not say its {key}; set {key} to a share or to [r, g, b]")
+    return Settings.model_validate({**settings.model_dump(), **found})
+
+
+def read_card(folder: Path) -> dict:
+    """Read the config.json of an encoder's folder."""
+    return json.loads(_present(folder / "config.json").read_text(encoding="utf-8"))
+
+
+def _present(path: Path) -> Path:
+    if not path.is_file():
         raise ValueError(
-            f"{count} positions form no square grid to resize to {height} x {width} tokens; "
-            "set image_height and image_width to the size of the pre-training"
+            f"{path.parent} holds no {path.name}; run `snakemake {path.parent}/manifest.json` to fetch these weights"
         )
-    grid = positions[:, prefix:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
-    resized = F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)
-    return torch.cat([positions[:, :prefix], resized.flatten(2).transpose(1, 2)], dim=1)
-
-
-def _takes_image_size(architecture: str, num_classes: int, arguments: dict) -> bool:
-    with torch.device("meta"):
-        probe = timm.create_model(architecture, num_classes=num_classes, **arguments)
-    return getattr(probe, "pos_embed", None) is not None
+    return path

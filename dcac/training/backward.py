@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dcac.model.dcac import DCAC
 from dcac.model.encoder import Embedding
@@ -34,6 +34,19 @@ class Losses(NamedTuple):
     embedding: Embedding
     terms: dict[str, Tensor]
     finish: Callable[[], None]
+
+
+def check_slices(encoder: nn.Module, name: str) -> None:
+    """Refuse an encoder that cannot be cut into slices: BatchNorm's statistics need the whole batch at once.
+
+    Raises:
+        ValueError: the encoder has BatchNorm, as ResNets do.
+    """
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in encoder.modules()):
+        raise ValueError(
+            f"encoder_weights '{name}' has BatchNorm, whose statistics need the whole batch; set micro_batch: null in "
+            "config/config.yaml and train in one process"
+        )
 
 
 def whole(model: DCAC, batch: Batch, settings: Settings) -> Losses:

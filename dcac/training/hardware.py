@@ -4,8 +4,10 @@ Several processes train one run together: each embeds its share of the batch, al
 """
 
 import logging
+import platform
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -89,8 +91,12 @@ class Hardware:
 
     def facts(self) -> dict[str, str | int]:
         """Name the device (a GPU's product name, or cpu with its threads), the precision and the number of processes."""
-        cpu = f"cpu, {torch.get_num_threads()} threads"
-        device = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else cpu
+        on_gpu = self.device.type == "cuda"
+        device = (
+            torch.cuda.get_device_name(self.device)
+            if on_gpu
+            else f"cpu {cpu_name()}, {torch.get_num_threads()} thread(s)"
+        )
         return {"device": device, "precision": self.precision, "processes": self.count}
 
     def peak_memory(self) -> int:
@@ -100,3 +106,10 @@ class Hardware:
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device)
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def cpu_name() -> str:
+    """Name the processor's model as Linux does; elsewhere its architecture."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").is_file() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.machine())

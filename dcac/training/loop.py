@@ -58,11 +58,13 @@ def run(
     settings = load_settings(config)
     facts = _facts(settings, stores, encoder, prior, seed)
     identity = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    if _finished(out, identity):
-        log.info("%s is complete already", out)
-        return
     folder = out.with_name(out.name + ".state")
     hardware = Hardware(device, settings.precision)
+    if _finished(out, identity):
+        log.info("%s is complete already", out)
+        if hardware.is_main:
+            shutil.rmtree(folder, ignore_errors=True)  # a run that was killed on its last line leaves it
+        return
     header = {**facts, "environment": environment(), **hardware.facts(), "runtime": runtime.model_dump()}
     with state.locked(folder) if hardware.is_main else nullcontext():
         trainer = Trainer(settings, stores, latents, encoder, prior, seed=seed, hardware=hardware, runtime=runtime)

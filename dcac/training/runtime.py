@@ -1,6 +1,7 @@
 """Apply the switches of memory and speed to a model."""
 
 import torch
+import torch._functorch.config
 from torch import nn
 
 from dcac.settings import Runtime
@@ -16,6 +17,9 @@ def speed_up(model: nn.Module, runtime: Runtime) -> None:
     if runtime.channels_last and unet is not None:
         unet.to(memory_format=torch.channels_last)
     if runtime.compile:
+        torch._functorch.config.donated_buffer = (
+            False  # the diagnostics go back through a graph that the step still needs
+        )
         model.reid.backbone.compile()
         if unet is not None:
             unet.compile()

@@ -16,11 +16,12 @@ from dcac.data.training_set import TrainingSet
 from dcac.data.views import Augmentation, draw_augmentation, test_view, train_view
 from dcac.model.conditioning import correlation
 from dcac.model.dcac import DCAC
+from dcac.model.encoder import resolve_normalisation
 from dcac.model.latents import DiffusionBatch, draw
 from dcac.seeding import numpy_generator, torch_generator
 from dcac.settings import Runtime, Settings
 from dcac.training import diagnostics, memory, state
-from dcac.training.backward import Batch, Losses, sliced, whole
+from dcac.training.backward import Batch, Losses, check_slices, sliced, whole
 from dcac.training.hardware import Hardware
 from dcac.training.journal import Journal, Stopped, StopSignal
 from dcac.training.runtime import speed_up
@@ -46,6 +47,7 @@ class Trainer:
         hardware: Hardware,
         runtime: Runtime = Runtime(),
     ):
+        settings = resolve_normalisation(settings, encoder)
         self.settings, self.seed, self.runtime = settings, seed, runtime
         self.hardware, self.device, self.scaler = hardware, hardware.device, hardware.scaler
         self.data: TrainingSet = load_data(settings, stores)
@@ -54,6 +56,9 @@ class Trainer:
         self.model: DCAC = build_model(
             settings, num_identities=self.data.num_identities, encoder=encoder, prior=prior, seed=seed
         ).to(self.device)
+        self.sliced = runtime.micro_batch is not None or hardware.count > 1
+        if self.sliced:
+            check_slices(self.model.reid.backbone, settings.encoder_weights)
         speed_up(self.model, runtime)
         self.optimiser = build_optimiser(self.model, settings)
         noisy = self.model.prior is not None
@@ -171,17 +176,11 @@ class Trainer:
         return memory.build(torch.cat(chunks), self.labels.to(self.device), self.data.num_identities)
 
     def _losses(self, batch: Batch) -> Losses:
-        size, shared = self.runtime.micro_batch, self.hardware.count > 1
         with self.hardware.autocast():
-            if size is None and not shared:
+            if not self.sliced:
                 return whole(self.model, batch, self.settings)
-            return sliced(
-                self.model,
-                batch,
-                self.settings,
-                size=size or len(batch.images),
-                hardware=self.hardware,
-            )
+            size = self.runtime.micro_batch or len(batch.images)
+            return sliced(self.model, batch, self.settings, size=size, hardware=self.hardware)
 
     def _view(self, chosen: Tensor, name: str) -> Tensor:
         draws = draw_augmentation(len(chosen), self.settings, torch_generator(self.seed, "augment", name))

@@ -56,6 +56,20 @@ def test_normalise_equals_torchvision(images):
         torch.testing.assert_close(got, tv.normalize(tv.to_tensor(as_pil), [0.3] * 3, [0.7] * 3), rtol=0, atol=1e-6)
 
 
+def test_normalise_takes_each_channel_by_its_own_mean_and_std(images):
+    mean, std = (0.1, 0.4, 0.7), (0.2, 0.3, 0.6)
+    ours = normalise(images, mean=mean, std=std)
+    for index, image in enumerate(images):
+        for channel in range(3):
+            expected = (image[channel].double() / 255 - mean[channel]) / std[channel]
+            torch.testing.assert_close(ours[index, channel].double(), expected, rtol=0, atol=1e-6)
+    assert torch.equal(normalise(images, mean=(0.5,) * 3, std=(0.5,) * 3), normalise(images, mean=0.5, std=0.5))
+
+
+def test_one_number_means_all_channels_and_is_computed_as_ever(images):
+    assert torch.equal(normalise(images, mean=0.5, std=0.5), (images.float() / 255 - 0.5) / 0.5)
+
+
 def test_black_border_becomes_minus_one(settings):
     white = torch.full((1, 3, HEIGHT, WIDTH), 255, dtype=torch.uint8)
     corner = flip_and_crop(white, torch.zeros(1, dtype=torch.bool), torch.zeros(1, 2, dtype=torch.int64), PAD)

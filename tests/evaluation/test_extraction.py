@@ -1,14 +1,16 @@
-"""Test images are resized as the settings ask, training images never."""
+"""Test images are resized and normalised as the settings ask, and embedded a batch at a time."""
 
 import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from dcac.data.images import decode
 from dcac.data.store import read_split
-from dcac.evaluation.extraction import decode_test_images
+from dcac.evaluation import extraction
+from dcac.evaluation.extraction import decode_test_images, embed
 from dcac.training.setup import load_data
 
 
@@ -26,3 +28,20 @@ def test_training_images_stay_bicubic(store, settings):
     settings = settings.model_copy(update={"evaluation_resize": "bilinear", "image_height": 24, "image_width": 20})
     expected = decode(list(read_split(store, "train")["data"]), height=24, width=20, resize="bicubic")
     assert np.array_equal(load_data(settings, [store]).images, expected)
+
+
+def test_batches_change_nothing(settings, monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (7, 3, 4, 2), dtype=np.uint8)
+    settings = settings.model_copy(update={"pixel_mean": (0.1, 0.2, 0.3), "pixel_std": 0.5})
+    weight = torch.randn(5, 24, requires_grad=True)
+    sizes = []
+
+    def encode(batch):
+        sizes.append(len(batch))
+        return batch.flatten(1) @ weight.T
+
+    monkeypatch.setattr(extraction, "BATCH", 3)
+    got = embed(encode, images, settings, "cpu")
+    pixels = (images / 255 - np.array([0.1, 0.2, 0.3])[:, None, None]) / 0.5
+    assert sizes == [3, 3, 1] and got.dtype == np.float32
+    np.testing.assert_allclose(got, pixels.reshape(7, 24) @ weight.detach().double().numpy().T, rtol=0, atol=1e-5)

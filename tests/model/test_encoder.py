@@ -10,7 +10,8 @@ import timm
 import torch
 from safetensors.torch import load_file
 
-from dcac.model.encoder import ReIDModel, build_backbone, load_backbone, resize_positions, save_backbone
+from dcac.model.backbone import build_backbone
+from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation, save_backbone
 from dcac.seeding import torch_generator
 
 CLIP = "vit_base_patch16_clip_quickgelu_224"
@@ -22,7 +23,8 @@ def clip():
     with torch.device("meta"):
         state = timm.create_model(CLIP, num_classes=512).state_dict()
         state["head.bias"] = torch.zeros(512, device="cpu")
-        return build_backbone(CLIP, state, num_classes=512, arguments={}, size=(256, 128), freeze_patches=True)
+        card = {"architecture": CLIP, "num_classes": 512}
+        return build_backbone(card, state, size=(256, 128), freeze_patches=True)
 
 
 def test_clip_has_the_published_number_of_parameters(clip):
@@ -46,56 +48,6 @@ def test_only_the_patch_projection_is_frozen(clip):
 def test_clip_uses_quick_gelu(clip):
     x = torch.linspace(-3, 3, 7)
     torch.testing.assert_close(clip[0].blocks[0].mlp.act(x), x * torch.sigmoid(1.702 * x))
-
-
-def test_head_without_bias_is_removed_only_when_its_bias_is_zero():
-    state = timm.create_model("vit_tiny_patch16_224", num_classes=7, **_arguments()).state_dict()
-    for bias, kept in ((0.0, False), (1.0, True)):
-        state["head.bias"] = torch.full((7,), bias)
-        model, _ = _build(state, size=(32, 16))
-        assert (model.head.bias is not None) is kept
-
-
-def _arguments():
-    return {"patch_size": 8, "embed_dim": 12, "depth": 1, "num_heads": 2, "img_size": (32, 32)}
-
-
-def _build(state, size):
-    return build_backbone(
-        "vit_tiny_patch16_224", state, num_classes=7, arguments=_arguments(), size=size, freeze_patches=False
-    )
-
-
-def slow_bilinear(grid, height, width):
-    """Sample a grid [h, w, C] at the centres of height x width cells, clamped at the border."""
-    out = np.zeros((height, width, grid.shape[2]))
-    for i in range(height):
-        for j in range(width):
-            y = max(0.0, (i + 0.5) * grid.shape[0] / height - 0.5)
-            x = max(0.0, (j + 0.5) * grid.shape[1] / width - 0.5)
-            top, left = int(y), int(x)
-            down, right = min(top + 1, grid.shape[0] - 1), min(left + 1, grid.shape[1] - 1)
-            dy, dx = y - top, x - left
-            out[i, j] = (1 - dy) * ((1 - dx) * grid[top, left] + dx * grid[top, right])
-            out[i, j] += dy * ((1 - dx) * grid[down, left] + dx * grid[down, right])
-    return out
-
-
-def test_positions_are_resized_bilinearly_and_the_class_token_keeps_its_own():
-    positions = torch.randn(1, 1 + 14 * 14, 5, generator=torch_generator(0))
-    with torch.device("meta"):
-        model = timm.create_model(CLIP, num_classes=512, img_size=(256, 128))
-    resized = resize_positions(positions, model)
-    assert resized.shape == (1, 129, 5)
-    assert torch.equal(resized[:, 0], positions[:, 0])
-    slow = slow_bilinear(positions[0, 1:].double().numpy().reshape(14, 14, 5), 16, 8)
-    np.testing.assert_allclose(resized[0, 1:].numpy(), slow.reshape(128, 5), rtol=0, atol=1e-5)
-
-
-def test_positions_of_the_right_grid_are_left_alone():
-    state = timm.create_model("vit_tiny_patch16_224", num_classes=7, **_arguments()).state_dict()
-    model, _ = _build(state, size=(32, 32))
-    assert torch.equal(model.pos_embed, state["pos_embed"])
 
 
 def test_demo_encoder_survives_saving_and_loading(tmp_path):
@@ -134,8 +86,38 @@ def test_weights_of_another_architecture_are_refused(encoder_folder, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     config["model_args"]["depth"] = 2
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(RuntimeError, match=r"blocks\.1"):
+    with pytest.raises(ValueError, match=r"weights in .*encoder do not make a vit_tiny_patch16_224 .*blocks\.1"):
         load_backbone(folder, height=32, width=16)
+
+
+def test_unknown_architecture_is_refused(encoder_folder, tmp_path):
+    folder = shutil.copytree(encoder_folder, tmp_path / "encoder")
+    (folder / "config.json").write_text(json.dumps({"architecture": "vit_unheard_of", "num_classes": 0}))
+    with pytest.raises(ValueError, match=r"do not make a vit_unheard_of .*fetch the folder again"):
+        load_backbone(folder, height=32, width=16)
+
+
+def test_word_encoder_becomes_the_normalisation_of_the_pre_training(settings, tmp_path):
+    stated = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": "resnet18", "pretrained_cfg": stated}))
+    asked = settings.model_copy(update={"pixel_mean": "encoder", "pixel_std": "encoder"})
+    resolved = resolve_normalisation(asked, tmp_path)
+    assert resolved.pixel_mean == (0.1, 0.2, 0.3) and resolved.pixel_std == (0.4, 0.5, 0.6)
+    assert resolved.model_dump(exclude={"pixel_mean", "pixel_std"}) == asked.model_dump(
+        exclude={"pixel_mean", "pixel_std"}
+    )
+    mixed = settings.model_copy(update={"pixel_mean": "encoder", "pixel_std": 0.25})
+    assert resolve_normalisation(mixed, tmp_path).pixel_std == 0.25
+
+
+def test_numbers_are_left_alone_without_reading_the_folder(settings, tmp_path):
+    assert resolve_normalisation(settings, tmp_path / "absent") is settings
+
+
+def test_encoder_that_does_not_state_its_normalisation_is_named(settings, encoder_folder):
+    asked = settings.model_copy(update={"pixel_std": "encoder"})
+    with pytest.raises(ValueError, match=r"config\.json does not say its pixel_std; set pixel_std to a share or to"):
+        resolve_normalisation(asked, encoder_folder)
 
 
 def test_bnneck_trains_its_weight_and_not_its_bias(reid, batch):

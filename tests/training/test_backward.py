@@ -7,9 +7,10 @@ import sys
 
 import pytest
 import torch
+from torch import nn
 
 from dcac.settings import Runtime
-from dcac.training.backward import Batch, sliced, slices, whole
+from dcac.training.backward import Batch, check_slices, sliced, slices, whole
 from dcac.training.hardware import Hardware
 from dcac.training.trainer import Trainer
 
@@ -88,6 +89,12 @@ def test_bnneck_sees_the_whole_batch_once(trainer):
     assert made.model.reid.bnneck.num_batches_tracked == 1
 
 
+def test_an_encoder_with_batch_statistics_is_not_sliced():
+    check_slices(nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2)), "vit")
+    with pytest.raises(ValueError, match=r"encoder_weights 'resnet' has BatchNorm.*set micro_batch: null"):
+        check_slices(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)), "resnet")
+
+
 def test_slices_cover_the_share_once():
     assert [list(range(s.start, s.stop)) for s in slices(range(4, 11), 3)] == [[4, 5, 6], [7, 8, 9], [10]]
 
@@ -137,3 +144,23 @@ def test_two_processes_give_the_loss_curve_of_one(train, arguments, settings, tm
     for first, second in zip(alone.epochs, epochs, strict=True):
         for term in ("loss_id", "loss_prototype", "loss_noise"):
             assert first[term] == pytest.approx(second[term], rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    "runtime", [Runtime(compile=True), Runtime(compile=True, micro_batch=5)], ids=["whole", "sliced"]
+)
+def test_compiled_networks_give_the_losses_of_plain_ones(train, settings, tmp_path, monkeypatch, runtime):
+    """Traced and differentiated as torch.compile does, but run without its C++ compiler, which takes minutes."""
+    compiled, original = [], torch.nn.Module.compile
+
+    def traced(module):
+        compiled.append(type(module).__name__)
+        original(module, backend="aot_eager")
+
+    monkeypatch.setattr(torch.nn.Module, "compile", traced)
+    settings = settings.model_copy(update={"epochs": 1, "decay_epochs": (), "warmup_epochs": 0})
+    plain, switched = train(tmp_path / "plain", settings), train(tmp_path / "switched", settings, runtime=runtime)
+    assert compiled == ["VisionTransformer", "UNet2DConditionModel"]
+    for term in ("loss_id", "loss_prototype", "loss_noise"):
+        assert switched.epochs[0][term] == pytest.approx(plain.epochs[0][term], rel=2e-3)
+    assert switched.weights.keys() == plain.weights.keys()

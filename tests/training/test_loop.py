@@ -2,11 +2,7 @@
 
 import math
 import os
-import random
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
@@ -135,29 +131,6 @@ def test_every_scheme_resumes_to_the_bit(train, stop_and_resume, settings, tmp_p
     resumed = stop_and_resume(tmp_path / "resumed", settings, step=6)
     assert same(whole, resumed)
     assert resumed.report["epoch"] == whole.report["epoch"]
-
-
-@pytest.mark.slow
-def test_killed_run_continues_with_the_same_command_to_the_bit(train, arguments, read_run, settings, tmp_path):
-    settings = settings.model_copy(update={"epochs": 12})
-    out = tmp_path / "killed"
-    given = arguments(out, settings)
-    command = [sys.executable, "-m", "dcac.cli", "train", "--config", given["config"], "--store", given["stores"][0]]
-    command += ["--latents", given["latents"][0], "--encoder", given["encoder"], "--prior", given["prior"]]
-    command += ["--seed", "0", "--out", out, "--device", "cpu"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    checkpoint = out.with_name("killed.state") / "checkpoint.pt"
-    while not checkpoint.exists() and process.poll() is None:
-        time.sleep(0.01)
-    delay = random.uniform(0, 0.7)
-    time.sleep(delay)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL, f"the run ended by itself within {delay:.2f} s of its first checkpoint"
-    assert not (out / "run.json").exists()
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    whole, resumed = train(tmp_path / "whole", settings), read_run(out)
-    assert same(whole, resumed), f"killed {delay:.3f} s after the first checkpoint"
-    assert [line["epoch"] for line in resumed.epochs] == list(range(1, 13))
 
 
 def test_gradient_scaler_resumes_too(train, stop_and_resume, settings, tmp_path, monkeypatch):
