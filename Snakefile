@@ -18,9 +18,14 @@ onstart:
 
 
 rule all:
-    """Every table and figure of the active suite."""
+    """Every table and figure of the active suite, but for those made on demand."""
     default_target: True
     input:
-        all_tables(),
-        all_figures(),
+        outputs(on_demand=False),
         "results/metrics.json",
+
+
+rule on_demand:
+    """The tables and figures that the suite makes when they are asked for."""
+    input:
+        outputs(on_demand=True),

@@ -20,6 +20,13 @@ Store = Annotated[Path, typer.Option(help="normalised file of a data set (.parqu
 Targets = Annotated[list[Path], typer.Option(help="normalised file of a target; repeat for several")]
 Encoder = Annotated[Path, typer.Option(help="folder of the pre-trained encoder (timm layout)")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto")]
+RunFolder = Annotated[Path, typer.Option(help="folder of a trained run")]
+RunConfig = Annotated[Path, typer.Option(help="merged settings of the run (write_config)")]
+Sources = Annotated[list[Path], typer.Option(help="normalised file of a source; repeat in the order of their codes")]
+Latents = Annotated[list[Path] | None, typer.Option(help="cached latents; repeat in the order of the stores")]
+Prior = Annotated[
+    Path | None, typer.Option(help="folder of the latent diffusion model (diffusers layout); none for the baseline")
+]
 Metric = Literal["cosine", "euclidean"]
 Reranking = Literal["published", "released"]
 SuiteName = Annotated[str, typer.Option(help="a file of config/suites")]
@@ -92,17 +99,13 @@ def latents(
 
 @app.command("train")
 def train(
-    config: Annotated[Path, typer.Option(help="merged settings of the run (write_config)")],
-    store: Annotated[list[Path], typer.Option(help="normalised file of a source; repeat in the order of their codes")],
+    config: RunConfig,
+    store: Sources,
     encoder: Encoder,
     seed: Annotated[int, typer.Option(help="names every random draw")],
     out: Out,
-    latents: Annotated[
-        list[Path] | None, typer.Option(help="cached latents; repeat in the order of the stores")
-    ] = None,
-    prior: Annotated[
-        Path | None, typer.Option(help="folder of the latent diffusion model; none for the baseline")
-    ] = None,
+    latents: Latents = None,
+    prior: Prior = None,
     device: Device = "auto",
 ) -> None:
     """Train one run; the same command continues an interrupted one.
@@ -110,11 +113,8 @@ def train(
     Memory and speed are switched under `runtime:` of config/config.yaml; under `accelerate launch` or `torchrun` several
     processes share each batch.
     """
-    from dcac.config import CONFIG_DIR, load_project
-    from dcac.settings import Runtime
     from dcac.training import loop
 
-    given = load_project().runtime if (CONFIG_DIR / "config.yaml").is_file() else Runtime()
     loop.run(
         config=config,
         stores=store,
@@ -124,14 +124,45 @@ def train(
         seed=seed,
         out=out,
         device=_device(device),
-        runtime=given,
+        runtime=_runtime(),
+    )
+
+
+@app.command("overhead")
+def overhead(
+    config: RunConfig,
+    store: Sources,
+    encoder: Encoder,
+    variant: Annotated[str, typer.Option()],
+    sources: Annotated[str, typer.Option()],
+    out: Out,
+    latents: Latents = None,
+    prior: Prior = None,
+    steps: Annotated[int, typer.Option(help="training steps to time, after three that warm up")] = 20,
+    device: Device = "auto",
+) -> None:
+    """Measure what a training step costs: time, peak memory, parameters; under `runtime:` of config/config.yaml."""
+    from dcac.training import overhead
+
+    overhead.run(
+        config=config,
+        stores=store,
+        latents=latents or [],
+        encoder=encoder,
+        prior=prior,
+        variant=variant,
+        sources=sources,
+        steps=steps,
+        out=out,
+        device=_device(device),
+        runtime=_runtime(),
     )
 
 
 @app.command("extract")
 def extract(
-    run: Annotated[Path, typer.Option(help="folder of a trained run")],
-    config: Annotated[Path, typer.Option(help="merged settings of the run")],
+    run: RunFolder,
+    config: RunConfig,
     encoder: Encoder,
     store: Targets,
     suite: SuiteName,
@@ -147,6 +178,58 @@ def extract(
     names = {"suite": suite, "variant": variant, "sources": sources, "seed": seed}
     extraction.run(
         run_folder=run, config=config, encoder=encoder, stores=store, names=names, out=out, device=_device(device)
+    )
+
+
+@app.command("samples")
+def samples(
+    run: RunFolder,
+    config: RunConfig,
+    encoder: Encoder,
+    prior: Annotated[Path, typer.Option(help="folder of the latent diffusion model the run started from")],
+    store: Sources,
+    latents: Annotated[list[Path], typer.Option(help="cached latents; repeat in the order of the stores")],
+    out: Annotated[Path, typer.Option(help="pictures and their errors (.npz), for `dcac figure`")],
+    count: Annotated[int, typer.Option(help="training images to denoise, of different people")] = 6,
+    device: Device = "auto",
+) -> None:
+    """Denoise training images of a run under their own, a uniform and another image's condition."""
+    from dcac.evaluation import samples
+
+    samples.run(
+        run_folder=run,
+        config=config,
+        encoder=encoder,
+        prior=prior,
+        stores=store,
+        latents=latents,
+        count=count,
+        out=out,
+        device=_device(device),
+    )
+
+
+@app.command("correlation")
+def correlation(
+    run: RunFolder,
+    config: RunConfig,
+    encoder: Encoder,
+    store: Sources,
+    out: Annotated[Path, typer.Option(help="class correlation of look-alikes (.npz), for `dcac figure`")],
+    people: Annotated[int, typer.Option(help="size of the group of look-alikes")] = 8,
+    device: Device = "auto",
+) -> None:
+    """Find the training people whom a run takes for each other most, by its class correlation p."""
+    from dcac.evaluation import correlation
+
+    correlation.run(
+        run_folder=run,
+        config=config,
+        encoder=encoder,
+        stores=store,
+        people=people,
+        out=out,
+        device=_device(device),
     )
 
 
@@ -234,7 +317,7 @@ def records(scores: list[Path], out: Out) -> None:
 def table(
     name: str,
     suite: SuiteName,
-    records: Annotated[Path, typer.Option(help="records of the table's protocol (.csv)")],
+    records: Annotated[Path, typer.Option(help="records of the table (.csv)")],
     published: Annotated[Path, typer.Option(help="other methods' numbers (.csv)")],
     out: Annotated[list[Path], typer.Option(help="outputs: .md, .tex, .csv")],
 ) -> None:
@@ -252,11 +335,27 @@ def table(
     )
 
 
+@app.command("overhead_table")
+def overhead_table(
+    name: str,
+    suite: SuiteName,
+    inputs: Annotated[list[Path], typer.Argument(help="measurements of the table's variants (.json)")],
+    out: Annotated[list[Path], typer.Option(help="outputs: .md, .tex, .csv")],
+) -> None:
+    """Write one table of what training costs as Markdown, LaTeX and CSV."""
+    from dcac.config import load_suite, load_variants
+    from dcac.reporting import overhead_table
+
+    overhead_table.run(name=name, suite=load_suite(suite), variants=load_variants(), inputs=inputs, out=out)
+
+
 @app.command("figure")
 def figure(
     name: str,
     suite: SuiteName,
-    inputs: Annotated[list[Path], typer.Argument(help="records of the protocol (.csv), or logs of its runs (.jsonl)")],
+    inputs: Annotated[
+        list[Path], typer.Argument(help="what its kind is drawn from: records, logs, samples, correlation, features")
+    ],
     out: Annotated[list[Path], typer.Option(help="outputs: .pdf, .png")],
 ) -> None:
     """Draw one figure as PDF and PNG."""
@@ -305,6 +404,13 @@ def _weights(name: str):
     if name not in cards:
         raise ValueError(f"unknown weights '{name}'; config/weights.yaml has: {', '.join(cards)}")
     return cards[name]
+
+
+def _runtime():
+    from dcac.config import CONFIG_DIR, load_project
+    from dcac.settings import Runtime
+
+    return load_project().runtime if (CONFIG_DIR / "config.yaml").is_file() else Runtime()
 
 
 def _device(asked: str) -> str:

@@ -39,20 +39,36 @@ class Variant(NamedTuple):
 
 
 class Table(Closed):
-    """One table: the cells of one protocol, with the published rows named by their origin."""
+    """One table: the cells of one protocol with the published rows named by their origin, or what its trainings cost."""
 
     protocol: str
     title: str
+    kind: Literal["scores", "overhead"] = "scores"
+    variants: tuple[str, ...] = ()  # instead of the suite's
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = ()  # instead of the suite's
     published: tuple[str, ...] = ()
     note: str = ""
+    on_demand: bool = False  # made when asked for by name, not with the whole suite
 
 
 class Figure(Closed):
-    """One figure of one protocol: CMC curves from its records, or conditioning diagnostics from its runs' logs."""
+    """One figure, drawn from what stands behind a table: its records, its runs' logs, or single runs of it."""
 
-    protocol: str
-    kind: Literal["cmc", "diagnostics"]
+    table: str
+    kind: Literal["cmc", "diagnostics", "samples", "correlation", "tsne"]
     title: str
+    variants: tuple[str, ...] = ()  # the runs to draw, for the kinds that draw single runs
+    on_demand: bool = False  # as of a table
+
+    @model_validator(mode="after")
+    def _runs_are_named(self) -> "Figure":
+        if self.kind in ("samples", "correlation") and len(self.variants) != 1:
+            raise ValueError(f"a figure of kind '{self.kind}' draws one run; name it, such as `variants: [dcac]`")
+        if self.kind == "tsne" and not self.variants:
+            raise ValueError("a figure of kind 'tsne' needs the runs to compare, such as `variants: [baseline, dcac]`")
+        if self.kind in ("cmc", "diagnostics") and self.variants:
+            raise ValueError(f"a figure of kind '{self.kind}' draws all variants of its table; remove 'variants'")
+        return self
 
 
 class Preset(Closed):
@@ -82,9 +98,14 @@ class Suite(Closed):
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Suite":
-        for kind, entries in (("table", self.tables), ("figure", self.figures)):
-            for name, entry in entries.items():
-                _require(entry.protocol, self.protocols, f"protocol of {kind} '{name}'")
+        for name, table in self.tables.items():
+            _require(table.protocol, self.protocols, f"protocol of table '{name}'")
+        for name, figure in self.figures.items():
+            _require(figure.table, self.tables, f"table of figure '{name}'")
+            if self.tables[figure.table].kind != "scores":
+                raise ValueError(f"figure '{name}' is drawn from table '{figure.table}', which has no scores")
+            for variant in figure.variants:
+                _require(variant, self.variants_of(figure.table), f"variant of figure '{name}'")
         for sources in self.source_settings:
             _require(sources, self.source_sets, "sources in source_settings")
         for protocol, cells in self.protocols.items():
@@ -102,6 +123,24 @@ class Suite(Closed):
         """Return a figure by name."""
         _require(name, self.figures, "figure")
         return self.figures[name]
+
+    def variants_of(self, table: str) -> tuple[str, ...]:
+        """Variants that a table compares, in its order."""
+        return self.table(table).variants or self.variants
+
+    def seeds_of(self, table: str) -> tuple[int, ...]:
+        """Training seeds of a table."""
+        return self.table(table).seeds or self.seeds
+
+    def with_seeds(self, seeds: tuple[int, ...]) -> "Suite":
+        """Return the suite with other seeds, in every table."""
+        tables = {name: table.model_copy(update={"seeds": ()}) for name, table in self.tables.items()}
+        return self.model_copy(update={"seeds": seeds, "tables": tables})
+
+    @property
+    def all_variants(self) -> tuple[str, ...]:
+        """Every variant that some table compares, each once."""
+        return tuple(dict.fromkeys(variant for table in self.tables for variant in self.variants_of(table)))
 
     @property
     def evaluated(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What the workflow has to do: the active suite, the runs and scores it needs, and what of it is possible here."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -59,7 +59,7 @@ class Plan:
         project = load_project(root, given)
         suite = load_suite(project.suite, root)
         if project.seeds is not None:
-            suite = suite.model_copy(update={"seeds": project.seeds})
+            suite = suite.with_seeds(project.seeds)
         cards = load_catalog(root / "datasets.yaml")
         _check_domains(suite, cards, root)
         suite, notices, runnable = _possible(suite, project, cards)
@@ -114,34 +114,59 @@ class Plan:
 
     def is_paired(self, variant: str) -> bool:
         """Whether a variant's scores are compared with the baseline's."""
-        return variant in self.suite.variants and variant != BASELINE and BASELINE in self.suite.variants
+        return variant in self.suite.all_variants and variant != BASELINE and BASELINE in self.suite.all_variants
 
-    def scores(self, protocol: str) -> list[str]:
-        """Score files that a protocol's records are made of."""
+    def tables(self, kind: str) -> list[str]:
+        """Tables of a kind."""
+        return [name for name, table in self.suite.tables.items() if table.kind == kind]
+
+    def scores(self, table: str) -> list[str]:
+        """Score files that a table's records are made of."""
         suite, paths = self.project.suite, []
-        cells = self.suite.protocols[protocol]
+        cells = self._cells(table)
         for target in dict.fromkeys(target for targets in cells.values() for target in targets):
             for reference in self.suite.references:
                 paths.append(f"results/{suite}/scores/{reference}/{NO_SOURCES}/seed0/{target}.json")
-        for sources, targets in cells.items():
-            for variant in self.suite.variants:
-                for seed in self.suite.seeds:
-                    folder = f"results/{suite}/scores/{variant}/{sources}/seed{seed}"
-                    paths += [f"{folder}/{target}.json" for target in targets]
+        for variant, sources, seed in self._runs(table):
+            folder = f"results/{suite}/scores/{variant}/{sources}/seed{seed}"
+            paths += [f"{folder}/{target}.json" for target in cells[sources]]
         return paths
 
-    def logs(self, protocol: str) -> list[str]:
-        """Training logs of a protocol's runs that have a prior."""
-        return [
-            f"results/{self.project.suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl"
-            for sources, variant, seed in product(self.suite.protocols[protocol], self.suite.variants, self.suite.seeds)
-            if self.settings(variant, sources).diffusion != "none"
-        ]
+    def overheads(self, table: str) -> list[str]:
+        """Measurements that a table of overhead is made of: one a source set and variant, whatever the seed."""
+        pairs = dict.fromkeys((variant, sources) for variant, sources, _ in self._runs(table))
+        return [f"results/{self.project.suite}/overhead/{variant}/{sources}.json" for variant, sources in pairs]
+
+    def figure_inputs(self, name: str) -> list[str]:
+        """Files that a figure is drawn from; kinds of single runs take the first source set, seed and target."""
+        figure, suite = self.suite.figures[name], self.project.suite
+        runs = list(self._runs(figure.table))
+        if figure.kind == "cmc":
+            return [f"results/{suite}/records/{figure.table}.csv"]
+        if figure.kind == "diagnostics":
+            noisy = [run for run in runs if self.settings(*run[:2]).diffusion != "none"]
+            return [
+                f"results/{suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl" for variant, sources, seed in noisy
+            ]
+        _, sources, seed = runs[0]
+        if figure.kind == "tsne":
+            target = self._cells(figure.table)[sources][0]
+            return [f"results/{suite}/features/{v}/{sources}/seed{seed}/{target}.npz" for v in figure.variants]
+        return [f"results/{suite}/{figure.kind}/{v}/{sources}/seed{seed}.npz" for v in figure.variants]
+
+    def _cells(self, table: str) -> Mapping[str, tuple[str, ...]]:
+        return self.suite.protocols[self.suite.tables[table].protocol]
+
+    def _runs(self, table: str) -> Iterator[tuple[str, str, int]]:
+        for sources, variant, seed in product(
+            self._cells(table), self.suite.variants_of(table), self.suite.seeds_of(table)
+        ):
+            yield variant, sources, seed
 
     @property
     def labels(self) -> dict[str, str]:
         """Names of the suite's variants in tables and figures."""
-        return {name: self.variants[name].label for name in self.suite.variants}
+        return {name: self.variants[name].label for name in self.suite.all_variants}
 
     @staticmethod
     def pattern(names: Iterable[str]) -> str:
@@ -149,8 +174,14 @@ class Plan:
         return "|".join(re.escape(name) for name in names) or "no-such-name"
 
     def _check_runs(self) -> None:
-        for sources, variant in product(self.suite.source_sets, self.suite.variants):
+        size = self.diffusion_image_size
+        for variant, sources in self._all_runs():
             chosen = self.settings(variant, sources)
+            if chosen.diffusion_image_size != size:
+                raise ConfigError(
+                    f"diffusion_image_size is {chosen.diffusion_image_size} for variant '{variant}' and {size} for "
+                    f"'{self.suite.variants[0]}', but all runs of a suite share their latents; give it under `overrides` of a suite"
+                )
             if chosen.train_splits == "all":
                 self._check_targets(sources)
             for name in (chosen.encoder_weights, chosen.diffusion_weights):
@@ -158,6 +189,10 @@ class Plan:
                     raise ConfigError(
                         f"unknown weights '{name}'; {self.root}/weights.yaml has: {', '.join(self.weights)}"
                     )
+
+    def _all_runs(self) -> list[tuple[str, str]]:
+        runs = (run[:2] for table in self.suite.tables for run in self._runs(table))
+        return list(dict.fromkeys(runs))
 
     def _check_targets(self, sources: str) -> None:
         scored = {target for cells in self.suite.protocols.values() for target in cells.get(sources, ())}
@@ -198,11 +233,12 @@ def _possible(suite: Suite, project: Project, cards: Mapping[str, Card]) -> tupl
     kept = {name: cells for name, cells in protocols.items() if cells}
     if not kept:
         raise ConfigError("no protocol of this suite is possible with the data at hand. " + " ".join(notices))
+    tables = {name: table for name, table in suite.tables.items() if table.protocol in kept}
     changes = {
         "domains": tuple(code for code in suite.domains if code not in missing),
         "protocols": kept,
-        "tables": {name: table for name, table in suite.tables.items() if table.protocol in kept},
-        "figures": {name: figure for name, figure in suite.figures.items() if figure.protocol in kept},
+        "tables": tables,
+        "figures": {name: figure for name, figure in suite.figures.items() if figure.table in tables},
     }
     return suite.model_copy(update=changes), (*notices, "Cells that need them are left out of this plan."), True
 

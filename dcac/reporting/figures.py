@@ -1,4 +1,4 @@
-"""Draw one figure. In: the records of a protocol, or the logs of its runs. Out: {figure}.pdf and {figure}.png."""
+"""Draw one figure. In: what its kind is drawn from. Out: {figure}.pdf and {figure}.png."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,10 @@ from pathlib import Path
 from dcac.config import Suite, Variant
 from dcac.provenance import atomic
 from dcac.reporting.figure_cmc import draw_cmc
+from dcac.reporting.figure_correlation import draw_correlation
 from dcac.reporting.figure_diagnostics import draw_diagnostics, read_logs
+from dcac.reporting.figure_samples import draw_samples
+from dcac.reporting.figure_tsne import draw_tsne
 from dcac.reporting.labels import method_labels
 from dcac.reporting.records import read_records
 
@@ -26,9 +29,19 @@ def run(
 
 
 def draw(name: str, suite: Suite, labels: Mapping[str, str], inputs: Sequence[Path]):
-    """Draw a figure of the suite as its kind asks: `cmc` from one file of records, `diagnostics` from the runs' logs."""
+    """Draw a figure of the suite as its kind asks.
+
+    Args:
+        inputs: records for `cmc`, logs of runs for `diagnostics`, one file of `dcac samples` or `dcac correlation` for
+            the kinds of that name, a feature file a variant, in the figure's order, for `tsne`.
+    """
     entry = suite.figure(name)
     title = f"{suite.title}: {entry.title}"
     if entry.kind == "cmc":
         return draw_cmc(read_records(inputs[0]), suite, labels, title=title)
-    return draw_diagnostics(read_logs(inputs), suite.variants, labels, title=title)
+    if entry.kind == "diagnostics":
+        return draw_diagnostics(read_logs(inputs), suite.variants_of(entry.table), labels, title=title)
+    if entry.kind == "tsne":
+        return draw_tsne(dict(zip(entry.variants, inputs, strict=True)), labels, title=title)
+    draw_run = {"samples": draw_samples, "correlation": draw_correlation}[entry.kind]
+    return draw_run(inputs[0], title=f"{title}, {labels[entry.variants[0]]}")

@@ -1,4 +1,4 @@
-"""The headline numbers of all protocols, for `dvc metrics show`. In: record files. Out: metrics.json."""
+"""The headline numbers of all tables, for `dvc metrics show`. In: record files. Out: metrics.json."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from dcac.reporting.records import read_records
 
 
 def run(*, records: Sequence[Path], out: Path) -> None:
-    """Average mAP and rank-1 over cells and seeds: {protocol: {variant: {mAP, rank1}}}, in percent."""
+    """Average mAP and rank-1 over cells and seeds: {table: {variant: {mAP, rank1}}}, in percent."""
     content = {}
     for path in records:
         means = read_records(path).groupby("variant")[["mAP", "rank1"]].mean() * 100

@@ -36,7 +36,7 @@ def suite():
         "tables": {
             "dg_single": {"protocol": "single-source", "title": "Single & co_50%", "published": ["DCAC Table 2"]}
         },
-        "figures": {"cmc": {"protocol": "single-source", "kind": "cmc", "title": "CMC"}},
+        "figures": {"cmc": {"table": "dg_single", "kind": "cmc", "title": "CMC"}},
     }
     return parse(SuiteModel, content, "test")
 

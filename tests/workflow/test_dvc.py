@@ -32,7 +32,7 @@ def test_every_output_persists_and_metrics_show(versioned):
     assert all(options["persist"] for out in stage["outs"] + stage["metrics"] for options in out.values())
     shown = json.loads(versioned.run("dvc", "metrics", "show", "--json").stdout)
     metrics = next(iter(shown.values()))["data"]["results/metrics.json"]["data"]
-    assert {"baseline", "dcac"} <= set(metrics["single-source"])
+    assert {"baseline", "dcac"} <= set(metrics["dg_single"])
 
 
 def test_results_come_back_from_a_remote_and_nothing_is_left_to_do(versioned, tmp_path):

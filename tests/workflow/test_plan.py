@@ -31,22 +31,41 @@ def test_one_table_plans_only_its_protocol(checkout):
     assert {sources for _, sources, _ in planned} == {"campus", "winter", "mall", "street"}
 
 
-def test_the_demo_ablation_shares_data_networks_and_latents_with_the_demo(checkout):
-    output = checkout.snakemake("--dry-run", suite="demo-ablation")
-    runs = set(re.findall(r"output: results/demo-ablation/runs/([^/]+)/([^/]+)/seed(\d+)/weights", output))
+def test_the_demo_ablation_is_made_on_demand_and_takes_the_demos_own_runs(checkout):
+    output = checkout.snakemake("--dry-run", "results/tables/demo_ablation.md", "results/figures/demo_diagnostics.png")
     variants = ("baseline", "dcac", "dcac-pcl", "dcac-fc+pcl", "dcac-feature", "dcac-hard-label")
+    runs = set(re.findall(r"output: results/demo/runs/([^/]+)/([^/]+)/seed(\d+)/weights", output))
     assert runs == {(variant, "campus", "0") for variant in variants}
-    assert "output: results/latents/campus-demo-diffusion.safetensors" in output
     drawn = re.search(r"rule figure:\s+input: (.*)", output).group(1).split(", ")
-    assert drawn == [f"results/demo-ablation/runs/{variant}/campus/seed0/log.jsonl" for variant in variants[1:]]
+    assert drawn == [f"results/demo/runs/{variant}/campus/seed0/log.jsonl" for variant in variants[1:]]
+    assert "results/tables/demo_ablation.md" not in checkout.snakemake("--dry-run")
+
+
+def test_figures_of_runs_and_the_overhead_plan_only_what_they_draw(checkout):
+    output = checkout.snakemake("--dry-run", "on_demand", suite="smoke")
+    jobs = checkout.jobs(output)
+    assert (jobs["samples"], jobs["correlation"], jobs["overhead"], jobs["overhead_table"]) == (1, 1, 2, 1)
+    assert jobs["figure"] == 4 and "table" not in jobs
+    assert "output: results/smoke/samples/dcac/smoke-a/seed0.npz" in output
+    only = checkout.planned("results/tables/overhead.md", suite="smoke")
+    assert "train" not in only and only["overhead"] == 2
+    drawn = re.search(r"rule figure:\s+input: (.*tsne|.*\.npz, .*)", output).group(1).split(", ")
+    assert drawn == [f"results/smoke/features/{variant}/smoke-a/seed0/smoke-b.npz" for variant in ("baseline", "dcac")]
 
 
 def test_an_ablation_at_the_papers_size_runs_without_the_withdrawn_set(checkout):
     for name in ("MSMT17_V1", "Market-1501-v15.09.15", "cuhk03-np"):
         (checkout.folder / "data" / name).mkdir(parents=True)
-    output = checkout.snakemake("--dry-run", "results/tables/ablation_conditioning.md", suite="ablation-conditioning")
-    assert len(re.findall(r"output: results/ablation-conditioning/runs/[^/]+/MA/seed\d/weights", output)) == 6 * 3
+    output = checkout.snakemake("--dry-run", "results/tables/ablation_conditioning.md", suite="ablation")
+    assert len(re.findall(r"output: results/ablation/runs/[^/]+/MA/seed\d/weights", output)) == 6 * 3
     assert not re.findall(r"/D\.(parquet|json)", output)
+
+
+def test_an_ablation_run_in_several_tables_is_trained_once(checkout):
+    planned = trainings(checkout.snakemake("--dry-run", suite="ablation"))
+    assert set(planned.values()) == {1}
+    assert {seed for _, _, seed in planned} == {"1", "2", "3"}
+    assert len({variant for variant, _, _ in planned}) > 30
 
 
 def test_the_paper_suite_without_data_shows_the_whole_plan(checkout):

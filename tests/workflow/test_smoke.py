@@ -22,7 +22,7 @@ def test_every_promised_file_is_there(smoke):
             assert (results / f"tables/{name}.{suffix}").stat().st_size > 100
     for suffix in ("pdf", "png"):
         assert (results / f"figures/cmc.{suffix}").stat().st_size > 1000
-    assert set(json.loads((results / "metrics.json").read_text())) == {"single-source", "in-domain"}
+    assert set(json.loads((results / "metrics.json").read_text())) == {"dg_single", "in_domain"}
     assert not list(results.rglob("*.state"))
 
 
@@ -37,8 +37,8 @@ def test_score_and_log_of_a_dcac_run_carry_the_diagnostics(smoke):
     assert wanted <= set(lines[-2])
 
 
-def test_records_hold_every_score_of_the_protocol(smoke):
-    records = pd.read_csv(smoke.folder / "results/smoke/records/single-source.csv", keep_default_na=False)
+def test_records_hold_every_score_of_the_table(smoke):
+    records = pd.read_csv(smoke.folder / "results/smoke/records/dg_single.csv", keep_default_na=False)
     expected = {(reference, 0) for reference in ("chance", "histogram", "pretrained")}
     expected |= {(variant, seed) for variant in ("baseline", "dcac") for seed in (0, 1)}
     assert set(zip(records["variant"], records["seed"], strict=True)) == expected
@@ -54,6 +54,22 @@ def test_feature_files_keep_the_contract(smoke):
 
 def test_a_second_run_does_nothing(smoke):
     assert smoke.planned() == {}
+
+
+def test_what_is_made_on_demand_needs_no_second_training(smoke):
+    made = smoke.jobs(smoke.snakemake("on_demand"))
+    assert {name: made.get(name, 0) for name in ("train", "samples", "correlation", "overhead")} == {
+        "train": 0,
+        "samples": 1,
+        "correlation": 1,
+        "overhead": 2,
+    }
+    results = smoke.folder / "results"
+    table = (results / "tables/overhead.md").read_text(encoding="utf-8")
+    assert "| Baseline (ours)" in table and "| DCAC (ours)" in table and "1.00" in table
+    for name in ("diagnostics", "samples", "look_alikes", "tsne"):
+        assert (results / f"figures/{name}.png").stat().st_size > 10_000
+    assert smoke.planned("on_demand") == {}
 
 
 def test_a_comment_in_code_or_configuration_reruns_nothing(smoke):
@@ -93,7 +109,7 @@ def test_a_real_edit_of_the_scorer_scores_again_but_trains_nothing(smoke):
 def test_an_unfinished_table_leaves_nothing_behind(smoke):
     target = smoke.folder / "results/tables/dg_single.md"
     result = smoke.run(
-        "dcac", "table", "no_such_table", "--suite", "smoke", "--records", "results/smoke/records/single-source.csv",
+        "dcac", "table", "no_such_table", "--suite", "smoke", "--records", "results/smoke/records/dg_single.csv",
         "--published", "config/published.csv", "--out", "results/tables/other.md",
     )  # fmt: skip
     assert result.returncode == 1 and "unknown table: 'no_such_table'" in result.stdout

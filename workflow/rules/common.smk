@@ -42,7 +42,6 @@ wildcard_constraints:
     reference="chance|histogram|pretrained",
     sources=r"[A-Za-z0-9-]+(\+[A-Za-z0-9-]+)*",
     seed=r"\d+",
-    protocol=PLAN.pattern(SUITE.protocols),
     table=PLAN.pattern(SUITE.tables),
     figure=PLAN.pattern(SUITE.figures or ["none"]),
 
@@ -116,35 +115,32 @@ def paired_features(wildcards):
     ]
 
 
-def protocol_scores(wildcards):
-    """Every score that a protocol needs: runs and references."""
-    return PLAN.scores(wildcards.protocol)
+def table_scores(wildcards):
+    """Every score that a table needs: runs and references."""
+    return PLAN.scores(wildcards.table)
 
 
-def protocol_of_table(wildcards):
-    """Records that a table is made of."""
-    return f"results/{PLAN.project.suite}/records/{SUITE.tables[wildcards.table].protocol}.csv"
+def table_overheads(wildcards):
+    """Every measurement that a table of overhead needs."""
+    return PLAN.overheads(wildcards.table)
 
 
 def figure_inputs(wildcards):
-    """Records that a figure is drawn from, or the logs of the runs behind it."""
-    figure = SUITE.figures[wildcards.figure]
-    if figure.kind == "diagnostics":
-        return PLAN.logs(figure.protocol)
-    return f"results/{PLAN.project.suite}/records/{figure.protocol}.csv"
+    """What a figure is drawn from."""
+    return PLAN.figure_inputs(wildcards.figure)
 
 
 def all_records():
-    """Records of every protocol that some table or figure uses."""
-    used = sorted({entry.protocol for entry in (*SUITE.tables.values(), *SUITE.figures.values())})
-    return expand("results/{suite}/records/{protocol}.csv", suite=PLAN.project.suite, protocol=used)
+    """Records of every table of scores that the suite makes by itself."""
+    tables = [name for name in PLAN.tables("scores") if not SUITE.tables[name].on_demand]
+    return expand("results/{suite}/records/{table}.csv", suite=PLAN.project.suite, table=tables)
 
 
-def all_tables():
-    """Every table in every format."""
-    return expand("results/tables/{table}.{suffix}", table=SUITE.tables, suffix=["md", "tex", "csv"])
-
-
-def all_figures():
-    """Every figure in every format."""
-    return expand("results/figures/{figure}.{suffix}", figure=SUITE.figures, suffix=["pdf", "png"])
+def outputs(*, on_demand):
+    """Every table and figure in every format: those that the suite makes by itself, or those made when asked for."""
+    tables = [name for name, table in SUITE.tables.items() if table.on_demand == on_demand]
+    figures = [name for name, figure in SUITE.figures.items() if figure.on_demand == on_demand]
+    return [
+        *expand("results/tables/{table}.{suffix}", table=tables, suffix=["md", "tex", "csv"]),
+        *expand("results/figures/{figure}.{suffix}", figure=figures, suffix=["pdf", "png"]),
+    ]

@@ -42,6 +42,81 @@ rule extract:
         " --out $(dirname {output.features[0]:q}) > {log:q} 2>&1"
 
 
+rule samples:
+    """Denoise training images under their own, a uniform and another image's condition."""
+    input:
+        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
+        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
+        weights="results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors",
+        encoder=encoder_manifest,
+        prior=prior_manifest,
+        sidecars=source_sidecars,
+        stores=ancient(source_stores),
+        latents=ancient(source_latents),
+    output:
+        samples="results/{suite}/samples/{variant}/{sources}/seed{seed}.npz",
+    log:
+        "results/logs/samples/{suite}-{variant}-{sources}-seed{seed}.log",
+    benchmark:
+        "results/benchmarks/samples/{suite}-{variant}-{sources}-seed{seed}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=2000 if GPU == 0 else 16000,
+        runtime=60,
+    params:
+        stores=lambda wildcards, input: repeated("--store", input.stores),
+        latents=lambda wildcards, input: repeated("--latents", input.latents),
+        device=SUITE.device,
+        code=fingerprint("samples"),
+    shell:
+        "dcac samples --run $(dirname {input.report:q})"
+        " --config {input.config:q}"
+        " --encoder $(dirname {input.encoder:q})"
+        " --prior $(dirname {input.prior:q})"
+        " {params.stores:q}"
+        " {params.latents:q}"
+        " --device {params.device}"
+        " --out {output.samples:q} > {log:q} 2>&1"
+
+
+rule correlation:
+    """Find training people whom a run takes for each other."""
+    input:
+        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
+        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
+        weights="results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors",
+        encoder=encoder_manifest,
+        sidecars=source_sidecars,
+        stores=ancient(source_stores),
+    output:
+        correlation="results/{suite}/correlation/{variant}/{sources}/seed{seed}.npz",
+    log:
+        "results/logs/correlation/{suite}-{variant}-{sources}-seed{seed}.log",
+    benchmark:
+        "results/benchmarks/correlation/{suite}-{variant}-{sources}-seed{seed}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=2000 if GPU == 0 else 16000,
+        runtime=60,
+    params:
+        stores=lambda wildcards, input: repeated("--store", input.stores),
+        device=SUITE.device,
+        code=fingerprint("correlation"),
+    shell:
+        "dcac correlation --run $(dirname {input.report:q})"
+        " --config {input.config:q}"
+        " --encoder $(dirname {input.encoder:q})"
+        " {params.stores:q}"
+        " --device {params.device}"
+        " --out {output.correlation:q} > {log:q} 2>&1"
+
+
 rule reference:
     """Extract the features of a reference on every target: chance, colour histogram, or the encoder not fine-tuned."""
     input:

@@ -2,15 +2,17 @@
 
 
 rule records:
-    """Collect all scores of a protocol, a row a score."""
+    """Collect all scores of a table, a row a score."""
     input:
-        scores=protocol_scores,
+        scores=table_scores,
     output:
-        records="results/{suite}/records/{protocol}.csv",
+        records="results/{suite}/records/{table}.csv",
     log:
-        "results/logs/records/{suite}-{protocol}.log",
+        "results/logs/records/{suite}-{table}.log",
     benchmark:
-        "results/benchmarks/records/{suite}-{protocol}.tsv"
+        "results/benchmarks/records/{suite}-{table}.tsv"
+    wildcard_constraints:
+        table=PLAN.pattern(PLAN.tables("scores")),
     conda:
         ENVIRONMENT
     threads: 1
@@ -26,7 +28,7 @@ rule records:
 rule table:
     """Write a table as Markdown, LaTeX and CSV."""
     input:
-        records=protocol_of_table,
+        records=expand("results/{suite}/records/{{table}}.csv", suite=PLAN.project.suite),
         published="config/published.csv",
     output:
         md=report("results/tables/{table}.md", caption="../report/table.rst", category="Tables"),
@@ -36,6 +38,8 @@ rule table:
         "results/logs/table/{table}.log",
     benchmark:
         "results/benchmarks/table/{table}.tsv"
+    wildcard_constraints:
+        table=PLAN.pattern(PLAN.tables("scores")),
     conda:
         ENVIRONMENT
     threads: 1
@@ -52,6 +56,37 @@ rule table:
         " --suite {params.suite:q}"
         " --records {input.records:q}"
         " --published {input.published:q}"
+        " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} > {log:q} 2>&1"
+
+
+rule overhead_table:
+    """Write a table of what training costs as Markdown, LaTeX and CSV."""
+    input:
+        measurements=table_overheads,
+    output:
+        md=report("results/tables/{table}.md", caption="../report/overhead.rst", category="Tables"),
+        tex="results/tables/{table}.tex",
+        csv="results/tables/{table}.csv",
+    log:
+        "results/logs/overhead_table/{table}.log",
+    benchmark:
+        "results/benchmarks/overhead_table/{table}.tsv"
+    wildcard_constraints:
+        table=PLAN.pattern(PLAN.tables("overhead")),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        suite=PLAN.project.suite,
+        table=lambda wildcards: SUITE.tables[wildcards.table].model_dump_json(),
+        labels=PLAN.labels,
+        code=fingerprint("overhead_table"),
+    shell:
+        "dcac overhead_table {wildcards.table:q} {input.measurements:q}"
+        " --suite {params.suite:q}"
         " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} > {log:q} 2>&1"
 
 

@@ -63,3 +63,43 @@ rule train:
         " --seed {wildcards.seed}"
         " --device {params.device}"
         " --out $(dirname {output.report:q}) > {log:q} 2>&1"
+
+
+rule overhead:
+    """Measure what a step of a run costs: time, memory, parameters; give it a machine of its own for figures to quote."""
+    input:
+        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
+        sidecars=source_sidecars,
+        stores=ancient(source_stores),
+        latents=ancient(source_latents),
+        encoder=encoder_manifest,
+        prior=prior_manifest,
+    output:
+        measurement="results/{suite}/overhead/{variant}/{sources}.json",
+    log:
+        "results/logs/overhead/{suite}-{variant}-{sources}.log",
+    benchmark:
+        "results/benchmarks/overhead/{suite}-{variant}-{sources}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=3000 if GPU == 0 else 32000,
+        runtime=60,
+    params:
+        stores=lambda wildcards, input: repeated("--store", input.stores),
+        latents=lambda wildcards, input: repeated("--latents", input.latents),
+        prior=lambda wildcards, input: repeated("--prior", [manifest.rpartition("/")[0] for manifest in input.prior]),
+        device=SUITE.device,
+        code=fingerprint("overhead"),
+    shell:
+        "dcac overhead --config {input.config:q}"
+        " {params.stores:q}"
+        " {params.latents:q}"
+        " --encoder $(dirname {input.encoder:q})"
+        " {params.prior:q}"
+        " --variant {wildcards.variant:q}"
+        " --sources {wildcards.sources:q}"
+        " --device {params.device}"
+        " --out {output.measurement:q} > {log:q} 2>&1"

@@ -1,0 +1,124 @@
+"""Time the training steps of one run, and count what it trains and keeps.
+
+In: a run's settings, data and networks. Out: one JSON file; nothing is trained to an end.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from dcac.config import load_settings
+from dcac.data.sampling import identity_batches
+from dcac.model.dcac import DCAC
+from dcac.provenance import environment, fingerprint, write_json
+from dcac.seeding import numpy_generator
+from dcac.settings import Runtime
+from dcac.training.hardware import Hardware
+from dcac.training.state import Progress
+from dcac.training.trainer import Trainer
+
+SEED = 0
+WARM_UP = 3  # steps before the clock counts; source: ours
+
+
+def run(
+    *,
+    config: Path,
+    stores: Sequence[Path],
+    latents: Sequence[Path],
+    encoder: Path,
+    prior: Path | None,
+    variant: str,
+    sources: str,
+    steps: int,
+    out: Path,
+    device: str,
+    runtime: Runtime = Runtime(),
+) -> None:
+    """Measure the training step of a run: parameters, seconds, images per second, peak memory.
+
+    Args:
+        config, stores, latents, encoder, prior, device, runtime: as for training.
+        variant, sources: names of the run, for the table.
+        steps: how many steps are timed, each alone.
+        out: file to write.
+
+    Raises:
+        ValueError: fewer than one step is asked for.
+    """
+    if steps < 1:
+        raise ValueError(f"steps is {steps}, and nothing would be timed; ask for 1 or more")
+    settings = load_settings(config)
+    hardware = Hardware(device, settings.precision)
+    trainer = Trainer(settings, stores, latents, encoder, prior, seed=SEED, hardware=hardware, runtime=runtime)
+    seconds = time_steps(trainer, steps)
+    low, median, high = np.percentile(seconds, [25, 50, 75]).tolist()
+    batch = settings.identities_per_batch * settings.images_per_identity
+    content = {
+        "variant": variant,
+        "sources": sources,
+        "parameters": count_parameters(trainer.model),
+        "batch": batch,
+        "steps": steps,
+        "seconds": {"median": median, "low": low, "high": high},
+        "images_per_second": batch / median,
+        "peak_memory_bytes": hardware.peak_memory(),
+        **hardware.facts(),
+        "runtime": runtime.model_dump(),
+        "environment": environment(),
+        "settings": settings.model_dump(mode="json"),
+        "code": fingerprint("overhead"),
+    }
+    if hardware.is_main:
+        write_json(out, content)
+
+
+def time_steps(trainer: Trainer, steps: int) -> list[float]:
+    """Return the seconds of each step after the warm-up; on CUDA the peak of memory starts anew after it too."""
+    on_gpu = trainer.device.type == "cuda"
+    progress = Progress(memory=trainer.build_memory())
+    trainer.model.train()
+    seconds = []
+    for number, batch in enumerate(islice(batches(trainer), WARM_UP + steps)):
+        if on_gpu and number == WARM_UP:
+            torch.cuda.reset_peak_memory_stats(trainer.device)
+        _wait(on_gpu)
+        started = time.perf_counter()
+        trainer.step(batch, str(number), progress, diagnose=False)
+        _wait(on_gpu)
+        seconds.append(time.perf_counter() - started)
+    return seconds[WARM_UP:]
+
+
+def batches(trainer: Trainer) -> Iterator[np.ndarray]:
+    """Draw P x K batches of the run's images, epoch after epoch without end."""
+    for epoch in count(1):
+        yield from identity_batches(
+            trainer.data.labels,
+            identities=trainer.settings.identities_per_batch,
+            images=trainer.settings.images_per_identity,
+            generator=numpy_generator(SEED, "sampler", epoch),
+        )
+
+
+def count_parameters(model: DCAC) -> dict[str, int]:
+    """Count scalars: total (a frozen U-Net included), trained, and tested (encoder and BNNeck, all that testing needs)."""
+    return {
+        "total": _size(model),
+        "trained": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
+        "tested": _size(model.reid.backbone) + _size(model.reid.bnneck),
+    }
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _wait(on_gpu: bool) -> None:
+    if on_gpu:
+        torch.cuda.synchronize()
