@@ -69,7 +69,7 @@ def encode(vae: torch.nn.Module, images: np.ndarray, device: str) -> Tensor:
         batch = torch.from_numpy(images[start : start + BATCH]).to(device).float() / 127.5 - 1
         posterior = vae.encode(batch).latent_dist
         chunks.append(torch.cat([posterior.mean, posterior.logvar], dim=1).float().cpu())
-    return torch.cat(chunks)
+    return torch.cat(chunks).contiguous()  # wide convolutions choose a channels-last layout, which safetensors refuses
 
 
 def sample(moments: Tensor, noise: Tensor, scaling_factor: float) -> Tensor:

@@ -1,5 +1,6 @@
 """The latent cache gives the latents that the autoencoder would give."""
 
+import copy
 import json
 import shutil
 from contextlib import nullcontext
@@ -47,6 +48,14 @@ def test_batches_of_the_encoder_do_not_matter(vae):
     alone = torch.cat([encode(vae, images[i : i + 1], "cpu") for i in (0, BATCH - 1, BATCH, BATCH + 2)])
     assert len(together) == BATCH + 3
     torch.testing.assert_close(together[[0, BATCH - 1, BATCH, BATCH + 2]], alone, rtol=0, atol=1e-5)
+
+
+def test_moments_are_laid_out_as_files_want_them(vae, pixels):
+    """Stable Diffusion's own autoencoder answers in a channels-last layout on a CPU; small ones do not by themselves."""
+    plain = encode(vae, pixels, "cpu")
+    other = encode(copy.deepcopy(vae).to(memory_format=torch.channels_last), pixels, "cpu")
+    assert other.is_contiguous()
+    torch.testing.assert_close(other, plain, rtol=0, atol=1e-5)
 
 
 def test_extreme_pixels_become_minus_one_and_one(vae):

@@ -5,7 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dcac.settings import Runtime
-from dcac.training import state
+from dcac.training import loop, state
 from dcac.training.hardware import Hardware
 from dcac.training.trainer import Trainer
 
@@ -94,3 +94,16 @@ def test_one_process_leaves_tensors_alone():
         hardware.gather(rows) is rows and rows.tolist() == [0, 1, 2] and hardware.any(True) and not hardware.any(False)
     )
     assert hardware.loss_scale() == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_a_gpu_follows_the_losses_of_a_cpu(train, settings, tmp_path, arguments, read_run, precision):
+    alone = train(tmp_path / "cpu", settings)
+    chosen = settings.model_copy(update={"precision": precision})
+    loop.run(**{**arguments(tmp_path / "gpu", chosen), "device": "cuda"})
+    found = read_run(tmp_path / "gpu")
+    for first, second in zip(alone.epochs, found.epochs, strict=True):
+        for term in ("loss_id", "loss_prototype", "loss_noise"):
+            assert second[term] == pytest.approx(first[term], rel=2e-3 if precision == "fp32" else 5e-2)
