@@ -101,6 +101,17 @@ def test_lora_names_are_the_published_layers():
     assert len(both) == 160 and {name.rpartition(".ff.")[2] for name in set(both) - set(published)} == {"net.2"}
 
 
+def test_schedule_is_read_from_what_the_hubs_hold(prior_folder, tmp_path):
+    """Stable Diffusion's own folders name PNDM, another sampler over the same noise."""
+    from diffusers import PNDMScheduler
+
+    betas = {"beta_start": 8.5e-4, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+    PNDMScheduler(**betas, skip_prk_steps=True, set_alpha_to_one=False, steps_offset=1).save_pretrained(
+        tmp_path / "scheduler"
+    )
+    assert torch.equal(load_schedule(tmp_path), load_schedule(prior_folder))
+
+
 def test_schedule_is_the_published_one(prior_folder):
     abar = load_schedule(prior_folder).double().numpy()
     betas = np.linspace(8.5e-4**0.5, 0.012**0.5, 1000) ** 2

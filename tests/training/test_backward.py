@@ -23,7 +23,7 @@ def trainer(arguments, settings, tmp_path):
         chosen = settings.model_copy(update=changes)
         given = arguments(tmp_path / "run", chosen)
         parts = (given["stores"], given["latents"], given["encoder"], given["prior"])
-        made = Trainer(chosen, *parts, seed=0, hardware=Hardware("cpu", "fp32"))
+        made = Trainer(chosen, *parts, seed=0, hardware=Hardware("cpu", chosen.precision))
         made.model.train()
         for name, parameter in made.model.named_parameters():
             if "lora_B" in name:
@@ -78,6 +78,22 @@ def test_slices_give_the_gradients_of_the_whole_batch(trainer, condition, diffus
         assert error < 1e-3, f"{name}: {error}"
     if expected_at_feature is not None:
         assert (found_at_feature - expected_at_feature).norm() < 1e-3 * expected_at_feature.norm()
+
+
+def test_slices_in_half_precision_give_the_gradients_of_the_whole_batch(trainer):
+    """Weights cast to bf16 while features are computed without a graph must not be used again in the pass with one."""
+    made = trainer(precision="bf16")
+    other, batch = copy.deepcopy(made.model), batch_of(made)
+    with made.hardware.autocast():
+        everything = whole(made.model, batch, made.settings)
+        cut = sliced(other, batch, made.settings, size=5, hardware=made.hardware)
+    expected, expected_at_feature = gradients(made.model, everything, 1.0)
+    found, found_at_feature = gradients(other, cut, 1.0)
+    assert set(found) == set(expected)
+    floor = 1e-2 * max(gradient.norm() for gradient in expected.values())
+    for name, gradient in expected.items():
+        assert (found[name] - gradient).norm() < 0.1 * max(gradient.norm(), floor), name
+    assert (found_at_feature - expected_at_feature).norm() < 0.1 * expected_at_feature.norm()
 
 
 def test_bnneck_sees_the_whole_batch_once(trainer):
