@@ -93,9 +93,19 @@ def atomic(path: Path):
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
+        make_readable(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_readable(path: Path) -> None:
+    """Let a file, or all below a folder, be read by whom the user's mask lets: safetensors writes for the user alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    for file in [path] if path.is_file() else sorted(path.rglob("*")):
+        if file.is_file():
+            file.chmod(0o666 & ~mask)
 
 
 def _closure(root: str) -> dict[str, Path]:

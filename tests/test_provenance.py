@@ -1,12 +1,13 @@
 """The fingerprint of a step follows its code and nothing else; files appear whole or not at all."""
 
 import json
+import os
 import textwrap
 
 import pytest
 
 from dcac import provenance
-from dcac.provenance import STEP_MODULES, atomic, fingerprint, manifest, sha256, write_json
+from dcac.provenance import STEP_MODULES, atomic, fingerprint, make_readable, manifest, sha256, write_json
 
 TRAIN = '''
 """Train."""
@@ -157,3 +158,20 @@ def test_json_refuses_not_a_number(tmp_path):
         write_json(tmp_path / "x.json", {"loss": float("nan")})
     write_json(tmp_path / "x.json", {"loss": 1.5})
     assert json.loads((tmp_path / "x.json").read_text()) == {"loss": 1.5}
+
+
+def test_files_written_for_one_user_are_opened_as_the_mask_says(tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    before = os.umask(0o027)
+    try:
+        with atomic(tmp_path / "a.safetensors") as temporary:
+            save_file({"a": torch.zeros(1)}, temporary)
+        (tmp_path / "folder" / "deep").mkdir(parents=True)
+        (tmp_path / "folder" / "deep" / "b").touch(mode=0o600)
+        make_readable(tmp_path / "folder")
+    finally:
+        os.umask(before)
+    for name in ("a.safetensors", "folder/deep/b"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o640, name

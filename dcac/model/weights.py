@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dcac.config import Weights
 from dcac.model import single_file
-from dcac.provenance import fingerprint, manifest, sha256, write_json
+from dcac.provenance import fingerprint, make_readable, manifest, sha256, write_json
 
 REQUIRED = {
     "encoder": ("config.json", "model.safetensors"),
@@ -28,6 +28,7 @@ def run(*, name: str, card: Weights, out: Path) -> None:
     revision = bring(name, card, out)
     verify(out, card)
     notes = {"name": name, "repo": card.repo, "revision": revision, "terms": card.terms, "code": fingerprint("weights")}
+    make_readable(out)
     write_json(out / "manifest.json", {"files": manifest(out), **notes})
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from dcac.config import load_settings
 from dcac.data.store import read_manifest
 from dcac.model.dcac import DCAC
-from dcac.provenance import atomic, environment, fingerprint, write_json
+from dcac.provenance import atomic, environment, fingerprint, make_readable, write_json
 from dcac.settings import Runtime, Settings
 from dcac.training import state
 from dcac.training.card import model_card
@@ -104,6 +104,7 @@ def _publish(model: DCAC, folder: Path, out: Path, report: dict) -> None:
         save_file(tensors, temporary, metadata={"identity": report["identity"]})
     if model.settings.diffusion == "lora":
         model.prior.unet.save_lora_adapter(out / "lora")
+        make_readable(out / "lora")
     with atomic(out / "README.md") as temporary:
         temporary.write_text(model_card(report, model.settings), encoding="utf-8")
     shutil.copyfile(folder / "log.jsonl", out / "log.jsonl")

@@ -17,7 +17,7 @@ from dcac.data.images import decode
 from dcac.data.store import read_split
 from dcac.model.diffusion import DiffusionPrior, use_single_token
 from dcac.model.latents import draw, encode, sample
-from dcac.provenance import environment, fingerprint, manifest, write_json
+from dcac.provenance import environment, fingerprint, make_readable, manifest, write_json
 from dcac.seeding import torch_generator
 from dcac.settings import DiffusionPretraining
 
@@ -177,4 +177,5 @@ def run(*, store: Path, settings: DiffusionPretraining, out: Path, device: str) 
     prior.unet.save_pretrained(out / "unet", safe_serialization=True)
     build_scheduler().save_pretrained(out / "scheduler")
     notes = {"code": fingerprint("pretrain_diffusion"), "settings": settings.model_dump(mode="json"), **held_out}
+    make_readable(out)
     write_json(out / "manifest.json", {"files": manifest(out), **notes, "environment": environment()})

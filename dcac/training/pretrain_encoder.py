@@ -18,7 +18,7 @@ from dcac.data.images import decode
 from dcac.data.store import read_split
 from dcac.data.views import draw_flips, draw_offsets, flip_and_crop, normalise
 from dcac.model.encoder import save_backbone
-from dcac.provenance import environment, fingerprint, manifest, write_json
+from dcac.provenance import environment, fingerprint, make_readable, manifest, write_json
 from dcac.seeding import torch_generator
 from dcac.settings import EncoderPretraining
 
@@ -81,4 +81,5 @@ def run(*, store: Path, settings: EncoderPretraining, out: Path, device: str) ->
         log.info("epoch %d of %d: loss %.3f", epoch + 1, settings.epochs, total * settings.batch / len(images))
     save_backbone(encoder, out, architecture=ARCHITECTURE)
     notes = {"code": fingerprint("pretrain_encoder"), "settings": settings.model_dump(), "environment": environment()}
+    make_readable(out)
     write_json(out / "manifest.json", {"files": manifest(out), **notes})
