@@ -6,6 +6,7 @@ In: a trained run, a normalised file. Out: the feature file of its query and gal
 import json
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from dcac.config import load_settings
 from dcac.data.images import decode
-from dcac.data.store import read_split
+from dcac.data.store import iter_split, read_split
 from dcac.data.views import test_view
 from dcac.evaluation.rows import describe, write_rows
 from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
@@ -56,9 +57,8 @@ def run(
         "environment": environment(),
     }
     for store in stores:
-        rows = read_split(store, TEST_SPLITS)
-        images = decode_test_images(list(rows["data"]), settings)
-        features = embed(model.embed, images, settings, device)
+        features = encode_store(store, partial(embed, model.embed, settings=settings, device=device), settings)
+        rows = read_split(store, TEST_SPLITS, images=False)
         write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp})
         log.info("%s: %d features of %d values", store.stem, *features.shape)
 
@@ -75,13 +75,23 @@ def load_reid_model(weights: Path, encoder: Path, settings: Settings) -> ReIDMod
     return model.eval()
 
 
+def encode_store(store: Path, encode: Callable[[np.ndarray], np.ndarray], settings: Settings) -> np.ndarray:
+    """Encode a target's query and gallery images, a row group at a time: memory does not grow with the target.
+
+    Args:
+        encode: features [M, D] of images uint8 [M, 3, H, W].
+    """
+    groups = iter_split(store, TEST_SPLITS)
+    return np.concatenate([encode(decode_test_images(list(rows["data"]), settings)) for rows in groups])
+
+
 def decode_test_images(images: Sequence[bytes], settings: Settings) -> np.ndarray:
     """Decode and resize test images: uint8 [M, 3, H, W]."""
     return decode(images, height=settings.image_height, width=settings.image_width, resize=settings.evaluation_resize)
 
 
 @torch.no_grad()
-def embed(encode: Callable[[Tensor], Tensor], images: np.ndarray, settings: Settings, device: str) -> np.ndarray:
+def embed(encode: Callable[[Tensor], Tensor], images: np.ndarray, *, settings: Settings, device: str) -> np.ndarray:
     """Encode images uint8 [M, 3, H, W] in the test view, a batch at a time: float32 [M, D]."""
     batches = torch.from_numpy(images).split(BATCH)
     return np.concatenate([encode(test_view(batch.to(device), settings)).cpu().numpy() for batch in batches])
@@ -100,7 +110,7 @@ def embed_pictures(
         raise ValueError(f"no picture at {absent[0]}; give image files")
     model, settings = _load_run(run_folder, config, encoder, device)
     images = decode_test_images([path.read_bytes() for path in pictures], settings)
-    return embed(model.embed, images, settings, device)
+    return embed(model.embed, images, settings=settings, device=device)
 
 
 def _load_run(run_folder: Path, config: Path, encoder: Path, device: str) -> tuple[ReIDModel, Settings]:

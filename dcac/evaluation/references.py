@@ -3,15 +3,19 @@
 In: a normalised file. Out: a feature file like that of a run; the rows every table starts with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch.nn.functional as F
 from PIL import Image
+from torch import Tensor
 
-from dcac.data.images import decode
 from dcac.data.store import read_split
+from dcac.evaluation.extraction import TEST_SPLITS, embed, encode_store
 from dcac.evaluation.rows import describe, write_rows
+from dcac.model.encoder import load_backbone, resolve_normalisation
 from dcac.provenance import environment, fingerprint
 from dcac.seeding import numpy_generator
 from dcac.settings import Settings
@@ -43,17 +47,14 @@ def run(
     if reference not in ("chance", "histogram", "pretrained"):
         raise ValueError(f"unknown reference '{reference}'; choose chance, histogram or pretrained")
     stamp = {"code": {"reference": fingerprint("reference")}, "environment": environment()}
+    encode = _pretrained(encoder, settings, device) if reference == "pretrained" else histograms
     for store in stores:
-        rows = read_split(store, ("query", "gallery"), images=reference != "chance")
+        rows = read_split(store, TEST_SPLITS, images=False)
         if reference == "chance":
-            features = numpy_generator(int(names["seed"]), "chance", store.stem).standard_normal(
-                (len(rows), CHANCE_DIM)
-            )
+            generator = numpy_generator(int(names["seed"]), "chance", store.stem)
+            features = generator.standard_normal((len(rows), CHANCE_DIM))
         else:
-            images = decode(list(rows["data"]), height=settings.image_height, width=settings.image_width)
-            features = (
-                histograms(images) if reference == "histogram" else _pretrained(images, encoder, settings, device)
-            )
+            features = encode_store(store, encode, settings)
         write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp})
 
 
@@ -79,13 +80,12 @@ def _histogram(image: np.ndarray) -> np.ndarray:
     return np.sqrt(counts / STRIPES).ravel().astype(np.float32)
 
 
-def _pretrained(images: np.ndarray, encoder: Path, settings: Settings, device: str) -> np.ndarray:
-    from torch.nn.functional import normalize
-
-    from dcac.evaluation.extraction import embed
-    from dcac.model.encoder import load_backbone, resolve_normalisation
-
+def _pretrained(encoder: Path, settings: Settings, device: str) -> Callable[[np.ndarray], np.ndarray]:
     settings = resolve_normalisation(settings, encoder)
     backbone, _ = load_backbone(encoder, height=settings.image_height, width=settings.image_width)
     backbone = backbone.to(device).eval()
-    return embed(lambda batch: normalize(backbone(batch).float(), dim=1), images, settings, device)
+
+    def encode(images: Tensor) -> Tensor:
+        return F.normalize(backbone(images).float(), dim=1)
+
+    return partial(embed, encode, settings=settings, device=device)

@@ -25,7 +25,7 @@ def run(
     for path in out:
         with atomic(path) as temporary:
             metadata = {"CreationDate": None} if path.suffix == ".pdf" else {}
-            figure.savefig(temporary, format=path.suffix[1:], dpi=150, metadata=metadata)
+            figure.savefig(temporary, format=path.suffix[1:], dpi=150, metadata=metadata, bbox_inches="tight")
 
 
 def draw(name: str, suite: Suite, labels: Mapping[str, str], inputs: Sequence[Path]):

@@ -7,10 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
+from dcac.data import store as data_store
 from dcac.data.images import decode
 from dcac.data.store import read_split
 from dcac.evaluation import extraction
-from dcac.evaluation.extraction import decode_test_images, embed
+from dcac.evaluation.extraction import decode_test_images, embed, encode_store
 from dcac.training.setup import load_data
 
 
@@ -41,7 +42,28 @@ def test_batches_change_nothing(settings, monkeypatch):
         return batch.flatten(1) @ weight.T
 
     monkeypatch.setattr(extraction, "BATCH", 3)
-    got = embed(encode, images, settings, "cpu")
+    got = embed(encode, images, settings=settings, device="cpu")
     pixels = (images / 255 - np.array([0.1, 0.2, 0.3])[:, None, None]) / 0.5
     assert sizes == [3, 3, 1] and got.dtype == np.float32
     np.testing.assert_allclose(got, pixels.reshape(7, 24) @ weight.detach().double().numpy().T, rtol=0, atol=1e-5)
+
+
+def test_a_target_is_decoded_in_parts_in_the_order_of_its_rows(store, settings, monkeypatch, tmp_path):
+    monkeypatch.setattr(data_store, "ROWS_PER_GROUP", 3)
+    people = zip(("query", "gallery"), ("query", "train"), strict=True)
+    records = [
+        data_store.Record(split, row.pid, row.camid, "A", row.path, row.data)
+        for split, origin in people
+        for row in read_split(store, origin)[:8].itertuples()
+    ]
+    data_store.write_store(records, tmp_path / "A.parquet", manifest={"dataset": "A", "version": "1"})
+    sizes = []
+
+    def encode(images):
+        sizes.append(len(images))
+        return images.reshape(len(images), -1).astype(np.float32)
+
+    got = encode_store(tmp_path / "A.parquet", encode, settings)
+    assert sizes == [3, 3, 2, 3, 3, 2]
+    rows = read_split(tmp_path / "A.parquet", ("query", "gallery"))
+    assert np.array_equal(got, encode(decode_test_images(list(rows["data"]), settings)))

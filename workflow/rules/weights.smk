@@ -71,7 +71,7 @@ rule weights:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=8000,  # a single file of 8 GB takes 5
         runtime=120,
     params:
         card=lambda wildcards: PLAN.weights[wildcards.weights].model_dump_json(),
