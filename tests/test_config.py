@@ -204,6 +204,8 @@ def test_every_variant_has_settings_at_the_papers_size(config_dir):
         settings = run_settings(suite, name, "MA", config_dir)
         assert name == "dcac" or settings != dcac, f"{name} is DCAC by another name"
         assert "label" not in variant.changes and variant.label != name
+    labels = [variant.label for variant in load_variants(config_dir).values()]
+    assert len(set(labels)) == len(labels)  # rows of a table are told apart by them
 
 
 def test_a_variant_without_a_label_is_called_by_its_key(root, edit):

@@ -1,26 +1,25 @@
 """The figure of CMC curves: how often a match stands within the first k ranks."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from dcac.config import Suite
 from dcac.reporting.figure_style import method_colour, spread_labels
 
 RANKS = 20
 LABEL_GAP = 5.0  # percent
 
 
-def draw_cmc(records: pd.DataFrame, suite: Suite, labels: Mapping[str, str], *, title: str):
-    """Plot each method's CMC curve, averaged over cells and seeds, with its name at the curve's end."""
+def draw_cmc(records: pd.DataFrame, methods: Sequence[str], labels: Mapping[str, str], *, title: str):
+    """Plot the CMC curve of each method that has records, averaged over cells and seeds, with its name at the curve's end."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.subplots()
     ends = []
-    for variant in (*suite.references, *suite.variants):
+    for variant in methods:
         curves = [json.loads(text) for text in records.loc[records["variant"] == variant, "cmc"]]
         if not curves:
             continue

@@ -38,7 +38,8 @@ def draw(name: str, suite: Suite, labels: Mapping[str, str], inputs: Sequence[Pa
     entry = suite.figure(name)
     title = f"{suite.title}: {entry.title}"
     if entry.kind == "cmc":
-        return draw_cmc(read_records(inputs[0]), suite, labels, title=title)
+        methods = (*suite.references, *suite.variants_of(entry.table))
+        return draw_cmc(read_records(inputs[0]), methods, labels, title=title)
     if entry.kind == "diagnostics":
         return draw_diagnostics(read_logs(inputs), suite.variants_of(entry.table), labels, title=title)
     if entry.kind == "tsne":

@@ -24,7 +24,8 @@ class Page:
     def __init__(self, name: str, suite: Suite, records: pd.DataFrame, published: Path, labels: Mapping[str, str]):
         table = suite.table(name)
         protocol = suite.protocols[table.protocol]
-        variants = [v for v in (*suite.references, *suite.variants) if v in set(records["variant"])]
+        compared = suite.variants_of(name)
+        variants = [v for v in (*suite.references, *compared) if v in set(records["variant"])]
         self.name, self.demo = name, suite.demo
         self.title = f"{suite.title}: {table.title}"
         self.blocks: list[tuple[list[Cell], list[Row]]] = []
@@ -32,8 +33,8 @@ class Page:
             rows = table_cells.published_rows(published, table.protocol, table.published, cells)
             rows += table_cells.own_rows(records, cells, variants, labels)
             self.blocks.append((cells, rows + table_cells.differences_to_paper(rows, labels)))
-        self.summary = summary(records, [v for v in suite.variants if v in variants], protocol, labels)
-        self.diagnostics = diagnostics(records, [v for v in suite.variants if v != BASELINE], labels)
+        self.summary = summary(records, [v for v in compared if v in variants], protocol, labels)
+        self.diagnostics = diagnostics(records, [v for v in compared if v != BASELINE], labels)
         self.notes = [caption(records, suite), *([table.note] if table.note else [])]
         if suite.demo and len(heard := diagnostics(records, [METHOD], labels)):
             self.notes.append(honest_sentence(records, protocol, heard))
@@ -60,9 +61,10 @@ def caption(records: pd.DataFrame, suite: Suite) -> str:
         f" Each score on {', '.join(split)} is the mean over {NUM_SPLITS} random splits (seed {SEED})." if split else ""
     )
     warning = f" Non-standard counts, accepted by hand: {', '.join(odd)}." if odd else ""
+    count = f"n = {len(seeds)} training seed{'' if len(seeds) == 1 else 's'}"
     return (
         f"mAP and rank-1 in percent ({data}camera-aware, single query, no re-ranking); mean ± sample standard deviation over "
-        f"n = {len(seeds)} training seeds; last epoch, targets never used to choose. Best bold, second underlined.{splits}{warning}"
+        f"{count}; last epoch, targets never used to choose. Best bold, second underlined.{splits}{warning}"
     )
 
 

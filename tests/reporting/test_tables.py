@@ -76,6 +76,22 @@ def test_an_ablation_is_listed_in_the_suites_order_and_judged_by_the_method_alon
     assert "1e-04 of the prototype loss's gradient" in shown_page.notes[-1]
 
 
+def test_a_table_shows_its_own_variants_and_no_other(suite, variants, records):
+    extra = records[records["variant"] == "dcac"].assign(variant="dcac-silu")
+    table = suite.tables["dg_single"].model_copy(update={"variants": ("dcac-silu", "baseline")})
+    shown_page = page.Page(
+        "dg_single",
+        suite.model_copy(update={"tables": {"dg_single": table}}),
+        pd.concat([records, extra]),
+        PUBLISHED,
+        {**method_labels(variants), "dcac-silu": "DCAC, silu"},
+    )
+    ours = [row.name for row in shown_page.blocks[0][1] if row.kind == "ours"]
+    assert ours == ["DCAC, silu", "Baseline (ours)"]
+    assert shown_page.summary["method"].tolist() == ours
+    assert shown_page.diagnostics["variant"].tolist() == ["DCAC, silu"]
+
+
 def test_the_latex_compiles(written, tmp_path):
     if not shutil.which("pdflatex"):
         pytest.skip("pdflatex is not installed")
