@@ -62,9 +62,11 @@ def draw_tsne(paths: Mapping[str, Path], labels: Mapping[str, str], *, title: st
         scatter(axes, embed(chosen.features), chosen)
         axes.set_xlabel(describe(neighbour_shares(chosen)), fontsize="small")
     people, images = len(np.unique(chosen.pids)), len(chosen.pids)
+    meta = read_features(next(iter(paths.values()))).meta
     headings = (
-        f"t-SNE of {images} images of {people} people; grey lines join a person's images to their centre",
-        f"below each panel: the {NEIGHBOURS} nearest of an image by cosine of the features, which t-SNE cannot bend",
+        f"{people} people of {meta['target']} in {images} images; trained on {meta['sources']}, seed {meta['seed']}",
+        "t-SNE; grey lines join a person's images to their centre",
+        f"below: shares of the {NEIGHBOURS} nearest by cosine, which t-SNE cannot bend",
     )
     figure.suptitle("\n".join([title, *headings]), fontsize="medium", x=0.01, ha="left")
     handles, names = grid[0].get_legend_handles_labels()

@@ -15,6 +15,7 @@ from dcac.reporting.figure_tsne import (
     scatter,
 )
 
+META = {"target": "winter", "sources": "campus", "seed": 0}
 LABELS = {"baseline": "Baseline (ours)", "dcac": "DCAC (ours)"}
 
 
@@ -27,7 +28,7 @@ def write(tmp_path):
         features = np.random.default_rng(seed).standard_normal((len(rows), 6)) + np.array(pids)[:, None]
         paths = [f"{prefix}{row}.png" for row in range(len(rows))]
         out = tmp_path / f"{name}.npz"
-        write_features(out, features=features, pids=pids, camids=camids, split=split, paths=paths, meta={})
+        write_features(out, features=features, pids=pids, camids=camids, split=split, paths=paths, meta=META)
         return out
 
     return put
@@ -116,7 +117,7 @@ def test_a_panel_a_variant_and_one_legend(write):
     figure = draw_tsne(paths, LABELS, title="t")
     assert [axes.get_title() for axes in figure.axes] == ["pretrained", "Baseline (ours)", "DCAC (ours)", "x"]
     assert figure.get_suptitle().splitlines()[0] == "t"
-    assert "35 images of 5 people" in figure.get_suptitle()
+    assert "5 people of winter in 35 images; trained on campus, seed 0" in figure.get_suptitle()
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["camera 1", "camera 2", "camera 3"]
     points = same_points(paths)
