@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import timm
 import torch
-from timm.layers import to_2tuple
+from timm.layers import DropPath, to_2tuple
 from timm.models import is_model_pretrained
 from torch import Tensor, nn
 
@@ -30,7 +30,7 @@ def build_backbone(
         freeze_patches: whether the patch projection stays as it is.
 
     Returns:
-        The encoder, and D, the width of its output.
+        The encoder, without dropout or stochastic depth, and D, the width of its output.
 
     Raises:
         ValueError: the size is no multiple of the patch, positions form no grid, or there are no patches to freeze.
@@ -53,6 +53,7 @@ def build_backbone(
     model = _filled(architecture, state, arguments, {**trained_as, "input_size": (3, *size)})
     for name in zeros:
         model.get_submodule(name.removesuffix(".bias")).bias = None
+    _without_chance(model)
     if freeze_patches:
         _freeze_patches(model, architecture)
     return model, model.num_classes or model.head_hidden_size
@@ -114,6 +115,15 @@ def _check_patches(plan: nn.Module, architecture: str, size: tuple[int, int]) ->
             f"{size[0]} x {size[1]} pixels are no whole patches of {patch[0]} x {patch[1]}, as {architecture} needs; "
             f"set image_height and image_width to multiples of the patch, for example {fitting[0]} and {fitting[1]}"
         )
+
+
+def _without_chance(model: nn.Module) -> None:
+    """Switch dropout and stochastic depth off, which Swin and others bring: no seed would name their draws."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.p = 0.0
+        elif isinstance(module, DropPath):
+            module.drop_prob = 0.0
 
 
 def _freeze_patches(model: nn.Module, architecture: str) -> None:

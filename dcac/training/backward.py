@@ -75,8 +75,14 @@ def sliced(model: DCAC, batch: Batch, settings: Settings, *, size: int, hardware
             with hardware.autocast():
                 part = model.reid.backbone(batch.images[rows]).float()
             part.backward(feature.grad[rows])
-        partial = [model.reid.backbone, *([model.prior] if model.prior is not None else [])]
-        hardware.add(p.grad for module in partial for p in module.parameters() if p.grad is not None)
+        partial = {
+            p for module in (model.reid.backbone, model.prior) if module is not None for p in module.parameters()
+        }
+        reached = [p for p in model.parameters() if p.grad is not None]
+        for parameter in reached:
+            if parameter not in partial:  # every process has the whole of it; their mean keeps them alike to the bit
+                parameter.grad.div_(hardware.count)
+        hardware.add(parameter.grad for parameter in reached)
 
     return Losses(embedding, terms, finish)
 
@@ -113,8 +119,24 @@ def _sliced_noise(
         loss = model.prior.loss_per_image(context=token[rows], **draws._asdict()).sum() / len(context)
         (factor * loss).backward()
         total += loss.detach()
-    if not weight:  # the gradient at the token was wanted, for the diagnostics, but nothing may learn from it
-        torch._foreach_zero_([p.grad for p in model.prior.parameters() if p.grad is not None])
+    for parameter in model.prior.parameters() if not weight else ():  # the token's gradient is for the diagnostics only
+        if parameter.grad is not None:
+            parameter.grad.zero_()
     gradient = token.grad / factor
     hardware.add([gradient, total])
-    return total + ((context - context.detach()).float() * gradient).sum()
+    return _Known.apply(context, total, gradient)
+
+
+class _Known(torch.autograd.Function):
+    """A term whose value and gradient at the context are known already; the value stays clean if the gradient overflowed."""
+
+    @staticmethod
+    def forward(ctx, context: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+        ctx.save_for_backward(gradient)
+        ctx.dtype = context.dtype
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, upstream: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return (upstream * gradient).to(ctx.dtype), None, None

@@ -49,12 +49,15 @@ def sharpness(p: Tensor) -> dict[str, float]:
 
 
 @torch.no_grad()
-def held_out_noise_loss(model: DCAC, held_out: HeldOut, memory: Tensor) -> dict[str, float]:
+def held_out_noise_loss(model: DCAC, held_out: HeldOut, memory: Tensor, *, size: int) -> dict[str, float]:
     """Noise loss of unseen images under their own condition, none, and another image's.
 
     `null` mixes all prompts equally (p = 1 / N; a zero token for the `feature` scheme): a token without information.
     `other` takes the condition of an image half the set away. The same noise and steps serve all three, so that the
     differences are paired.
+
+    Args:
+        size: images a forward pass.
 
     Returns:
         `noise_own`, `noise_null`, `noise_other`; empty for the hard-label control, whose condition needs a label.
@@ -63,15 +66,21 @@ def held_out_noise_loss(model: DCAC, held_out: HeldOut, memory: Tensor) -> dict[
         return {}
     training = model.training
     model.eval()
-    embedding = model.reid(held_out.images)
-    own = model.context(embedding, labels=torch.zeros(0), memory=memory)
+    chunks = [model.reid(images) for images in held_out.images.split(size)]
+    own = torch.cat([model.context(embedding, labels=torch.zeros(0), memory=memory) for embedding in chunks])
     rows = model.prompts.table.shape[0]
     level = 0.0 if model.settings.condition == "feature" else 1 / rows
     null = model.prompts(torch.full((len(own), rows), level, device=own.device))
     contexts = {"own": own, "null": null, "other": own.roll(len(own) // 2, dims=0)}
-    losses = {
-        f"noise_{name}": model.prior.loss_per_image(context=context, **held_out.batch._asdict()).mean().item()
-        for name, context in contexts.items()
-    }
+    losses = {f"noise_{name}": _noise_loss(model, held_out.batch, context, size) for name, context in contexts.items()}
     model.train(training)
     return losses
+
+
+def _noise_loss(model: DCAC, batch: DiffusionBatch, context: Tensor, size: int) -> float:
+    parts = zip(*(part.split(size) for part in (*batch, context)), strict=True)
+    losses = [
+        model.prior.loss_per_image(latents=latents, context=token, noise=noise, steps=steps)
+        for latents, noise, steps, token in parts
+    ]
+    return torch.cat(losses).mean().item()

@@ -30,6 +30,10 @@ class Hardware:
         self.precision = precision
         self._accelerator = Accelerator(cpu=on_cpu, mixed_precision=MIXED_PRECISION[precision])
         self.device: torch.device = self._accelerator.device
+        if self.device.type != torch.device(device).type:
+            raise ValueError(
+                f"device is '{device}', but this machine offers '{self.device.type}'; use cpu, or a machine with a GPU"
+            )
         self.count: int = self._accelerator.num_processes
         self.rank: int = self._accelerator.process_index
         self.scaler = self._accelerator.scaler or torch.amp.GradScaler(self.device.type, enabled=False)
@@ -78,6 +82,14 @@ class Hardware:
         joined = self._accelerator.reduce(torch.cat([tensor.flatten() for tensor in tensors]), reduction="sum")
         for tensor, total in zip(tensors, joined.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(total.view_as(tensor))
+
+    def agree(self, tensor: Tensor) -> Tensor:
+        """Give every process the main one's tensor: sums of many floats on GPUs differ in their last bits."""
+        if self.count == 1:
+            return tensor
+        from accelerate.utils import broadcast
+
+        return broadcast(tensor)
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is up in any process, so that all stop at the same step."""

@@ -29,6 +29,7 @@ from dcac.training.schedule import factor
 from dcac.training.setup import Latents, build_model, build_optimiser, load_data, load_held_out, load_latents
 
 EVALUATION_BATCH = 256  # images a forward pass of the memory build; source: authors' released code
+HELD_OUT_BATCH = 64  # images a pass of the held-out noise loss, as in training
 log = logging.getLogger(__name__)
 
 
@@ -67,7 +68,10 @@ class Trainer:
 
     def fit(self, folder: Path, identity: str, *, header: dict) -> dict:
         """Run all remaining epochs; return what the run's report says of time, memory and diagnostics."""
-        progress = state.load(folder, identity, self.model, self.optimiser)
+        for turn in (True, False):  # the main process first: it sets a foreign checkpoint aside
+            if self.hardware.is_main == turn:
+                progress = state.load(folder, identity, self.model, self.optimiser)
+            self.hardware.wait()
         if progress.scaler:
             self.scaler.load_state_dict(progress.scaler)
 
@@ -125,7 +129,8 @@ class Trainer:
         _check_finite(means, epoch)
         rate_of_images = batches[first:].size / (time.perf_counter() - stepping)
         if self.held_out is not None:
-            report |= diagnostics.held_out_noise_loss(self.model, self.held_out, progress.memory)
+            size = self.runtime.micro_batch or HELD_OUT_BATCH
+            report |= diagnostics.held_out_noise_loss(self.model, self.held_out, progress.memory, size=size)
         line = {"epoch": epoch, "lr": rate, **{f"loss_{k}": v for k, v in means.items()}, **report}
         seconds = time.perf_counter() - started
         progress.seconds += seconds
@@ -169,11 +174,12 @@ class Trainer:
         """Embed the whole training set with the test view and average per identity."""
         self.model.eval()
         chunks = []
-        for start in range(0, len(self.images), EVALUATION_BATCH):
-            batch = self.images[start : start + EVALUATION_BATCH].to(self.device)
+        for batch in self.images.split(self.runtime.micro_batch or EVALUATION_BATCH):
+            batch = self.hardware.send(batch)
             with self._memory_precision():
                 chunks.append(self.model.reid.embed(test_view(batch, self.settings)))
-        return memory.build(torch.cat(chunks), self.labels.to(self.device), self.data.num_identities)
+        built = memory.build(torch.cat(chunks), self.labels.to(self.device), self.data.num_identities)
+        return self.hardware.agree(built)
 
     def _losses(self, batch: Batch) -> Losses:
         with self.hardware.autocast():

@@ -202,3 +202,19 @@ def test_loaded_encoder_does_not_keep_a_second_copy_of_its_weights(hub):
     _, folder = hub("resnet18")
     backbone, _ = load_backbone(folder, height=64, width=32)
     assert "state_dict" not in backbone.pretrained_cfg and backbone.default_cfg is backbone.pretrained_cfg
+
+
+def test_nothing_in_the_encoder_is_left_to_chance(hub):
+    """Swin drops paths by default: two passes of one batch would differ, and no seed would name their draws."""
+    _, folder = hub(
+        "swin_tiny_patch4_window7_224",
+        num_classes=0,
+        embed_dim=16,
+        depths=(1, 1, 1, 1),
+        num_heads=(1, 1, 2, 2),
+        drop_rate=0.2,
+    )
+    backbone, _ = load_backbone(folder, height=64, width=32)
+    images = torch.rand(2, 3, 64, 32)
+    backbone.train()
+    assert torch.equal(backbone(images), backbone(images))

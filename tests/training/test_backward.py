@@ -96,6 +96,24 @@ def test_slices_in_half_precision_give_the_gradients_of_the_whole_batch(trainer)
     assert (found_at_feature - expected_at_feature).norm() < 0.1 * expected_at_feature.norm()
 
 
+def test_a_gradient_that_overflows_leaves_the_reported_loss_alone(trainer, monkeypatch):
+    """The gradient scaler skips such a step; the epoch's mean loss must not know of it."""
+    made = trainer()
+    monkeypatch.setattr(made.hardware, "loss_scale", lambda: torch.tensor(3e38))
+    made.settings = made.settings.model_copy(update={"noise_weight": 1e3})
+    batch = batch_of(made)
+    losses = sliced(made.model, batch, made.settings, size=5, hardware=made.hardware)
+    assert torch.isfinite(losses.terms["noise"])
+    gradient = torch.autograd.grad(losses.terms["noise"], losses.embedding.feature)[0]
+    assert not torch.isfinite(gradient).all()
+
+
+def test_weight_zero_with_a_frozen_network_has_nothing_to_clear(trainer):
+    made = trainer(diffusion="freeze", noise_weight=0.0)
+    losses = sliced(made.model, batch_of(made), made.settings, size=5, hardware=made.hardware)
+    assert torch.isfinite(losses.terms["noise"])
+
+
 def test_bnneck_sees_the_whole_batch_once(trainer):
     made = trainer(diffusion="none")
     batch = batch_of(made)

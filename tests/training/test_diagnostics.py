@@ -94,7 +94,7 @@ def memory():
 @pytest.mark.parametrize("scheme", ["fc", "pcl", "fc+pcl", "feature"])
 def test_held_out_loss_equals_one_image_at_a_time(build, held_out, memory, scheme):
     model = build(scheme).train()
-    report = held_out_noise_loss(model, held_out, memory)
+    report = held_out_noise_loss(model, held_out, memory, size=3)
     model.eval()
     with torch.no_grad():
         tokens = [model.context(model.reid(image[None]), torch.zeros(0), memory) for image in held_out.images]
@@ -113,11 +113,11 @@ def test_measuring_leaves_the_model_as_it_was(build, held_out, memory):
     for training in (True, False):
         model = build("fc").train(training)
         before = {name: value.clone() for name, value in model.state_dict().items()}
-        held_out_noise_loss(model, held_out, memory)
+        held_out_noise_loss(model, held_out, memory, size=8)
         assert model.training is training
         assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
         assert all(parameter.grad is None for parameter in model.parameters())
 
 
 def test_hard_label_control_has_no_held_out_condition(build, held_out, memory):
-    assert held_out_noise_loss(build("hard"), held_out, memory) == {}
+    assert held_out_noise_loss(build("hard"), held_out, memory, size=8) == {}
