@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from dcac.settings import Closed, DiffusionPretraining, EncoderPretraining, Runtime, Settings
 
 CONFIG_DIR = Path("config")
+BASELINE = "baseline"  # what a variant is compared with unless it names another
 NO_SOURCES = "none"  # the `sources` word of references, which learn from no source
 INTENDED = "intended"  # the preset that is the base file itself
 Model = TypeVar("Model", bound=Closed)
@@ -36,6 +37,7 @@ class Variant(NamedTuple):
 
     label: str  # its name in tables and figures
     changes: dict[str, Any]  # settings that differ from everything below
+    baseline: str = BASELINE  # the variant it is compared with, seed by seed
 
 
 class Table(Closed):
@@ -265,9 +267,24 @@ def load_suite(name: str, root: Path = CONFIG_DIR) -> Suite:
 
 
 def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
-    """Read what each variant changes; without a `label` a variant is called by its key."""
-    entries = {name: dict(entry or {}) for name, entry in load_yaml(root / "variants.yaml").items()}
-    return {name: Variant(str(entry.pop("label", name)), entry) for name, entry in entries.items()}
+    """Read what each variant changes; without a `label` a variant is called by its key.
+
+    Raises:
+        ConfigError: a `baseline` is no variant.
+    """
+    path = root / "variants.yaml"
+    entries = {name: dict(entry or {}) for name, entry in load_yaml(path).items()}
+    variants = {
+        name: Variant(str(entry.pop("label", name)), baseline=str(entry.pop("baseline", BASELINE)), changes=entry)
+        for name, entry in entries.items()
+    }
+    for name, variant in variants.items():
+        if variant.baseline not in (*variants, BASELINE):
+            near = _nearest(variant.baseline, list(variants))
+            raise ConfigError(
+                f"{path}: baseline '{variant.baseline}' of '{name}' is no variant{near}; name one of this file"
+            )
+    return variants
 
 
 def load_weights(root: Path = CONFIG_DIR) -> dict[str, Weights]:

@@ -27,8 +27,6 @@ from dcac.data.catalog import Card, load_catalog
 from dcac.data.locate import locate
 from dcac.settings import DiffusionPretraining, EncoderPretraining, Settings
 
-BASELINE = "baseline"
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -112,9 +110,11 @@ class Plan:
         """Merged settings of one run."""
         return run_settings(self.suite, variant, sources, self.root)
 
-    def is_paired(self, variant: str) -> bool:
-        """Whether a variant's scores are compared with the baseline's."""
-        return variant in self.suite.all_variants and variant != BASELINE and BASELINE in self.suite.all_variants
+    def partner(self, variant: str) -> str | None:
+        """Name the variant whose scores a variant's are compared with; None where the suite has none."""
+        compared = self.suite.all_variants
+        partner = self.variants[variant].baseline if variant in compared else None
+        return partner if partner in compared and partner != variant else None
 
     def tables(self, kind: str) -> list[str]:
         """Tables of a kind."""

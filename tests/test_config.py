@@ -211,8 +211,26 @@ def test_every_variant_has_settings_at_the_papers_size(config_dir):
 def test_a_variant_without_a_label_is_called_by_its_key(root, edit):
     edit("variants.yaml", mine={"epochs": 3}, bare=None)
     variants = load_variants(root)
-    assert variants["mine"] == ("mine", {"epochs": 3})
-    assert variants["bare"] == ("bare", {})
+    assert variants["mine"] == ("mine", {"epochs": 3}, "baseline")
+    assert variants["bare"] == ("bare", {}, "baseline")
+
+
+def test_a_baseline_that_is_no_variant_is_refused(root, edit):
+    edit("variants.yaml", mine={"baseline": "baseline-sdg"})
+    with pytest.raises(
+        ConfigError, match=r"baseline 'baseline-sdg' of 'mine' is no variant .did you mean 'baseline-sgd'"
+    ):
+        load_variants(root)
+
+
+def test_a_variant_differs_from_its_baseline_in_the_prior_alone(config_dir):
+    """Where a baseline of its own is named, what differs must be DCAC's own settings and nothing of the Re-ID model."""
+    suite, variants = load_suite("paper", config_dir), load_variants(config_dir)
+    named = {name: variant.baseline for name, variant in variants.items() if variant.baseline != "baseline"}
+    assert len(named) == 10
+    for name, partner in named.items():
+        ours, theirs = (run_settings(suite, each, "MA", config_dir).model_dump() for each in (name, partner))
+        assert {key for key in ours if ours[key] != theirs[key]} == {"diffusion"}, name
 
 
 def test_a_suite_takes_from_its_parent_what_it_does_not_say(config_dir):

@@ -68,3 +68,10 @@ def test_a_target_is_never_among_what_all_splits_teach(plan, config_dir, tmp_pat
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"MA\+MS\+CS learns from the test images of MA, its own target"):
         plan("protocol-3", root=root)
+
+
+def test_a_variant_is_paired_with_the_baseline_it_names(plan):
+    found = plan("ablation")
+    assert found.partner("dcac") == found.partner("baseline-sgd") == "baseline"
+    assert found.partner("dcac-sgd") == "baseline-sgd" and found.partner("baseline") is None
+    assert plan("paper").partner("dcac-sgd") is None  # not of this suite

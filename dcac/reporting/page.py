@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from dcac.config import Suite
+from dcac.config import BASELINE, Suite, Variant
 from dcac.data.splits import NUM_SPLITS, SEED
 from dcac.evaluation.statistics import BETTER, UNCLEAR, WORSE, mean_and_sd
 from dcac.reporting import cells as table_cells
 from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.labels import method_labels
 from dcac.reporting.records import DIAGNOSTICS
 
 Protocol = Mapping[str, Sequence[str]]
-BASELINE = "baseline"
 VERDICTS = (BETTER, UNCLEAR, WORSE)
 METHOD = "dcac"  # the variant that a demo's honest sentence speaks of
 
@@ -21,8 +21,8 @@ METHOD = "dcac"  # the variant that a demo's honest sentence speaks of
 class Page:
     """Everything one table says, before it takes a format."""
 
-    def __init__(self, name: str, suite: Suite, records: pd.DataFrame, published: Path, labels: Mapping[str, str]):
-        table = suite.table(name)
+    def __init__(self, name: str, suite: Suite, records: pd.DataFrame, published: Path, known: Mapping[str, Variant]):
+        table, labels = suite.table(name), method_labels(known)
         protocol = suite.protocols[table.protocol]
         compared = suite.variants_of(name)
         variants = [v for v in (*suite.references, *compared) if v in set(records["variant"])]
@@ -33,7 +33,8 @@ class Page:
             rows = table_cells.published_rows(published, table.protocol, table.published, cells)
             rows += table_cells.own_rows(records, cells, variants, labels)
             self.blocks.append((cells, rows + table_cells.differences_to_paper(rows, labels)))
-        self.summary = summary(records, [v for v in compared if v in variants], protocol, labels)
+        partners = {v: known[v].baseline if v in known else BASELINE for v in compared if v in variants}
+        self.summary = summary(records, partners, protocol, labels)
         self.diagnostics = diagnostics(records, [v for v in compared if v != BASELINE], labels)
         self.notes = [caption(records, suite), *([table.note] if table.note else [])]
         if suite.demo and len(heard := diagnostics(records, [METHOD], labels)):
@@ -69,18 +70,25 @@ def caption(records: pd.DataFrame, suite: Suite) -> str:
 
 
 def summary(
-    records: pd.DataFrame, variants: Sequence[str], protocol: Protocol, labels: Mapping[str, str]
+    records: pd.DataFrame, partners: Mapping[str, str], protocol: Protocol, labels: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Average each variant over all cells, and its paired difference to the baseline over the seeds."""
+    """Average each variant over all cells, and its paired difference to its baseline over the seeds.
+
+    Args:
+        partners: what each variant is compared with; variants in the table's order.
+    """
     mine = of_protocol(records, protocol)
+    several = len(set(partners.values())) > 1
     lines = []
-    for variant in variants:
+    for variant, partner in partners.items():
         line = {"method": labels.get(variant, variant)}
         per_seed = mine[mine["variant"] == variant].groupby("seed")[list(METRICS)].mean() * 100
         for metric, name in METRIC_NAMES.items():
             line[name] = spread(per_seed[metric].tolist())
-        if variant != BASELINE and BASELINE in variants:
-            pairs = table_cells.paired_differences(mine, variant, BASELINE)
+        if variant != partner and partner in partners:
+            if several:
+                line["baseline"] = labels.get(partner, partner)
+            pairs = table_cells.paired_differences(mine, variant, partner)
             for metric, name in METRIC_NAMES.items():
                 line[f"{name} − baseline"] = spread(
                     pairs.groupby("seed")[f"{metric}_difference"].mean().tolist(), sign=True
@@ -113,7 +121,8 @@ def of_protocol(records: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
 def diagnostics(records: pd.DataFrame, variants: Sequence[str], labels: Mapping[str, str]) -> pd.DataFrame:
     """Average the conditioning diagnostics of the last epoch over seeds, one row a variant and source set."""
     runs = records[records["variant"].isin(variants)].drop_duplicates(["variant", "sources", "seed"])
-    if runs.empty or runs[list(DIAGNOSTICS)].isna().all(axis=None):
+    runs = runs[runs[list(DIAGNOSTICS)].notna().any(axis=1)]  # baselines have none
+    if runs.empty:
         return pd.DataFrame()
     runs = runs.sort_values("variant", key=lambda names: names.map(list(variants).index), kind="stable")
     means = runs.groupby(["variant", "sources"], sort=False)[list(DIAGNOSTICS)].mean(numeric_only=True).reset_index()

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from dcac.config import Suite, Variant
 from dcac.provenance import atomic
-from dcac.reporting.labels import method_labels
 from dcac.reporting.latex import latex_document_part
 from dcac.reporting.markdown import markdown_page
 from dcac.reporting.page import Page
@@ -16,7 +15,7 @@ def run(
     *, name: str, suite: Suite, variants: Mapping[str, Variant], records: Path, published: Path, out: Sequence[Path]
 ) -> None:
     """Write the table in the format that each output's suffix names: .md, .tex or .csv."""
-    page = Page(name, suite, read_records(records), published, method_labels(variants))
+    page = Page(name, suite, read_records(records), published, variants)
     writers = {
         ".md": markdown_page,
         ".tex": latex_document_part,

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dcac.config import Variant
 from dcac.reporting import page, tables
 from dcac.reporting.cells import Cell, Row, Value
-from dcac.reporting.labels import method_labels
 from dcac.reporting.ranking import places, shown
 
 HERE = Path(__file__).parent
@@ -59,9 +59,7 @@ def test_a_missing_number_is_a_dash_and_a_single_one_has_no_sd():
 
 
 def test_a_demo_says_what_it_cannot_show(suite, variants, records):
-    shown_page = page.Page(
-        "dg_single", suite.model_copy(update={"demo": True}), records, PUBLISHED, method_labels(variants)
-    )
+    shown_page = page.Page("dg_single", suite.model_copy(update={"demo": True}), records, PUBLISHED, variants)
     assert "DCAC minus baseline is +2.25 ± 0.35 mAP" in shown_page.notes[-1]
     assert "1e-04 of the prototype loss's gradient" in shown_page.notes[-1]
     assert "+1.00 %" in shown_page.notes[-1]
@@ -71,7 +69,7 @@ def test_an_ablation_is_listed_in_the_suites_order_and_judged_by_the_method_alon
     loud = records[records["variant"] == "dcac"].assign(variant="another", gradient_noise=2.0)
     records = pd.concat([records, loud]).sort_values("variant")
     changes = {"demo": True, "variants": ("baseline", "dcac", "another")}
-    shown_page = page.Page("dg_single", suite.model_copy(update=changes), records, PUBLISHED, method_labels(variants))
+    shown_page = page.Page("dg_single", suite.model_copy(update=changes), records, PUBLISHED, variants)
     assert list(shown_page.diagnostics["variant"]) == ["DCAC (ours)", "another"]
     assert "1e-04 of the prototype loss's gradient" in shown_page.notes[-1]
 
@@ -84,12 +82,28 @@ def test_a_table_shows_its_own_variants_and_no_other(suite, variants, records):
         suite.model_copy(update={"tables": {"dg_single": table}}),
         pd.concat([records, extra]),
         PUBLISHED,
-        {**method_labels(variants), "dcac-silu": "DCAC, silu"},
+        variants | {"dcac-silu": Variant("DCAC, silu", {})},
     )
     ours = [row.name for row in shown_page.blocks[0][1] if row.kind == "ours"]
     assert ours == ["DCAC, silu", "Baseline (ours)"]
     assert shown_page.summary["method"].tolist() == ours
     assert shown_page.diagnostics["variant"].tolist() == ["DCAC, silu"]
+
+
+def test_a_variant_is_compared_with_the_baseline_it_names(suite, variants, records):
+    """DCAC with another encoder is worth what it adds to that encoder's own baseline."""
+    pairs = {"baseline": "baseline-other", "dcac": "dcac-other"}
+    other = records[records["variant"].isin(pairs)].assign(mAP=lambda rows: 2 * rows["mAP"])
+    other = other.assign(variant=other["variant"].map(pairs))
+    known = variants | {
+        "baseline-other": Variant("Baseline, other", {}),
+        "dcac-other": Variant("DCAC, other", {}, baseline="baseline-other"),
+    }
+    changed = suite.model_copy(update={"variants": tuple(known)})
+    table = page.Page("dg_single", changed, pd.concat([records, other]), PUBLISHED, known).summary.set_index("method")
+    assert table["baseline"].tolist() == ["–", "Baseline (ours)", "Baseline (ours)", "Baseline, other"]
+    assert table.loc["DCAC (ours)", "mAP − baseline"] == "+2.25 ± 0.35"
+    assert table.loc["DCAC, other", "mAP − baseline"] == "+4.50 ± 0.71"
 
 
 def test_the_latex_compiles(written, tmp_path):

@@ -107,12 +107,10 @@ def prior_manifest(wildcards):
 
 
 def paired_features(wildcards):
-    """The baseline's features of the same source, seed and target, for the paired bootstrap."""
-    if not PLAN.is_paired(wildcards.variant):
-        return []
-    return [
-        f"results/{wildcards.suite}/features/baseline/{wildcards.sources}/seed{wildcards.seed}/{wildcards.target}.npz"
-    ]
+    """Features of a variant's baseline on the same source, seed and target, for the paired bootstrap."""
+    partner = PLAN.partner(wildcards.variant)
+    run = f"{wildcards.sources}/seed{wildcards.seed}/{wildcards.target}.npz"
+    return [] if partner is None else [f"results/{wildcards.suite}/features/{partner}/{run}"]
 
 
 def table_scores(wildcards):
