@@ -91,7 +91,7 @@ def latents(
     out: Out,
     device: Device = "auto",
 ) -> None:
-    """Cache the autoencoder's posterior moments of every training image."""
+    """Cache the autoencoder's posterior moments of every image of a data set."""
     from dcac.model import latents
 
     latents.run(store=store, prior=prior, size=size, out=out, device=_device(device))

@@ -52,6 +52,14 @@ class Table(Closed):
     note: str = ""
     on_demand: bool = False  # made when asked for by name, not with the whole suite
 
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> "Table":
+        if self.kind == "overhead" and (self.published or self.seeds):
+            raise ValueError(
+                "a table of kind 'overhead' has neither published rows nor seeds; remove 'published' and 'seeds'"
+            )
+        return self
+
 
 class Figure(Closed):
     """One figure, drawn from what stands behind a table: its records, its runs' logs, or single runs of it."""

@@ -64,6 +64,7 @@ class Plan:
         variants = load_variants(root)
         plan = cls(project, suite, cards, load_weights(root), variants, notices, runnable, root)
         plan._check_runs()
+        plan._check_figures()
         return plan
 
     @property
@@ -188,6 +189,19 @@ class Plan:
                 if name not in self.weights:
                     raise ConfigError(
                         f"unknown weights '{name}'; {self.root}/weights.yaml has: {', '.join(self.weights)}"
+                    )
+
+    def _check_figures(self) -> None:
+        for name, figure in self.suite.figures.items():
+            _, sources, _ = next(self._runs(figure.table))
+            for variant in figure.variants if figure.kind in ("samples", "correlation") else ():
+                chosen = self.settings(variant, sources)
+                if chosen.diffusion == "none":
+                    raise ConfigError(f"figure '{name}' draws '{variant}', which has no prior; name a DCAC variant")
+                if figure.kind == "correlation" and chosen.condition not in ("fc", "pcl", "fc+pcl"):
+                    raise ConfigError(
+                        f"figure '{name}' draws the class correlation of '{variant}', whose condition is "
+                        f"'{chosen.condition}'; name a variant of fc, pcl or fc+pcl"
                     )
 
     def _all_runs(self) -> list[tuple[str, str]]:

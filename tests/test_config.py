@@ -297,6 +297,16 @@ def test_every_variant_is_compared_by_some_suite(config_dir):
     assert compared == set(load_variants(config_dir))
 
 
+def test_a_table_of_overhead_has_no_seeds_of_its_own(root, edit):
+    edit(
+        "suites/paper.yaml",
+        tables={"c": {"protocol": "single-source", "title": "t", "kind": "overhead", "seeds": [1]}},
+        figures={},
+    )
+    with pytest.raises(ConfigError, match="a table of kind 'overhead' has neither published rows nor seeds"):
+        load_suite("paper", root)
+
+
 def test_a_table_takes_variants_and_seeds_of_its_own(root, edit):
     tables = {
         "one": {"protocol": "single-source", "title": "1"},

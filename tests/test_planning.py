@@ -75,3 +75,23 @@ def test_a_variant_is_paired_with_the_baseline_it_names(plan):
     assert found.partner("dcac") == found.partner("baseline-sgd") == "baseline"
     assert found.partner("dcac-sgd") == "baseline-sgd" and found.partner("baseline") is None
     assert plan("paper").partner("dcac-sgd") is None  # not of this suite
+
+
+@pytest.mark.parametrize(
+    ("kind", "variant", "message"),
+    [
+        ("samples", "baseline", "'f' draws 'baseline', which has no prior"),
+        ("correlation", "dcac-feature", "whose condition is 'feature'; name a variant of fc, pcl or fc.pcl"),
+        ("correlation", "dcac-hard-label", "whose condition is 'hard'"),
+    ],
+)
+def test_a_figure_that_its_run_cannot_fill_is_refused_before_training(
+    plan, config_dir, tmp_path, kind, variant, message
+):
+    root = Path(shutil.copytree(config_dir, tmp_path / "config"))
+    path = root / "suites" / "demo.yaml"
+    content = load_yaml(path)
+    content["figures"] = {"f": {"table": "demo_ablation", "kind": kind, "title": "t", "variants": [variant]}}
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        plan("demo", root=root)

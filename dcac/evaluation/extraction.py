@@ -54,6 +54,7 @@ def run(
         "run": report["identity"],
         "settings": report["settings"],
         "diagnostics": report["epoch"],
+        "diagnostics_by_epoch": report.get("epochs", []),
         "environment": environment(),
     }
     for store in stores:

@@ -30,13 +30,14 @@ class Journal:
         self.size = self.path.stat().st_size
         log.info("%s", " ".join(f"{key}={_short(value)}" for key, value in line.items() if not isinstance(value, dict)))
 
-    def last_epoch(self) -> dict:
-        """Return the last epoch's line, without its times."""
+    def epochs(self) -> list[dict]:
+        """Return the line of every epoch, without its times; none in processes that do not write."""
         if self.path is None:
-            return {}
+            return []
         lines = [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
-        last = [line for line in lines if line["event"] == "epoch"][-1]
-        return {k: v for k, v in last.items() if k not in ("event", *COST)}
+        return [
+            {k: v for k, v in line.items() if k not in ("event", *COST)} for line in lines if line["event"] == "epoch"
+        ]
 
 
 class Stopped(RuntimeError):

@@ -87,18 +87,16 @@ class Trainer:
         else:
             log.info("continues in epoch %d, after %d batches", progress.epoch, progress.batch)
         stop = StopSignal()
-        report = {}
         for epoch in range(progress.epoch, self.settings.epochs + 1):
-            report = self._epoch(epoch, progress, journal, save, stop)
+            self._epoch(epoch, progress, journal, save, stop)
             progress.epoch, progress.batch, progress.sums, progress.log_bytes = epoch + 1, 0, {}, journal.size
             save()
-        if not report:  # stopped after the last checkpoint and before publishing
-            report = journal.last_epoch()
         cost = {"seconds": round(progress.seconds, 2), "peak_memory_bytes": self.hardware.peak_memory()}
         journal.write({"event": "end", **cost})
-        return {"epoch": report, **cost}
+        epochs = journal.epochs()
+        return {"epoch": epochs[-1] if epochs else {}, "epochs": epochs, **cost}
 
-    def _epoch(self, epoch: int, progress: state.Progress, journal: "Journal", save, stop: "StopSignal") -> dict:
+    def _epoch(self, epoch: int, progress: state.Progress, journal: "Journal", save, stop: "StopSignal") -> None:
         settings, started = self.settings, time.perf_counter()
         rate = factor(epoch, settings) * settings.learning_rate
         for group in self.optimiser.param_groups:
@@ -140,7 +138,6 @@ class Trainer:
             "peak_memory_bytes": self.hardware.peak_memory(),
         }
         journal.write({"event": "epoch", **line, **cost})
-        return line
 
     def step(
         self, batch: np.ndarray, name: str, progress: state.Progress, *, diagnose: bool

@@ -18,13 +18,14 @@ def test_resume_cuts_off_what_came_after_the_checkpoint(tmp_path):
     assert lines == [{"event": "epoch", "epoch": 1}, {"event": "epoch", "epoch": 2, "again": True}]
 
 
-def test_last_epoch_comes_back_without_its_times(tmp_path):
+def test_epochs_come_back_without_their_times(tmp_path):
     journal = Journal(tmp_path / "log.jsonl", 0)
     journal.write({"event": "start"})
     for epoch in (1, 2):
         journal.write({"event": "epoch", "epoch": epoch, "loss_id": 0.5, "seconds": 3.0, "images_per_second": 9.0})
     journal.write({"event": "end", "seconds": 6.0})
-    assert journal.last_epoch() == {"epoch": 2, "loss_id": 0.5}
+    assert journal.epochs() == [{"epoch": 1, "loss_id": 0.5}, {"epoch": 2, "loss_id": 0.5}]
+    assert Journal(None, 0).epochs() == []
 
 
 def test_both_stop_signals_are_remembered():

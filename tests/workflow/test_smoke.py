@@ -31,6 +31,8 @@ def test_score_and_log_of_a_dcac_run_carry_the_diagnostics(smoke):
     wanted = {"gradient_id", "gradient_prototype", "gradient_noise", "cosine_noise", "p_max", "p_entropy"}
     wanted |= {"noise_own", "noise_null", "noise_other"}
     assert wanted <= set(score["meta"]["diagnostics"])
+    assert [epoch["epoch"] for epoch in score["meta"]["diagnostics_by_epoch"]] == [1, 2]
+    assert score["meta"]["diagnostics_by_epoch"][-1] == score["meta"]["diagnostics"]
     assert score["against"]["difference"]["mAP"]["verdict"] in ("better", "no clear difference", "worse")
     lines = [json.loads(line) for line in (smoke.folder / RUN / "log.jsonl").read_text().splitlines()]
     assert [line["event"] for line in lines] == ["start", "epoch", "epoch", "end"]

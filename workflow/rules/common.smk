@@ -1,6 +1,5 @@
 """Read and check the configuration; name what depends on it. No rules."""
 
-import os
 import sys
 
 if sys.version_info < (3, 11):
@@ -24,8 +23,10 @@ SUITE = PLAN.suite
 for line in PLAN.notices if workflow.is_main_process else ():
     logger.warning(line)
 
-if "gpu" not in workflow.global_resources:  # without a limit, all GPU jobs of a machine would start at once
-    workflow.register_resource("gpu", max(1, len(os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(","))))
+if (
+    "gpu" not in workflow.global_resources
+):  # without a limit, all GPU jobs of a machine would start at once, on its first GPU
+    workflow.register_resource("gpu", 1)
 
 GPU = 0 if SUITE.device == "cpu" else 1
 THREADS = 1 if SUITE.device == "cpu" else 8
@@ -64,6 +65,12 @@ def settings_text(wildcards):
 def reference_settings():
     """Settings that references share: image size and encoder."""
     return PLAN.settings(SUITE.variants[0], SUITE.source_sets[0])
+
+
+def reference_views():
+    """How references see images: a change makes their features anew."""
+    chosen = reference_settings()
+    return [chosen.image_height, chosen.image_width, chosen.pixel_mean, chosen.pixel_std, chosen.evaluation_resize]
 
 
 def reference_encoder():

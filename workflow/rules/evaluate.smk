@@ -138,7 +138,7 @@ rule reference:
         runtime=60,
     params:
         stores=lambda wildcards, input: repeated("--store", input.stores),
-        size=[reference_settings().image_height, reference_settings().image_width],
+        views=reference_views(),
         device=SUITE.device,
         code=fingerprint("reference"),
     shell:

@@ -92,6 +92,7 @@ rule overhead:
         latents=lambda wildcards, input: repeated("--latents", input.latents),
         prior=lambda wildcards, input: repeated("--prior", [manifest.rpartition("/")[0] for manifest in input.prior]),
         device=SUITE.device,
+        runtime=PLAN.project.runtime.model_dump_json(),
         code=fingerprint("overhead"),
     shell:
         "dcac overhead --config {input.config:q}"
