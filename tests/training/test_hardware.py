@@ -1,5 +1,8 @@
 """The device, the precision, and a step that never makes the CPU wait for the device."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -107,3 +110,29 @@ def test_a_gpu_follows_the_losses_of_a_cpu(train, settings, tmp_path, arguments,
     for first, second in zip(alone.epochs, found.epochs, strict=True):
         for term in ("loss_id", "loss_prototype", "loss_noise"):
             assert second[term] == pytest.approx(first[term], rel=2e-3 if precision == "fp32" else 5e-2)
+
+
+TALK = """
+import torch
+from dcac.training.hardware import Hardware
+
+hardware = Hardware("cpu", "fp32")
+rank, tensors = hardware.rank, [torch.full((2,), hardware.rank + 1.0), torch.full((1, 3), 10.0 * (hardware.rank + 1))]
+assert hardware.count == 2 and hardware.facts()["processes"] == 2
+assert hardware.agree(torch.tensor([float(rank)])).tolist() == [0.0]
+hardware.add(tensors)
+assert tensors[0].tolist() == [3.0, 3.0] and tensors[1].tolist() == [[30.0, 30.0, 30.0]]
+assert hardware.gather(torch.tensor([[float(rank)]])).tolist() == [[0.0], [1.0]]
+assert hardware.any(rank == 1) and not hardware.any(False)
+assert list(hardware.share(6)) == [[0, 1, 2], [3, 4, 5]][rank]
+hardware.wait()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_add_gather_and_agree(tmp_path):
+    script = tmp_path / "talk.py"
+    script.write_text(TALK)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script]
+    result = subprocess.run(launch, capture_output=True, text=True, timeout=200, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
