@@ -5,7 +5,7 @@ Several processes train one run together: each embeds its share of the batch, al
 
 import logging
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 MIXED_PRECISION = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}  # ours -> accelerate's
+MESSAGE = 2**26  # values in one message between processes: 256 MB of float32; small ones cost time, large ones memory
 log = logging.getLogger(__name__)
 
 
@@ -75,13 +76,13 @@ class Hardware:
         return self._accelerator.gather(rows.contiguous()) if self.count > 1 else rows
 
     def add(self, tensors: Iterable[Tensor]) -> None:
-        """Replace each tensor by its sum over the processes, all in one message."""
+        """Replace each tensor by its sum over the processes, many in one message."""
         if self.count == 1:
             return
-        tensors = list(tensors)
-        joined = self._accelerator.reduce(torch.cat([tensor.flatten() for tensor in tensors]), reduction="sum")
-        for tensor, total in zip(tensors, joined.split([tensor.numel() for tensor in tensors]), strict=True):
-            tensor.copy_(total.view_as(tensor))
+        for group in messages(tensors, MESSAGE):
+            joined = self._accelerator.reduce(torch.cat([tensor.flatten() for tensor in group]), reduction="sum")
+            for tensor, total in zip(group, joined.split([tensor.numel() for tensor in group]), strict=True):
+                tensor.copy_(total.view_as(tensor))
 
     def agree(self, tensor: Tensor) -> Tensor:
         """Give every process the main one's tensor: sums of many floats on GPUs differ in their last bits."""
@@ -118,6 +119,18 @@ class Hardware:
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device)
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def messages(tensors: Iterable[Tensor], most: int) -> Iterator[list[Tensor]]:
+    """Group tensors into messages of at most `most` values, a larger tensor by itself."""
+    group: list[Tensor] = []
+    for tensor in tensors:
+        if group and sum(other.numel() for other in group) + tensor.numel() > most:
+            yield group
+            group = []
+        group.append(tensor)
+    if group:
+        yield group
 
 
 def cpu_name() -> str:

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from dcac.settings import Runtime
 from dcac.training import loop, state
-from dcac.training.hardware import Hardware
+from dcac.training.hardware import Hardware, messages
 from dcac.training.trainer import Trainer
 
 READS = (
@@ -112,10 +112,18 @@ def test_a_gpu_follows_the_losses_of_a_cpu(train, settings, tmp_path, arguments,
             assert second[term] == pytest.approx(first[term], rel=2e-3 if precision == "fp32" else 5e-2)
 
 
+def test_messages_hold_every_tensor_once_and_no_more_values_than_asked():
+    tensors = [torch.zeros(size) for size in (3, 4, 2, 9, 1, 1)]
+    assert [[len(t) for t in group] for group in messages(tensors, 7)] == [[3, 4], [2], [9], [1, 1]]
+    assert list(messages([], 7)) == []
+
+
 TALK = """
 import torch
+from dcac.training import hardware as module
 from dcac.training.hardware import Hardware
 
+module.MESSAGE = 4
 hardware = Hardware("cpu", "fp32")
 rank, tensors = hardware.rank, [torch.full((2,), hardware.rank + 1.0), torch.full((1, 3), 10.0 * (hardware.rank + 1))]
 assert hardware.count == 2 and hardware.facts()["processes"] == 2
