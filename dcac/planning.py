@@ -25,7 +25,7 @@ from dcac.config import (
 )
 from dcac.data.catalog import Card, load_catalog
 from dcac.data.locate import locate
-from dcac.settings import DiffusionPretraining, EncoderPretraining, Settings
+from dcac.settings import CORRELATIONS, DiffusionPretraining, EncoderPretraining, Settings
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class Plan:
                 chosen = self.settings(variant, sources)
                 if chosen.diffusion == "none":
                     raise ConfigError(f"figure '{name}' draws '{variant}', which has no prior; name a DCAC variant")
-                if figure.kind == "correlation" and chosen.condition not in ("fc", "pcl", "fc+pcl"):
+                if figure.kind == "correlation" and chosen.condition not in CORRELATIONS:
                     raise ConfigError(
                         f"figure '{name}' draws the class correlation of '{variant}', whose condition is "
                         f"'{chosen.condition}'; name a variant of fc, pcl or fc+pcl"

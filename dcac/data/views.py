@@ -25,9 +25,8 @@ def normalise(images: Tensor, *, mean: float | Sequence[float], std: float | Seq
     """Turn uint8 images [B, 3, H, W] into floats, scaled to 0..1, then shifted and divided, alike or channel by channel."""
     shares, channels = images.float() / 255, images.shape[1]
     means, stds = (value if isinstance(value, Sequence) else (value,) * channels for value in (mean, std))
-    for channel, shift, scale in zip(
-        shares.unbind(1), means, stds, strict=True
-    ):  # a tensor of three would have to be sent
+    # channel by channel: a tensor of three would have to be sent to the device
+    for channel, shift, scale in zip(shares.unbind(1), means, stds, strict=True):
         channel.sub_(shift).div_(scale)
     return shares
 

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from dcac.config import load_settings
-from dcac.evaluation.trained_run import BATCH, TrainedRun, first_images, load_run, write_arrays
+from dcac.evaluation.extraction import BATCH
+from dcac.evaluation.trained_run import TrainedRun, first_images, load_run, write_arrays
 from dcac.model.conditioning import correlation
-from dcac.settings import Settings
+from dcac.settings import CORRELATIONS, Settings
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def check_scheme(settings: Settings, run_folder: Path) -> None:
         ValueError: it is a baseline, or its condition is no correlation or is given by the label.
     """
     scheme = "none, a baseline" if settings.diffusion == "none" else settings.condition
-    if scheme not in ("fc", "pcl", "fc+pcl"):
+    if scheme not in CORRELATIONS:
         raise ValueError(
             f"{run_folder} has no class correlation to show (condition: {scheme}); choose a run with fc, pcl or fc+pcl"
         )

@@ -135,10 +135,7 @@ def condition_tokens(model: DCAC, embedding: Embedding, labels: Tensor, memory: 
         [3, B, 1, width].
     """
     own = model.context(embedding, labels, memory)
-    rows = model.prompts.table.shape[0]
-    level = 0.0 if model.settings.condition == "feature" else 1 / rows
-    uniform = model.prompts(torch.full((len(own), rows), level, device=own.device))
-    return torch.stack([own, uniform, own.roll(-1, dims=0)])
+    return torch.stack([own, model.uninformed_context(len(own)), own.roll(-1, dims=0)])
 
 
 def load_ddim(folder: Path):

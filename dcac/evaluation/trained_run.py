@@ -13,15 +13,12 @@ from torch import Tensor
 from dcac.config import load_settings
 from dcac.data.store import read_manifest
 from dcac.data.training_set import TrainingSet
-from dcac.data.views import test_view
-from dcac.evaluation.extraction import load_reid_model
+from dcac.evaluation.extraction import embed, load_reid_model
 from dcac.model.encoder import ReIDModel, resolve_normalisation
 from dcac.provenance import atomic, environment, fingerprint
 from dcac.settings import Settings
 from dcac.training import memory
 from dcac.training.setup import load_data
-
-BATCH = 256  # images; source: authors' released code
 
 
 @dataclass(frozen=True)
@@ -34,13 +31,13 @@ class TrainedRun:
     reid: ReIDModel  # in eval mode: BNNeck uses its running statistics
     device: str
 
-    @torch.no_grad()
     def encode(self, rows: np.ndarray | slice) -> Tensor:
         """Encode training images in the test view: f float32 [B, D]."""
-        chunks = []
-        for images in torch.from_numpy(self.data.images[rows]).split(BATCH):
-            chunks.append(self.reid.backbone(test_view(images.to(self.device), self.settings)).float())
-        return torch.cat(chunks)
+        images = self.data.images[rows]
+        feature = embed(
+            lambda batch: self.reid.backbone(batch).float(), images, settings=self.settings, device=self.device
+        )
+        return torch.from_numpy(feature).to(self.device)
 
     @torch.no_grad()
     def prototypes(self, feature: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """The joint forward pass: Re-ID losses and, where a prior is present, the noise loss that flows back into them."""
 
+import torch
 from torch import Tensor, nn
 
 from dcac.model.conditioning import Prompts, correlation
@@ -24,6 +25,12 @@ class DCAC(nn.Module):
         if self.settings.condition == "feature":
             return self.prompts(embedding.direction)
         return self.prompts(correlation(embedding, labels, memory, self.settings))
+
+    def uninformed_context(self, count: int) -> Tensor:
+        """Condition token without information [count, 1, width]: p = 1 / N; a zero token for the `feature` scheme."""
+        table = self.prompts.table
+        level = 0.0 if self.settings.condition == "feature" else 1 / len(table)
+        return self.prompts(torch.full((count, len(table)), level, device=table.device))
 
     def noise_loss(self, embedding: Embedding, labels: Tensor, memory: Tensor, batch: DiffusionBatch) -> Tensor:
         """L_diff, the mean noise-prediction error of the batch; its gradient reaches the encoder through c."""

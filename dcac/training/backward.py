@@ -75,16 +75,19 @@ def sliced(model: DCAC, batch: Batch, settings: Settings, *, size: int, hardware
             with hardware.autocast():
                 part = model.reid.backbone(batch.images[rows]).float()
             part.backward(feature.grad[rows])
-        partial = {
-            p for module in (model.reid.backbone, model.prior) if module is not None for p in module.parameters()
-        }
-        reached = [p for p in model.parameters() if p.grad is not None]
-        for parameter in reached:
-            if parameter not in partial:  # every process has the whole of it; their mean keeps them alike to the bit
-                parameter.grad.div_(hardware.count)
-        hardware.add(parameter.grad for parameter in reached)
+        if hardware.count > 1:
+            _join_gradients(model, hardware)
 
     return Losses(embedding, terms, finish)
+
+
+def _join_gradients(model: DCAC, hardware: Hardware) -> None:
+    """Sum the gradients that each process has its share of; average those that it has the whole of, so that all stay alike."""
+    for module in (model.reid.bnneck, model.reid.classifier, model.prompts):
+        for parameter in module.parameters() if module is not None else ():
+            if parameter.grad is not None:
+                parameter.grad.div_(hardware.count)
+    hardware.add(parameter.grad for parameter in model.parameters() if parameter.grad is not None)
 
 
 def reid_terms(embedding: Embedding, batch: Batch, settings: Settings) -> dict[str, Tensor]:

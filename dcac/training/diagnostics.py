@@ -68,10 +68,7 @@ def held_out_noise_loss(model: DCAC, held_out: HeldOut, memory: Tensor, *, size:
     model.eval()
     chunks = [model.reid(images) for images in held_out.images.split(size)]
     own = torch.cat([model.context(embedding, labels=torch.zeros(0), memory=memory) for embedding in chunks])
-    rows = model.prompts.table.shape[0]
-    level = 0.0 if model.settings.condition == "feature" else 1 / rows
-    null = model.prompts(torch.full((len(own), rows), level, device=own.device))
-    contexts = {"own": own, "null": null, "other": own.roll(len(own) // 2, dims=0)}
+    contexts = {"own": own, "null": model.uninformed_context(len(own)), "other": own.roll(len(own) // 2, dims=0)}
     losses = {f"noise_{name}": _noise_loss(model, held_out.batch, context, size) for name, context in contexts.items()}
     model.train(training)
     return losses

@@ -104,12 +104,10 @@ class Hardware:
 
     def facts(self) -> dict[str, str | int]:
         """Name the device (a GPU's product name, or cpu with its threads), the precision and the number of processes."""
-        on_gpu = self.device.type == "cuda"
-        device = (
-            torch.cuda.get_device_name(self.device)
-            if on_gpu
-            else f"cpu {cpu_name()}, {torch.get_num_threads()} thread(s)"
-        )
+        if self.device.type == "cuda":
+            device = torch.cuda.get_device_name(self.device)
+        else:
+            device = f"cpu {cpu_name()}, {torch.get_num_threads()} thread(s)"
         return {"device": device, "precision": self.precision, "processes": self.count}
 
     def peak_memory(self) -> int:
@@ -124,11 +122,13 @@ class Hardware:
 def messages(tensors: Iterable[Tensor], most: int) -> Iterator[list[Tensor]]:
     """Group tensors into messages of at most `most` values, a larger tensor by itself."""
     group: list[Tensor] = []
+    size = 0
     for tensor in tensors:
-        if group and sum(other.numel() for other in group) + tensor.numel() > most:
+        if group and size + tensor.numel() > most:
             yield group
-            group = []
+            group, size = [], 0
         group.append(tensor)
+        size += tensor.numel()
     if group:
         yield group
 

@@ -4,8 +4,8 @@ In: a run's settings, data and networks. Out: one JSON file; nothing is trained 
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from itertools import count, islice
+from collections.abc import Sequence
+from itertools import chain, count, islice
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,8 @@ import torch
 from torch import nn
 
 from dcac.config import load_settings
-from dcac.data.sampling import identity_batches
 from dcac.model.dcac import DCAC
 from dcac.provenance import environment, fingerprint, write_json
-from dcac.seeding import numpy_generator
 from dcac.settings import Runtime
 from dcac.training.hardware import Hardware
 from dcac.training.state import Progress
@@ -83,8 +81,8 @@ def time_steps(trainer: Trainer, steps: int) -> list[float]:
     on_gpu = trainer.device.type == "cuda"
     progress = Progress(memory=trainer.build_memory())
     trainer.model.train()
-    seconds = []
-    for number, batch in enumerate(islice(batches(trainer), WARM_UP + steps)):
+    seconds, epochs = [], chain.from_iterable(map(trainer.batches, count(1)))
+    for number, batch in enumerate(islice(epochs, WARM_UP + steps)):
         if on_gpu and number == WARM_UP:
             torch.cuda.reset_peak_memory_stats(trainer.device)
         _wait(on_gpu)
@@ -93,17 +91,6 @@ def time_steps(trainer: Trainer, steps: int) -> list[float]:
         _wait(on_gpu)
         seconds.append(time.perf_counter() - started)
     return seconds[WARM_UP:]
-
-
-def batches(trainer: Trainer) -> Iterator[np.ndarray]:
-    """Draw P x K batches of the run's images, epoch after epoch without end."""
-    for epoch in count(1):
-        yield from identity_batches(
-            trainer.data.labels,
-            identities=trainer.settings.identities_per_batch,
-            images=trainer.settings.images_per_identity,
-            generator=numpy_generator(SEED, "sampler", epoch),
-        )
 
 
 def count_parameters(model: DCAC) -> dict[str, int]:

@@ -104,12 +104,7 @@ class Trainer:
         if progress.memory is None or (progress.batch == 0 and settings.prototype_rebuild == "epoch"):
             progress.memory = self.build_memory()
         progress.memory = progress.memory.to(self.device)
-        batches = identity_batches(
-            self.data.labels,
-            identities=settings.identities_per_batch,
-            images=settings.images_per_identity,
-            generator=numpy_generator(self.seed, "sampler", epoch),
-        )
+        batches = self.batches(epoch)
         self.model.train()
         stepping, first = time.perf_counter(), progress.batch
         for batch in range(first, len(batches)):
@@ -138,6 +133,15 @@ class Trainer:
             "peak_memory_bytes": self.hardware.peak_memory(),
         }
         journal.write({"event": "epoch", **line, **cost})
+
+    def batches(self, epoch: int) -> np.ndarray:
+        """Draw the batches of an epoch: int64 [batches, P * K], rows of the training images."""
+        return identity_batches(
+            self.data.labels,
+            identities=self.settings.identities_per_batch,
+            images=self.settings.images_per_identity,
+            generator=numpy_generator(self.seed, "sampler", epoch),
+        )
 
     def step(
         self, batch: np.ndarray, name: str, progress: state.Progress, *, diagnose: bool

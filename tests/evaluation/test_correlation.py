@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcac.data.views import test_view as view
-from dcac.evaluation import correlation, trained_run
+from dcac.evaluation import correlation, extraction
 from dcac.evaluation.correlation import look_alikes, mean_correlation
 from dcac.evaluation.trained_run import load_run
 from dcac.training.setup import load_data
@@ -63,7 +63,7 @@ def slow_correlations(run):
 @pytest.mark.parametrize("scheme", ["fc", "pcl", "fc+pcl"])
 def test_means_equal_a_slow_loop(load, monkeypatch, scheme):
     monkeypatch.setattr(correlation, "BATCH", 7)
-    monkeypatch.setattr(trained_run, "BATCH", 9)
+    monkeypatch.setattr(extraction, "BATCH", 9)
     run = unequal(load(condition=scheme))
     means, largest = mean_correlation(run)
     p = slow_correlations(run)

@@ -8,7 +8,7 @@ import torch
 
 from dcac.config import dump_settings, load_settings
 from dcac.data.views import test_view as view
-from dcac.evaluation import trained_run
+from dcac.evaluation import extraction
 from dcac.evaluation.trained_run import first_images, load_run, write_arrays
 from dcac.training.setup import load_data
 
@@ -25,7 +25,7 @@ def load(finished_run):
 
 
 def test_features_are_those_of_one_image_at_a_time(load, monkeypatch):
-    monkeypatch.setattr(trained_run, "BATCH", 7)
+    monkeypatch.setattr(extraction, "BATCH", 7)
     run = load()
     rows = np.arange(3, 30, 2)
     features = run.encode(rows)

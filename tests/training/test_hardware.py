@@ -142,5 +142,11 @@ def test_two_processes_add_gather_and_agree(tmp_path):
     script = tmp_path / "talk.py"
     script.write_text(TALK)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script]
-    result = subprocess.run(launch, capture_output=True, text=True, timeout=200, check=False)
+    for _ in range(
+        2
+    ):  # starting two processes may fail by itself on a busy machine; what they say of each other may not
+        result = subprocess.run(launch, capture_output=True, text=True, timeout=200, check=False)
+        assert "AssertionError" not in result.stderr, result.stderr[-2000:]
+        if result.returncode == 0:
+            break
     assert result.returncode == 0, result.stderr[-2000:]
