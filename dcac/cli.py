@@ -47,7 +47,7 @@ def write_config(
 @app.command("pretrain_encoder")
 def pretrain_encoder(name: str, store: Store, out: Out, device: Device = "cpu") -> None:
     """Pre-train the demo's encoder on captions of the broad synthetic domain."""
-    from dcac.training import pretrain_encoder
+    from dcac.demo import pretrain_encoder
 
     pretrain_encoder.run(store=store, settings=_weights(name).recipe(), out=out, device=_device(device))
 
@@ -55,7 +55,7 @@ def pretrain_encoder(name: str, store: Store, out: Out, device: Device = "cpu") 
 @app.command("pretrain_diffusion")
 def pretrain_diffusion(name: str, store: Store, out: Out, device: Device = "cpu") -> None:
     """Pre-train the demo's latent diffusion model on the broad synthetic domain."""
-    from dcac.training import pretrain_diffusion
+    from dcac.demo import pretrain_diffusion
 
     pretrain_diffusion.run(store=store, settings=_weights(name).recipe(), out=out, device=_device(device))
 
@@ -63,7 +63,7 @@ def pretrain_diffusion(name: str, store: Store, out: Out, device: Device = "cpu"
 @app.command("weights")
 def weights(name: str, out: Out) -> None:
     """Fetch pre-trained networks named in config/weights.yaml, once and checked."""
-    from dcac.model import weights
+    from dcac.foreign import weights
 
     weights.run(name=name, card=_weights(name), out=out)
 
@@ -78,9 +78,9 @@ def convert(
     ] = None,
 ) -> None:
     """Turn a released checkpoint into a run folder that `extract` reads, or a run into a released-style checkpoint."""
-    from dcac.model import released
+    from dcac.foreign import convert
 
-    released.run(source=source, out=out, config=config, prior=prior)
+    convert.run(source=source, out=out, config=config, prior=prior)
 
 
 @app.command("latents")
@@ -173,10 +173,10 @@ def extract(
     device: Device = "auto",
 ) -> None:
     """Extract the test features of a run on its targets."""
-    from dcac.evaluation import extraction
+    from dcac.features import extract
 
     names = {"suite": suite, "variant": variant, "sources": sources, "seed": seed}
-    extraction.run(
+    extract.run(
         run_folder=run, config=config, encoder=encoder, stores=store, names=names, out=out, device=_device(device)
     )
 
@@ -194,7 +194,7 @@ def samples(
     device: Device = "auto",
 ) -> None:
     """Denoise training images of a run under their own, a uniform and another image's condition."""
-    from dcac.evaluation import samples
+    from dcac.inspection import samples
 
     samples.run(
         run_folder=run,
@@ -220,7 +220,7 @@ def correlation(
     device: Device = "auto",
 ) -> None:
     """Find the training people whom a run takes for each other most, by its class correlation p."""
-    from dcac.evaluation import correlation
+    from dcac.inspection import correlation
 
     correlation.run(
         run_folder=run,
@@ -244,12 +244,12 @@ def reference(
 ) -> None:
     """Extract reference features: chance, colour histogram, or the pre-trained encoder as it comes."""
     from dcac.config import NO_SOURCES, load_suite, run_settings
-    from dcac.evaluation import references
+    from dcac.features import reference
 
     chosen = load_suite(suite)
     settings = run_settings(chosen, chosen.variants[0], chosen.source_sets[0])
     names = {"suite": suite, "variant": kind, "sources": NO_SOURCES, "seed": 0}
-    references.run(
+    reference.run(
         reference=kind, settings=settings, encoder=encoder, stores=store, names=names, out=out, device=_device(device)
     )
 
@@ -265,10 +265,10 @@ def score(
     device: Annotated[str | None, typer.Option(help="cuda to score on a GPU; default: NumPy")] = None,
 ) -> None:
     """Score a feature file: CMC, mAP, mINP, intervals, and a paired test."""
-    from dcac.evaluation import scoring
-    from dcac.evaluation.progress import terminal_bar
+    from dcac.evaluation import score
+    from dcac.terminal import terminal_bar
 
-    record = scoring.run(
+    record = score.run(
         features,
         out,
         against=against,
@@ -278,7 +278,7 @@ def score(
         device=device,
         progress=terminal_bar("score"),
     )
-    typer.echo(scoring.table_line(record))
+    typer.echo(score.table_line(record))
 
 
 @app.command("search")
@@ -296,11 +296,10 @@ def search(
     device: Device = "auto",
 ) -> None:
     """Find the nearest gallery images of new pictures."""
-    from dcac.evaluation import extraction, search
+    from dcac.evaluation import search
+    from dcac.features import extract
 
-    features = extraction.embed_pictures(
-        pictures, run_folder=run, config=config, encoder=encoder, device=_device(device)
-    )
+    features = extract.embed_pictures(pictures, run_folder=run, config=config, encoder=encoder, device=_device(device))
     table = search.run(gallery=gallery, pictures=pictures, features=features, out=out, store=store, count=count)
     typer.echo(table.to_string(index=False))
 
@@ -323,9 +322,9 @@ def table(
 ) -> None:
     """Write one table as Markdown, LaTeX and CSV."""
     from dcac.config import load_suite, load_variants
-    from dcac.reporting import tables
+    from dcac.reporting import table
 
-    tables.run(
+    table.run(
         name=name,
         suite=load_suite(suite),
         variants=load_variants(),
@@ -360,9 +359,9 @@ def figure(
 ) -> None:
     """Draw one figure as PDF and PNG."""
     from dcac.config import load_suite, load_variants
-    from dcac.reporting import figures
+    from dcac.reporting import figure
 
-    figures.run(name=name, suite=load_suite(suite), variants=load_variants(), inputs=inputs, out=out)
+    figure.run(name=name, suite=load_suite(suite), variants=load_variants(), inputs=inputs, out=out)
 
 
 @app.command("metrics")

@@ -44,7 +44,7 @@ def fetch(
     """Download an archive that anyone may download, into data_root; an interrupted download goes on."""
     from dcac.config import load_project
     from dcac.data import fetching
-    from dcac.evaluation.progress import terminal_bar
+    from dcac.terminal import terminal_bar
 
     folder = Path(load_project().data_root)
     typer.echo(fetching.run(card(code), folder, archive=archive, progress=terminal_bar(f"fetch {code}")))
@@ -66,9 +66,9 @@ def import_data(
 ) -> None:
     """Turn an archive or folder, in any accepted layout, into a normalised file; counts are asserted."""
     from dcac.config import load_project
-    from dcac.data import importing
+    from dcac.data import import_data
 
-    done = importing.run(
+    done = import_data.run(
         path,
         out,
         card=card(dataset),
@@ -95,7 +95,7 @@ def check(path: Annotated[Path, typer.Argument(help="normalised file (.parquet)"
 @app.command("render")
 def render(code: Code, out: File) -> None:
     """Render a synthetic domain into a normalised file."""
-    from dcac.data.demo import write_demo
+    from dcac.demo.render import write_demo
 
     write_demo(card(code), out)
 
@@ -108,7 +108,7 @@ def sheet(
 ) -> None:
     """Draw a contact sheet of rendered domains; real people do not belong on one."""
     from dcac.data.store import read_manifest, read_split
-    from dcac.data.synthetic import contact_sheet
+    from dcac.demo.sheet import contact_sheet
 
     real = [path for path in stores if read_manifest(path).get("layout") != "rendered"]
     if real:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from dcac.data.catalog import load_catalog
 from dcac.data.store import Record, write_store
 from dcac.provenance import manifest, write_json
 from dcac.settings import Settings
@@ -43,6 +44,12 @@ ENCODER = {"patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2, "img_si
 def config_dir():
     """The project's own configuration."""
     return CONFIG
+
+
+@pytest.fixture(scope="session")
+def catalog():
+    """The cards of all data sets."""
+    return load_catalog(CONFIG / "datasets.yaml")
 
 
 @pytest.fixture(scope="session")

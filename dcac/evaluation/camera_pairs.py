@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from dcac.evaluation.ranks import Matches
+from dcac.evaluation.ranking.ranks import Matches
 
 
 def camera_pairs(

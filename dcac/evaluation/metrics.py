@@ -7,12 +7,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcac.evaluation.blocks import Progress, count_with_numpy, count_with_torch
-from dcac.evaluation.checks import checked_max_rank
-from dcac.evaluation.counting import ExactDistances, Standing, count_roughly, settle
-from dcac.evaluation.distances import Geometry, Metric, measure
-from dcac.evaluation.labels import Labels, MatchIndex, checked_labels
-from dcac.evaluation.ranks import Averages, Matches, average, rank_matches
+from dcac.evaluation.ranking.blocks import Progress, count_with_numpy, count_with_torch
+from dcac.evaluation.ranking.checks import checked_max_rank
+from dcac.evaluation.ranking.counting import ExactDistances, Standing, count_roughly, settle
+from dcac.evaluation.ranking.distances import Geometry, Metric, measure
+from dcac.evaluation.ranking.labels import Labels, MatchIndex, checked_labels
+from dcac.evaluation.ranking.ranks import Averages, Matches, average, rank_matches
 
 BLOCK_VALUES = 2**24  # query x gallery values held at once (64 MB of float32)
 Found = tuple[int, NDArray[np.intp], Standing]  # query row, gallery rows of its matches, where these stand

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcac.evaluation.checks import checked_max_rank
-from dcac.evaluation.distances import Metric, measure
-from dcac.evaluation.labels import Labels, checked_labels
+from dcac.evaluation.ranking.checks import checked_max_rank
+from dcac.evaluation.ranking.distances import Metric, measure
+from dcac.evaluation.ranking.labels import Labels, checked_labels
 from dcac.seeding import numpy_generator
 
 

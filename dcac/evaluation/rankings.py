@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcac.data.splits import PEOPLE, split_rows
-from dcac.evaluation.blocks import Progress
-from dcac.evaluation.distances import Metric
-from dcac.evaluation.feature_file import SPLITS, FeatureFile, Part
 from dcac.evaluation.metrics import RankingScore, score_ranking
-from dcac.evaluation.ranks import Matches
+from dcac.evaluation.ranking.blocks import Progress
+from dcac.evaluation.ranking.distances import Metric
+from dcac.evaluation.ranking.ranks import Matches
+from dcac.features.feature_file import SPLITS, FeatureFile, Part
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcac.evaluation.blocks import Progress, slices
-from dcac.evaluation.checks import checked_features
-from dcac.evaluation.distances import FLOAT64_ROUNDING, Geometry, Metric, measure
-from dcac.evaluation.labels import checked_labels
 from dcac.evaluation.metrics import RankedRow, RankingScore, score_rows
-from dcac.evaluation.neighbours import Neighbours, find_neighbours
-from dcac.evaluation.reciprocal import encode, expand_queries
-from dcac.evaluation.sparse import SparseRows, overlap
+from dcac.evaluation.ranking.blocks import Progress, slices
+from dcac.evaluation.ranking.checks import checked_features
+from dcac.evaluation.ranking.distances import FLOAT64_ROUNDING, Geometry, Metric, measure
+from dcac.evaluation.ranking.labels import checked_labels
+from dcac.evaluation.ranking.neighbours import Neighbours, find_neighbours
+from dcac.evaluation.reranking.reciprocal import encode, expand_queries
+from dcac.evaluation.reranking.sparse import SparseRows, overlap
 
 BLOCK_VALUES = 2**22  # re-ranked distances held at once (32 MB of float64)
 

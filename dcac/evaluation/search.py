@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcac.data.store import read_split
-from dcac.evaluation.distances import Metric, measure
-from dcac.evaluation.feature_file import Part, read_features
-from dcac.evaluation.neighbours import certain_candidates, exact_order
+from dcac.evaluation.ranking.distances import Metric, measure
+from dcac.evaluation.ranking.neighbours import certain_candidates, exact_order
+from dcac.features.feature_file import Part, read_features
 from dcac.provenance import atomic
 
 if TYPE_CHECKING:

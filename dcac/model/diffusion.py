@@ -73,6 +73,25 @@ def start_prior(folder: Path, settings: Settings, seed: int) -> DiffusionPrior:
     return prior
 
 
+def restore_prior(tensors: dict[str, Tensor], settings: Settings, seed: int, folder: Path) -> DiffusionPrior:
+    """Build the prior of a run: the pre-trained network, with what the run learnt in it.
+
+    Raises:
+        ValueError: the run's tensors do not fit this network.
+    """
+    prior = start_prior(folder, settings, seed)
+    learnt = {name.removeprefix("prior."): value for name, value in tensors.items() if name.startswith("prior.")}
+    try:
+        unknown = prior.load_state_dict(learnt, strict=False).unexpected_keys
+    except RuntimeError as error:  # a tensor of another shape
+        unknown = [str(error).splitlines()[-1].strip()]
+    if unknown:
+        raise ValueError(
+            f"{folder} is not the network this run was trained with ({unknown[0]}); give the right --prior"
+        )
+    return prior
+
+
 def load_prior(folder: Path, *, random_seed: int | None = None) -> DiffusionPrior:
     """Load U-Net and schedule from a folder in the diffusers layout; the VAE is not needed in training.
 

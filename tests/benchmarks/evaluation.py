@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dcac.evaluation.feature_file import Part, read_features, write_features
 from dcac.evaluation.metrics import score_distances, score_ranking
 from dcac.evaluation.rerank import k_reciprocal
+from dcac.features.feature_file import Part, read_features, write_features
 
 WIDTH = 512  # values of a CLIP ViT-B/16 feature
 DUPLICATES = 0.01  # share of the gallery that copies another row

@@ -27,11 +27,11 @@ def build(diffusion: str, options: argparse.Namespace):
     from torch import nn
 
     from dcac.config import load_suite, run_settings
+    from dcac.foreign.stable_diffusion import UNET
     from dcac.model.conditioning import Prompts
     from dcac.model.dcac import DCAC
     from dcac.model.diffusion import DiffusionPrior, prepare_fine_tuning, use_single_token
     from dcac.model.encoder import ReIDModel
-    from dcac.model.stable_diffusion import UNET
     from dcac.settings import Runtime
     from dcac.training.runtime import speed_up
 

@@ -3,20 +3,12 @@
 import io
 import tarfile
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from dcac.data.catalog import Variant, load_catalog
-
-CARDS = Path(__file__).parents[2] / "config" / "datasets.yaml"
-
-
-@pytest.fixture(scope="session")
-def catalog():
-    return load_catalog(CARDS)
+from dcac.data.catalog import Variant
 
 
 @pytest.fixture(scope="session")

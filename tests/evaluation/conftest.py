@@ -1,13 +1,9 @@
-"""A small random target, a slow, obvious evaluator that shares nothing with the code under test, and finished runs."""
+"""A small random target, a slow, obvious evaluator that shares nothing with the code under test."""
 
-import signal
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-
-from dcac.config import dump_settings
-from dcac.training import loop
 
 
 @dataclass(frozen=True)
@@ -87,30 +83,3 @@ def slow():
 @pytest.fixture(scope="session")  # they hold nothing, and hypothesis asks for it
 def slow_distance():
     return slow_distances
-
-
-@pytest.fixture(scope="session")
-def finished_run(tmp_path_factory, settings, store, latents, encoder_folder, prior_folder):
-    """Return a function that trains a tiny run for one epoch and gives what the steps that look at it ask for.
-
-    Same choices, same run: it is trained once.
-    """
-    done = {}
-
-    def train(**changes):
-        chosen = settings.model_copy(update={"classifier_std": 1.0, "epochs": 1, **changes})
-        key = chosen.model_dump_json()
-        if key not in done:
-            folder = tmp_path_factory.mktemp("run")
-            (folder / "config.yaml").write_text(dump_settings(chosen), encoding="utf-8")
-            noisy = chosen.diffusion != "none"
-            files = {"config": folder / "config.yaml", "stores": [store], "encoder": encoder_folder, "device": "cpu"}
-            cached = {"latents": [latents] if noisy else [], "prior": prior_folder if noisy else None}
-            handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
-            loop.run(**files, **cached, seed=0, out=folder / "out")
-            for number, handler in handlers.items():  # a training run takes them
-                signal.signal(number, handler)
-            done[key] = {"run_folder": folder / "out", **files}
-        return done[key]
-
-    return train

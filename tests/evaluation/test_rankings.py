@@ -7,10 +7,10 @@ import pandas
 import pytest
 
 from dcac.data.splits import load_splits
-from dcac.evaluation import scoring
-from dcac.evaluation.feature_file import read_features, write_features
+from dcac.evaluation import score as step
 from dcac.evaluation.rankings import pool, rank_target, split_file
 from dcac.evaluation.statistics import bootstrap_means, paired_differences, percentile_interval
+from dcac.features.feature_file import read_features, write_features
 
 SIZES = {"VIPeR": (316, 316), "PRID": (100, 649), "GRID": (125, 900), "iLIDS": (60, 60)}  # queries, gallery of a split
 ILIDS = [2] * 22 + [3] * 33 + [4] * 24 + [5] * 15 + [6] * 17 + [7] * 4 + [8] * 4  # images of each person
@@ -75,7 +75,7 @@ def slow_ranks(path, code):
 @pytest.mark.parametrize("code", ["VIPeR", "PRID", "GRID"])
 def test_score_is_the_mean_over_ten_splits_as_loops_find_it(tmp_path, code):
     path = write_target(tmp_path / "f.npz", code)
-    record = scoring.run(path, tmp_path / "s.json")
+    record = step.run(path, tmp_path / "s.json")
     splits = [np.array(list(ranks.values())) for ranks in slow_ranks(path, code)]
     maps, rank1 = [np.mean(1 / ranks) for ranks in splits], [np.mean(ranks == 1) for ranks in splits]
     assert len(splits) == record["splits"]["count"] == 10
@@ -91,7 +91,7 @@ def test_score_is_the_mean_over_ten_splits_as_loops_find_it(tmp_path, code):
 
 @pytest.mark.parametrize("code", SIZES)
 def test_counts_are_those_of_one_split(tmp_path, code):
-    record = scoring.run(write_target(tmp_path / "f.npz", code), tmp_path / "s.json")
+    record = step.run(write_target(tmp_path / "f.npz", code), tmp_path / "s.json")
     queries, gallery = SIZES[code]
     assert (record["num_query"], record["num_gallery"]) == (queries, gallery)
     assert record["num_valid_queries"] == record["num_ids"] == queries
@@ -110,7 +110,7 @@ def test_ilids_shows_one_image_of_each_person_to_each_side(tmp_path):
 
 def test_queries_of_all_splits_are_pooled_person_by_person(tmp_path):
     path = write_target(tmp_path / "f.npz", "PRID")
-    record = scoring.run(path, tmp_path / "s.json")
+    record = step.run(path, tmp_path / "s.json")
     queries = pandas.read_parquet(tmp_path / "s.queries.parquet")
     assert queries.columns.tolist() == ["path", "pid", "camid", "ap", "inp", "first_rank", "split_index"]
     assert queries.groupby("split_index").size().tolist() == [100] * 10
@@ -129,8 +129,8 @@ def test_two_runs_are_paired_split_by_split_whatever_their_order(tmp_path):
     theirs = write_target(
         tmp_path / "b.npz", "iLIDS", noise=1.5, seed=5, order=np.random.default_rng(2).permutation(rows)
     )
-    record = scoring.run(ours, tmp_path / "a.json", against=theirs)
-    alone = scoring.run(theirs, tmp_path / "b.json")
+    record = step.run(ours, tmp_path / "a.json", against=theirs)
+    alone = step.run(theirs, tmp_path / "b.json")
     assert (record["against"]["mAP"], record["against"]["rank1"]) == (alone["mAP"], alone["rank1"])
     mine, other = (pandas.read_parquet(tmp_path / f"{name}.queries.parquet") for name in "ab")
     joined = mine.merge(other, on=["split_index", "path"], suffixes=("", "_other"))
@@ -148,14 +148,14 @@ def test_run_with_splits_is_not_compared_with_one_without(tmp_path):
     ours = write_target(tmp_path / "a.npz", "iLIDS")
     theirs = write_target(tmp_path / "b.npz", "iLIDS", dataset="MA")
     with pytest.raises(ValueError, match="one file is scored on 10 splits, the other on 1"):
-        scoring.run(ours, tmp_path / "s.json", against=theirs)
+        step.run(ours, tmp_path / "s.json", against=theirs)
 
 
 def test_reranked_score_is_a_mean_over_splits_too(tmp_path):
     path = write_target(tmp_path / "f.npz", "iLIDS")
-    reranked = scoring.run(path, tmp_path / "s.json", rerank="published")["rerank"]
+    reranked = step.run(path, tmp_path / "s.json", rerank="published")["rerank"]
     each = [
-        scoring.describe_reranked([ranking], setting="published", metric="cosine", max_rank=50)
+        step.describe_reranked([ranking], setting="published", metric="cosine", max_rank=50)
         for ranking in rank_target(read_features(path), metric="cosine", max_rank=50)
     ]
     assert len(each) == 10
@@ -173,21 +173,21 @@ def test_pooled_matches_keep_their_cameras(tmp_path):
 
 
 def test_the_line_says_how_many_splits(tmp_path):
-    record = scoring.run(write_target(tmp_path / "f.npz", "iLIDS"), tmp_path / "s.json")
-    assert "mean of 10 splits, sd " in scoring.table_line(record)
-    assert "60 queries of 60 identities, 60 gallery" in scoring.table_line(record)
+    record = step.run(write_target(tmp_path / "f.npz", "iLIDS"), tmp_path / "s.json")
+    assert "mean of 10 splits, sd " in step.table_line(record)
+    assert "60 queries of 60 identities, 60 gallery" in step.table_line(record)
 
 
 def test_incomplete_target_is_refused_with_the_remedy(tmp_path):
     path = write_target(tmp_path / "f.npz", "VIPeR", keep=slice(2, None))
     with pytest.raises(ValueError, match=r"630 people in query and gallery.*import the complete target again"):
-        scoring.run(path, tmp_path / "s.json")
+        step.run(path, tmp_path / "s.json")
     assert not (tmp_path / "s.json").exists()
 
 
 def test_other_targets_have_one_ranking_and_no_word_of_splits(tmp_path):
     path = write_target(tmp_path / "f.npz", "VIPeR", dataset="MA")
-    record = scoring.run(path, tmp_path / "s.json")
+    record = step.run(path, tmp_path / "s.json")
     assert "splits" not in record and record["num_query"] == 632
     assert "split_index" not in pandas.read_parquet(tmp_path / "s.queries.parquet")
     file = read_features(path)

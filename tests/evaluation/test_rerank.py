@@ -94,7 +94,7 @@ def test_blocks_are_the_whole_in_pieces(monkeypatch):
     query, gallery = draw(3)
     whole = k_reciprocal(query, gallery)
     monkeypatch.setattr("dcac.evaluation.rerank.BLOCK_VALUES", 5 * 40)
-    monkeypatch.setattr("dcac.evaluation.neighbours.BLOCK_VALUES", 7 * 52)
+    monkeypatch.setattr("dcac.evaluation.ranking.neighbours.BLOCK_VALUES", 7 * 52)
     blocks = list(k_reciprocal(query, gallery, blocks=True))
     assert [len(block) for block in blocks] == [5, 5, 2]
     np.testing.assert_allclose(np.concatenate(blocks), whole, rtol=0, atol=1e-7)

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from dcac.data.store import Record, write_store
-from dcac.evaluation.feature_file import Part, write_features
 from dcac.evaluation.search import hit_table, nearest_images, picture_strip, run
+from dcac.features.feature_file import Part, write_features
 
 
 def encoded(colour):

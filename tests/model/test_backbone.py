@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from timm.models._hub import save_for_hf
 
+from dcac.foreign.openai_clip import to_openai
 from dcac.model.backbone import activation_variant
 from dcac.model.encoder import ReIDModel, load_backbone
-from dcac.model.openai_clip import to_openai
 from dcac.seeding import torch_generator
 
 SMALL = {"patch_size": 8, "embed_dim": 12, "depth": 1, "num_heads": 2, "img_size": 32}

@@ -9,7 +9,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from dcac.evaluation.feature_file import read_features
+from dcac.features.feature_file import read_features
 
 pytestmark = pytest.mark.slow
 RUN = "results/smoke/runs/dcac/smoke-a/seed0"
@@ -99,7 +99,7 @@ def test_a_label_rewrites_tables_and_figures_only(smoke):
 
 
 def test_a_real_edit_of_the_scorer_scores_again_but_trains_nothing(smoke):
-    path = smoke.folder / "dcac/evaluation/scoring.py"
+    path = smoke.folder / "dcac/evaluation/score.py"
     before = path.read_text(encoding="utf-8")
     path.write_text(before + "\nEXTRA = 1\n", encoding="utf-8")
     planned = smoke.planned()

@@ -1,0 +1,1 @@
+"""The built-in demo: rendered pedestrians in four camera networks, and the two networks pre-trained on them."""

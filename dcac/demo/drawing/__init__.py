@@ -1,0 +1,1 @@
+"""What every picture needs: the camera networks' looks, named random streams, paint and texture."""

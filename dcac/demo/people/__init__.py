@@ -1,0 +1,1 @@
+"""Who is in the picture: identity is body, hair, clothes and bag."""

@@ -1,0 +1,1 @@
+"""Where and by what the picture is taken: the shortcuts, background, occluders and camera."""

@@ -1,0 +1,1 @@
+"""Exact ranking without a query x gallery matrix."""

@@ -1,0 +1,1 @@
+"""k-reciprocal re-ranking, in blocks of rows."""

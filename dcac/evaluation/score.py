@@ -1,0 +1,249 @@
+"""Scores of one feature file. In: features .npz (and another run's). Out: score JSON, per-query AP as Parquet.
+
+VIPeR, PRID, GRID and i-LIDS are scored on their ten random splits: scores are means over splits, and the queries of
+all splits are pooled, identity by identity, in intervals and comparisons.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcac.data.splits import SEED
+from dcac.evaluation.camera_pairs import camera_pairs
+from dcac.evaluation.metrics import RankingScore
+from dcac.evaluation.ranking.blocks import Progress
+from dcac.evaluation.ranking.distances import Metric
+from dcac.evaluation.rankings import Ranking, arrays, pool, rank_target
+from dcac.evaluation.statistics import bootstrap_means, mean_and_sd, paired_differences, percentile_interval
+from dcac.features.feature_file import FeatureFile, Part, read_features
+from dcac.provenance import atomic, environment, fingerprint, write_json
+
+SCHEMA = 1  # of the record; raised when a field changes its meaning
+RESAMPLES = 10_000  # of every bootstrap
+LEVEL = 0.95  # of every interval
+BOOTSTRAP_SEED = 1  # fixed, so that a file has one interval
+RANK_NAMES = {"rank-1": "rank1", "rank-5": "rank5", "rank-10": "rank10"}
+
+
+def run(
+    features: Path,
+    out: Path,
+    *,
+    against: Path | None = None,
+    rerank: Literal["published", "released"] | None = None,
+    metric: Metric = "cosine",
+    max_rank: int = 50,
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> dict:
+    """Score a feature file and write the record and its per-query table.
+
+    Args:
+        features: feature file.
+        out: score JSON; the per-query table takes its name with `.queries.parquet`.
+        against: another run's feature file of the same images, for a paired comparison.
+        rerank: also score the gallery re-ranked by k-reciprocal neighbours, with the paper's or DCAC's released k.
+        metric: "cosine" or "euclidean".
+        max_rank: length of the CMC curve.
+        device: None for NumPy, else a torch device.
+        progress: told how many queries are done.
+
+    Returns:
+        What the JSON holds.
+    """
+    options = {"metric": metric, "max_rank": max_rank, "device": device, "progress": progress}
+    rankings = rank_target(read_features(features), **options)
+    record = describe(rankings, metric=metric, max_rank=max_rank)
+    if against is not None:
+        record["against"] = compare(rankings, rank_target(read_features(against), **options))
+    if rerank is not None:
+        record["rerank"] = describe_reranked(
+            rankings, setting=rerank, metric=metric, max_rank=max_rank, progress=progress
+        )
+    write_queries(out.with_suffix(".queries.parquet"), rankings)
+    write_json(out, record)
+    return record
+
+
+def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> dict:
+    """Put a score, its uncertainty and its stamps into one record; of several splits, counts are means like the scores.
+
+    Returns:
+        The record, with `splits` only for a target that has them.
+    """
+    values, identities = _pooled_values(rankings)
+    resampled = bootstrap_means(values, identities, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
+    intervals = [percentile_interval(column, level=LEVEL) for column in resampled.T]
+    return {
+        "schema": SCHEMA,
+        "meta": rankings[0].file.meta,
+        "metric": metric,
+        "max_rank": max_rank,
+        "num_query": _mean_count(rankings, lambda r: len(r.file.query.pids)),
+        "num_gallery": _mean_count(rankings, lambda r: len(r.file.gallery.pids)),
+        "num_valid_queries": _mean_count(rankings, lambda r: r.score.num_valid_queries),
+        "num_ids": _mean_count(rankings, lambda r: len(np.unique(r.file.query.pids[r.valid]))),
+        **_scores([ranking.score for ranking in rankings]),
+        "mAP_optimistic": _mean([ranking.score.optimistic.mAP for ranking in rankings]),
+        "mAP_pessimistic": _mean([ranking.score.pessimistic.mAP for ranking in rankings]),
+        **({"splits": describe_splits(rankings)} if len(rankings) > 1 else {}),
+        "interval": {"mAP": list(intervals[0]), "rank1": list(intervals[1]), **_bootstrap_stamp()},
+        "camera_pairs": camera_pairs(*pool(rankings)),
+        "code": fingerprint("score"),
+        "environment": environment(),
+    }
+
+
+def describe_splits(rankings: Sequence[Ranking]) -> dict:
+    """List the score of each split, and their sample standard deviations."""
+    each = [{"mAP": ranking.score.mAP, "rank1": share_within(ranking.score, 1)} for ranking in rankings]
+    deviations = {f"{name}_sd": mean_and_sd([split[name] for split in each])[1] for name in ("mAP", "rank1")}
+    return {"count": len(each), **deviations, "each": each, "seed": SEED}
+
+
+def share_within(score: RankingScore, k: int) -> float:
+    """Return the share of valid queries whose nearest match has rank k or better."""
+    return float(np.count_nonzero(score.first_rank <= k) / score.num_valid_queries)
+
+
+def describe_reranked(
+    rankings: Sequence[Ranking], *, setting: str, metric: Metric, max_rank: int, progress: Progress | None = None
+) -> dict:
+    """Score the same galleries after k-reciprocal re-ranking, to be reported apart from the plain score."""
+    from dcac.evaluation.rerank import PUBLISHED, RELEASED, score_reranked
+
+    settings = {"published": PUBLISHED, "released": RELEASED}.get(setting)
+    if settings is None:
+        raise ValueError(f"rerank is {setting!r}: give 'published' or 'released'")
+    options = {"settings": settings, "metric": metric, "max_rank": max_rank, "progress": progress}
+    scores = [score_reranked(*arrays(ranking.file), **options) for ranking in rankings]
+    return {"setting": setting, **asdict(settings), **_scores(scores)}
+
+
+def compare(ours: Sequence[Ranking], theirs: Sequence[Ranking]) -> dict:
+    """Test the difference to another run by a paired bootstrap over query identities."""
+    if len(ours) != len(theirs):
+        raise ValueError(
+            f"one file is scored on {len(ours)} splits, the other on {len(theirs)}: compare runs on the same target"
+        )
+    values, identities = _pooled_values(ours)
+    pairs = list(zip(ours, theirs, strict=True))
+    orders = [_order_of_same_images(mine.file, other.file) for mine, other in pairs]
+    their_values = [other.values[order][mine.valid] for (mine, other), order in zip(pairs, orders, strict=True)]
+    differences = paired_differences(
+        values, np.concatenate(their_values), identities, resamples=RESAMPLES, level=LEVEL, seed=BOOTSTRAP_SEED
+    )
+    named = zip(("mAP", "rank1"), differences, strict=True)
+    scores = _scores([ranking.score for ranking in theirs])
+    return {
+        "meta": theirs[0].file.meta,
+        "mAP": scores["mAP"],
+        "rank1": scores["rank1"],
+        "difference": {name: {"mean": d.mean, "interval": [d.low, d.high], "verdict": d.verdict} for name, d in named},
+        **_bootstrap_stamp(),
+    }
+
+
+def write_queries(path: Path, rankings: Sequence[Ranking]) -> None:
+    """Write AP, INP and first rank of every query as Parquet; NaN where the query has no valid match.
+
+    A target with splits has a row a query and split, and the column `split_index`, from 0.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    tables = [
+        {
+            "path": ranking.file.query.paths,
+            "pid": ranking.file.query.pids,
+            "camid": ranking.file.query.camids,
+            "ap": ranking.score.ap,
+            "inp": ranking.score.inp,
+            "first_rank": ranking.score.first_rank,
+        }
+        for ranking in rankings
+    ]
+    columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+    columns["path"] = columns["path"].tolist()
+    if len(rankings) > 1:
+        columns["split_index"] = np.repeat(np.arange(len(rankings)), [len(table["pid"]) for table in tables])
+    with atomic(path) as temporary:
+        pyarrow.parquet.write_table(pyarrow.table(columns), temporary)
+
+
+def table_line(record: dict) -> str:
+    """Return the record as one line for a terminal, in percent."""
+    percent = {key: 100 * record[key] for key in ("mAP", "rank1", "rank5", "rank10", "mINP")}
+    low, high = (100 * end for end in record["interval"]["mAP"])
+    parts = [
+        f"mAP {percent['mAP']:.1f} [{low:.1f}, {high:.1f}]",
+        *(f"{name} {percent[key]:.1f}" for name, key in RANK_NAMES.items()),
+        f"mINP {percent['mINP']:.1f}",
+        f"({record['num_valid_queries']} queries of {record['num_ids']} identities, {record['num_gallery']} gallery)",
+    ]
+    if "splits" in record:
+        splits = record["splits"]
+        parts.append(
+            f"mean of {splits['count']} splits, sd {100 * splits['mAP_sd']:.1f} and {100 * splits['rank1_sd']:.1f}"
+        )
+    if "rerank" in record:
+        parts.append(f"re-ranked mAP {100 * record['rerank']['mAP']:.1f} rank-1 {100 * record['rerank']['rank1']:.1f}")
+    if "against" in record:
+        difference = record["against"]["difference"]["mAP"]
+        parts.append(f"mAP {100 * difference['mean']:+.1f} against the other: {difference['verdict']}")
+    return "  ".join(parts)
+
+
+def _scores(scores: Sequence[RankingScore]) -> dict:
+    """Average the scores of one or several rankings."""
+    ranks = {f"rank{k}": _mean([share_within(score, k) for score in scores]) for k in (1, 5, 10)}
+    return {
+        "mAP": _mean([score.mAP for score in scores]),
+        "mINP": _mean([score.mINP for score in scores]),
+        "cmc": np.mean([score.cmc for score in scores], axis=0).tolist(),
+        **ranks,
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+def _mean_count(rankings: Sequence[Ranking], count: Callable[[Ranking], int]) -> int | float:
+    """Average a count; it stays a whole number where all splits agree."""
+    counts = [count(ranking) for ranking in rankings]
+    return counts[0] if len(set(counts)) == 1 else _mean(counts)
+
+
+def _bootstrap_stamp() -> dict:
+    return {"resamples": RESAMPLES, "level": LEVEL, "seed": BOOTSTRAP_SEED}
+
+
+def _pooled_values(rankings: Sequence[Ranking]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return AP and rank-1 hit of all valid queries [valid, 2], and their identities."""
+    values = np.concatenate([ranking.values[ranking.valid] for ranking in rankings])
+    return values, np.concatenate([ranking.file.query.pids[ranking.valid] for ranking in rankings])
+
+
+def _order_of_same_images(ours: FeatureFile, theirs: FeatureFile) -> NDArray[np.intp]:
+    """Return the rows of their queries in the order of ours, once both files are seen to hold the same images."""
+    for name in ("query", "gallery"):
+        our_keys, their_keys = (np.sort(_keys(getattr(file, name))) for file in (ours, theirs))
+        if not np.array_equal(our_keys, their_keys):
+            raise ValueError(
+                f"the {name} images of the two feature files differ ({len(our_keys)} and {len(their_keys)}): "
+                "compare runs on the same target, version and split"
+            )
+    order = np.empty(len(ours.query.pids), dtype=np.intp)
+    order[np.argsort(_keys(ours.query), kind="stable")] = np.argsort(_keys(theirs.query), kind="stable")
+    return order
+
+
+def _keys(part: Part) -> NDArray[np.str_]:
+    return np.array(
+        [f"{path}\n{pid}\n{camid}" for path, pid, camid in zip(part.paths, part.pids, part.camids, strict=True)]
+    )

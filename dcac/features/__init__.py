@@ -1,0 +1,1 @@
+"""Feature files, and the steps that make them: of trained runs and of references."""

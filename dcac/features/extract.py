@@ -1,0 +1,119 @@
+"""Extract the test features of one run on one target.
+
+In: a trained run, a normalised file. Out: the feature file of its query and gallery.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from dcac.config import load_settings
+from dcac.data.images import decode
+from dcac.data.store import iter_split, read_split
+from dcac.data.views import test_view
+from dcac.features.rows import describe, write_rows
+from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
+from dcac.provenance import environment, fingerprint
+from dcac.settings import Settings
+
+BATCH = 256  # images; source: authors' released code
+TEST_SPLITS = ("query", "gallery")
+log = logging.getLogger(__name__)
+
+
+def run(
+    *,
+    run_folder: Path,
+    config: Path,
+    encoder: Path,
+    stores: Sequence[Path],
+    names: dict[str, str | int],
+    out: Path,
+    device: str,
+) -> None:
+    """Embed the query and gallery images of each target with the encoder and BNNeck of one run.
+
+    Args:
+        run_folder: output of the train step.
+        encoder: folder of the pre-trained encoder, for its architecture.
+        stores: normalised files of the targets.
+        names: suite, variant, sources and seed, kept in the files.
+        out: folder of the feature files, `{target}.npz`; features are unit vectors.
+    """
+    model, settings = _load_run(run_folder, config, encoder, device)
+    report = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))
+    stamp = {
+        "code": {"train": report["code"], "extract": fingerprint("extract")},
+        "run": report["identity"],
+        "settings": report["settings"],
+        "diagnostics": report["epoch"],
+        "diagnostics_by_epoch": report.get("epochs", []),
+        "environment": environment(),
+    }
+    for store in stores:
+        features = encode_store(store, partial(embed, model.embed, settings=settings, device=device), settings)
+        rows = read_split(store, TEST_SPLITS, images=False)
+        write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp})
+        log.info("%s: %d features of %d values", store.stem, *features.shape)
+
+
+def load_reid_model(weights: Path, encoder: Path, settings: Settings) -> ReIDModel:
+    """Load encoder, BNNeck and classifier of a trained run, in eval mode."""
+    backbone, dim = load_backbone(encoder, height=settings.image_height, width=settings.image_width)
+    with safe_open(weights, framework="pt") as archive:
+        state = {
+            name.removeprefix("reid."): archive.get_tensor(name) for name in archive.keys() if name.startswith("reid.")
+        }
+    model = ReIDModel(backbone, dim, len(state["classifier.weight"]))
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def encode_store(store: Path, encode: Callable[[np.ndarray], np.ndarray], settings: Settings) -> np.ndarray:
+    """Encode a target's query and gallery images, a row group at a time: memory does not grow with the target.
+
+    Args:
+        encode: features [M, D] of images uint8 [M, 3, H, W].
+    """
+    groups = iter_split(store, TEST_SPLITS)
+    return np.concatenate([encode(decode_test_images(list(rows["data"]), settings)) for rows in groups])
+
+
+def decode_test_images(images: Sequence[bytes], settings: Settings) -> np.ndarray:
+    """Decode and resize test images: uint8 [M, 3, H, W]."""
+    return decode(images, height=settings.image_height, width=settings.image_width, resize=settings.evaluation_resize)
+
+
+@torch.no_grad()
+def embed(encode: Callable[[Tensor], Tensor], images: np.ndarray, *, settings: Settings, device: str) -> np.ndarray:
+    """Encode images uint8 [M, 3, H, W] in the test view, a batch at a time: float32 [M, D]."""
+    batches = torch.from_numpy(images).split(BATCH)
+    return np.concatenate([encode(test_view(batch.to(device), settings)).cpu().numpy() for batch in batches])
+
+
+def embed_pictures(
+    pictures: Sequence[Path], *, run_folder: Path, config: Path, encoder: Path, device: str
+) -> np.ndarray:
+    """Embed image files with a trained run: float32 [Q, D].
+
+    Raises:
+        ValueError: a picture does not exist.
+    """
+    absent = [str(path) for path in pictures if not path.is_file()]
+    if absent:
+        raise ValueError(f"no picture at {absent[0]}; give image files")
+    model, settings = _load_run(run_folder, config, encoder, device)
+    images = decode_test_images([path.read_bytes() for path in pictures], settings)
+    return embed(model.embed, images, settings=settings, device=device)
+
+
+def _load_run(run_folder: Path, config: Path, encoder: Path, device: str) -> tuple[ReIDModel, Settings]:
+    settings = resolve_normalisation(load_settings(config), encoder)
+    return load_reid_model(run_folder / "weights.safetensors", encoder, settings).to(device), settings

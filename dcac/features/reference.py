@@ -1,0 +1,91 @@
+"""Features that no source taught: chance, colour histograms, the pre-trained encoder as it comes.
+
+In: a normalised file. Out: a feature file like that of a run; the rows every table starts with.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from dcac.data.store import read_split
+from dcac.features.extract import TEST_SPLITS, embed, encode_store
+from dcac.features.rows import describe, write_rows
+from dcac.model.encoder import load_backbone, resolve_normalisation
+from dcac.provenance import environment, fingerprint
+from dcac.seeding import numpy_generator
+from dcac.settings import Settings
+
+CHANCE_DIM = 64
+STRIPES = 8  # horizontal bands of the histogram
+BINS = (8, 4, 4)  # hue, saturation, value
+
+
+def run(
+    *,
+    reference: str,
+    settings: Settings,
+    encoder: Path,
+    stores: Sequence[Path],
+    names: dict[str, str | int],
+    out: Path,
+    device: str,
+) -> None:
+    """Write the reference features of each target as `{target}.npz`.
+
+    Args:
+        reference: chance, histogram or pretrained.
+        names: suite, variant, sources and seed, kept in the files.
+
+    Raises:
+        ValueError: the reference is unknown.
+    """
+    if reference not in ("chance", "histogram", "pretrained"):
+        raise ValueError(f"unknown reference '{reference}'; choose chance, histogram or pretrained")
+    stamp = {"code": {"reference": fingerprint("reference")}, "environment": environment()}
+    encode = _pretrained(encoder, settings, device) if reference == "pretrained" else histograms
+    for store in stores:
+        rows = read_split(store, TEST_SPLITS, images=False)
+        if reference == "chance":
+            generator = numpy_generator(int(names["seed"]), "chance", store.stem)
+            features = generator.standard_normal((len(rows), CHANCE_DIM))
+        else:
+            features = encode_store(store, encode, settings)
+        write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp})
+
+
+def histograms(images: np.ndarray) -> np.ndarray:
+    """Describe each image by HSV histograms of eight horizontal stripes.
+
+    Args:
+        images: uint8 [M, 3, H, W], RGB.
+
+    Returns:
+        float32 [M, 8 * 128], square roots of shares, so that the cosine is the Bhattacharyya coefficient.
+    """
+    return np.stack([_histogram(image.transpose(1, 2, 0)) for image in images])
+
+
+def _histogram(image: np.ndarray) -> np.ndarray:
+    hsv = np.asarray(Image.fromarray(image).convert("HSV"), dtype=np.int64)
+    hue, saturation, value = (hsv[..., i] * BINS[i] // 256 for i in range(3))
+    codes = (hue * BINS[1] + saturation) * BINS[2] + value
+    cells = int(np.prod(BINS))
+    stripes = np.array_split(codes, STRIPES)
+    counts = np.stack([np.bincount(stripe.ravel(), minlength=cells) / stripe.size for stripe in stripes])
+    return np.sqrt(counts / STRIPES).ravel().astype(np.float32)
+
+
+def _pretrained(encoder: Path, settings: Settings, device: str) -> Callable[[np.ndarray], np.ndarray]:
+    settings = resolve_normalisation(settings, encoder)
+    backbone, _ = load_backbone(encoder, height=settings.image_height, width=settings.image_width)
+    backbone = backbone.to(device).eval()
+
+    def encode(images: Tensor) -> Tensor:
+        return F.normalize(backbone(images).float(), dim=1)
+
+    return partial(embed, encode, settings=settings, device=device)

@@ -1,0 +1,94 @@
+"""A finished run looked at with its own training images: its Re-ID model, its memory, and files that say whose they are."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dcac.config import load_settings
+from dcac.data.store import read_manifest
+from dcac.data.training_set import TrainingSet
+from dcac.features.extract import embed, load_reid_model
+from dcac.model.encoder import ReIDModel, resolve_normalisation
+from dcac.provenance import atomic, environment, fingerprint
+from dcac.settings import Settings
+from dcac.training import memory
+from dcac.training.setup import load_data
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished run and the images it learnt from."""
+
+    settings: Settings
+    report: Mapping[str, object]  # content of run.json
+    data: TrainingSet
+    reid: ReIDModel  # in eval mode: BNNeck uses its running statistics
+    device: str
+
+    def encode(self, rows: np.ndarray | slice) -> Tensor:
+        """Encode training images in the test view: f float32 [B, D]."""
+        images = self.data.images[rows]
+        feature = embed(
+            lambda batch: self.reid.backbone(batch).float(), images, settings=self.settings, device=self.device
+        )
+        return torch.from_numpy(feature).to(self.device)
+
+    @torch.no_grad()
+    def prototypes(self, feature: Tensor) -> Tensor:
+        """Build the memory M [N, D] anew from f [M, D] of the whole training set, as it is when an epoch starts."""
+        labels = torch.from_numpy(self.data.labels).to(self.device)
+        directions = F.normalize(self.reid.bnneck(feature), dim=1)  # head() would make scores [M, N] too
+        return memory.build(directions, labels, self.data.num_identities)
+
+
+def load_run(run_folder: Path, config: Path, *, encoder: Path, stores: Sequence[Path], device: str) -> TrainedRun:
+    """Load a finished run and its training images.
+
+    Args:
+        config: merged settings of the run.
+        stores: normalised files of its sources.
+
+    Raises:
+        ValueError: the run learnt from other files than these.
+    """
+    settings = resolve_normalisation(load_settings(config), encoder)
+    report = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))
+    given = {path.stem: read_manifest(path)["sha256"] for path in stores}
+    if report["data"] and given != report["data"]:  # a converted run does not know its data
+        raise ValueError(
+            f"{run_folder} learnt from {', '.join(report['data'])}, not from these versions of "
+            f"{', '.join(given)}; give the normalised files it was trained on"
+        )
+    data = load_data(settings, stores)
+    reid = load_reid_model(run_folder / "weights.safetensors", encoder, settings).to(device)
+    if reid.classifier.out_features != data.num_identities:
+        raise ValueError(
+            f"{run_folder} tells {reid.classifier.out_features} identities apart, the given sources hold "
+            f"{data.num_identities}; give all sources of the run and no other"
+        )
+    return TrainedRun(settings, report, data, reid, device)
+
+
+def first_images(labels: np.ndarray) -> np.ndarray:
+    """Return the row of each identity's first image: int64 [N], for dense labels int64 [M]."""
+    return np.unique(labels, return_index=True)[1]
+
+
+def write_arrays(out: Path, run: TrainedRun, *, step: str, arrays: Mapping[str, object]) -> None:
+    """Write named arrays of a step as a compressed .npz with the run's facts as JSON in `meta`, without pickles."""
+    facts = {
+        "run": run.report["identity"],
+        "seed": run.report["seed"],
+        "settings": run.report["settings"],
+        "code": {"train": run.report["code"], step: fingerprint(step)},
+        "environment": environment(),
+    }
+    plain = {name: np.asarray(values) for name, values in arrays.items()}
+    with atomic(out) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, **plain, meta=np.asarray(json.dumps(facts, ensure_ascii=False, allow_nan=False)))

@@ -1,0 +1,48 @@
+"""Draw one figure. In: what its kind is drawn from. Out: {figure}.pdf and {figure}.png."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dcac.config import Suite, Variant
+from dcac.provenance import atomic
+from dcac.reporting.figures.cmc import draw_cmc
+from dcac.reporting.figures.correlation import draw_correlation
+from dcac.reporting.figures.diagnostics import draw_diagnostics, read_logs
+from dcac.reporting.figures.samples import draw_samples
+from dcac.reporting.figures.tsne import draw_tsne
+from dcac.reporting.labels import method_labels
+from dcac.reporting.records import read_records
+
+
+def run(
+    *, name: str, suite: Suite, variants: Mapping[str, Variant], inputs: Sequence[Path], out: Sequence[Path]
+) -> None:
+    """Draw the figure in the format that each output's suffix names."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    figure = draw(name, suite, method_labels(variants), inputs)
+    for path in out:
+        with atomic(path) as temporary:
+            metadata = {"CreationDate": None} if path.suffix == ".pdf" else {}
+            figure.savefig(temporary, format=path.suffix[1:], dpi=150, metadata=metadata, bbox_inches="tight")
+
+
+def draw(name: str, suite: Suite, labels: Mapping[str, str], inputs: Sequence[Path]):
+    """Draw a figure of the suite as its kind asks.
+
+    Args:
+        inputs: records for `cmc`, logs of runs for `diagnostics`, one file of `dcac samples` or `dcac correlation` for
+            the kinds of that name, a feature file a variant, in the figure's order, for `tsne`.
+    """
+    entry = suite.figure(name)
+    title = f"{suite.title}: {entry.title}"
+    if entry.kind == "cmc":
+        methods = (*suite.references, *suite.variants_of(entry.table))
+        return draw_cmc(read_records(inputs[0]), methods, labels, title=title)
+    if entry.kind == "diagnostics":
+        return draw_diagnostics(read_logs(inputs), suite.variants_of(entry.table), labels, title=title)
+    if entry.kind == "tsne":
+        return draw_tsne(dict(zip(entry.variants, inputs, strict=True)), labels, title=title)
+    draw_run = {"samples": draw_samples, "correlation": draw_correlation}[entry.kind]
+    return draw_run(inputs[0], title=f"{title}, {labels[entry.variants[0]]}")

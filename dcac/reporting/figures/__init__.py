@@ -1,0 +1,1 @@
+"""One module a kind of figure, and the style they share."""

@@ -1,0 +1,43 @@
+"""The figure of CMC curves: how often a match stands within the first k ranks."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from dcac.reporting.figures.style import method_colour, spread_labels
+
+RANKS = 20
+LABEL_GAP = 5.0  # percent
+
+
+def draw_cmc(records: pd.DataFrame, methods: Sequence[str], labels: Mapping[str, str], *, title: str):
+    """Plot the CMC curve of each method that has records, averaged over cells and seeds, with its name at the curve's end."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    ends = []
+    for variant in methods:
+        curves = [json.loads(text) for text in records.loc[records["variant"] == variant, "cmc"]]
+        if not curves:
+            continue
+        curve = 100 * np.mean([c[:RANKS] for c in curves], axis=0)
+        style = "--" if variant == "dcac" else "-"
+        axes.plot(np.arange(1, len(curve) + 1), curve, style, color=method_colour(variant), linewidth=2)
+        ends.append((curve[-1], variant))
+    ends.sort()
+    for height, (value, variant) in zip(spread_labels([end for end, _ in ends], gap=LABEL_GAP), ends, strict=True):
+        place = {"xy": (RANKS, value), "xytext": (RANKS + 0.5, height), "va": "center"}
+        axes.annotate(labels.get(variant, variant), **place, color=method_colour(variant))
+    axes.set(
+        xlabel="rank k",
+        ylabel="queries with a match within rank k (%)",
+        xlim=(1, RANKS * 1.55),
+        ylim=(0, 100),
+        title=title,
+    )
+    axes.set_xticks([1, 5, 10, 15, 20])
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure

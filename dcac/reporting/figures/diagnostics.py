@@ -1,0 +1,92 @@
+"""The figure of conditioning diagnostics over the epochs: does the prior speak, and does the encoder hear it?"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from dcac.reporting.figures.style import BLUE, GREY, ORANGE, VERMILION, spread_labels
+
+GRADIENTS = {"prototype": BLUE, "id": ORANGE, "noise": VERMILION}
+TERM_NAMES = {"prototype": "prototype", "id": "ID", "noise": "noise"}
+CONDITIONS = {"own": BLUE, "null": GREY, "other": VERMILION}
+CONDITION_NAMES = {"own": "own", "null": "without information", "other": "another image's"}
+HEADINGS = (
+    "left: norm of each loss's gradient at the encoder's features",
+    "right: noise loss of unseen people by condition, in percent above that under their own",
+)
+LABEL_ROOM = 1.55  # of the last epoch: where the axis ends, so that labels stand beside the curves
+LABEL_GAP = 0.17  # of the axis
+
+
+def read_logs(paths: Sequence[Path]) -> pd.DataFrame:
+    """Read the epochs of training logs, a row each, with the variant that the folder of the run is named after.
+
+    Args:
+        paths: `.../runs/{variant}/{sources}/seed{seed}/log.jsonl`.
+    """
+    frames = []
+    for path in paths:
+        lines = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
+        epochs = pd.DataFrame([line for line in lines if line["event"] == "epoch"])
+        frames.append(epochs.assign(variant=path.parents[2].name))
+    return pd.concat(frames, ignore_index=True)
+
+
+def curves(logs: pd.DataFrame) -> pd.DataFrame:
+    """Average over the runs of a variant, a row an epoch; `excess_*` is the noise loss above its own condition's, in percent."""
+    logs = logs.reindex(columns=logs.columns.union([f"noise_{name}" for name in CONDITIONS]))
+    for name in CONDITIONS:
+        logs[f"excess_{name}"] = 100 * (logs[f"noise_{name}"] / logs["noise_own"] - 1)
+    return logs.groupby(["variant", "epoch"]).mean(numeric_only=True)
+
+
+def draw_diagnostics(logs: pd.DataFrame, variants: Sequence[str], labels: Mapping[str, str], *, title: str):
+    """Plot, a row a variant: the gradient each loss sends to the features, and what a wrong condition costs the prior."""
+    from matplotlib.figure import Figure
+
+    means = curves(logs)
+    shown = [variant for variant in variants if variant in means.index]
+    figure = Figure(figsize=(7.6, 1.1 + 1.45 * len(shown)), layout="constrained")
+    grid = figure.subplots(len(shown), 2, sharex=True, sharey="col", squeeze=False)
+    for axes, variant in zip(grid, shown, strict=True):
+        epochs = means.loc[variant]
+        gradients = {name: epochs[f"gradient_{name}"].where(lambda norm: norm > 0) for name in GRADIENTS}
+        plot(axes[0], gradients, GRADIENTS)
+        plot(axes[1], {name: epochs[f"excess_{name}"] for name in CONDITIONS}, CONDITIONS)
+        axes[0].set_title(labels.get(variant, variant), loc="left", fontsize="medium")
+    for gradient, excess in grid:  # once all limits are known
+        gradient.set_yscale("log")
+        name_curves(gradient, GRADIENTS, TERM_NAMES, absent="no gradient from the noise loss")
+        name_curves(excess, CONDITIONS, CONDITION_NAMES, absent="no held-out noise loss")
+    figure.suptitle("\n".join([title, *HEADINGS]), fontsize="medium", x=0.02, ha="left")
+    for axes in grid[-1]:
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def plot(axes, series: Mapping[str, pd.Series], colours: Mapping[str, str]) -> None:
+    """Draw curves over epochs; one without values is left out."""
+    for name, values in series.items():
+        if values.notna().any():
+            axes.plot(values.index, values, "o-", color=colours[name], markersize=2.5, linewidth=1.6, label=name)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def name_curves(axes, colours: Mapping[str, str], names: Mapping[str, str], *, absent: str) -> None:
+    """Write each curve's name at its end, spread so that names do not overlap; `absent` where a curve is missing."""
+    lines = sorted((line for line in axes.lines if line.get_label() in colours), key=lambda line: line.get_ydata()[-1])
+    last = max((line.get_xdata()[-1] for line in lines), default=1)
+    axes.set_xlim(right=max(LABEL_ROOM * last, axes.get_xlim()[1]))
+    axes.get_ylim()  # matplotlib settles the limits when asked for them
+    share = axes.transLimits.transform
+    ends = [share(axes.transScale.transform((last, line.get_ydata()[-1])))[1] for line in lines]
+    heights = spread_labels(ends, gap=LABEL_GAP)
+    overflow = max(0.0, max(heights, default=0.0) - 1)
+    for y, line in zip(heights, lines, strict=True):
+        style = {"color": line.get_color(), "fontsize": "small", "va": "center"}
+        axes.text(last, y - overflow, f"  {names[line.get_label()]}", transform=axes.get_xaxis_transform(), **style)
+    if len(lines) < len(colours):
+        axes.text(0.02, 0.06, absent, transform=axes.transAxes, fontsize="small", color=GREY)

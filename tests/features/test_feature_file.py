@@ -1,0 +1,142 @@
+"""The feature file keeps what is put in, refuses what breaks its contract, and stays on disk."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from dcac.features.feature_file import read_features, write_features
+
+
+def content(rows=6, **changes):
+    generator = np.random.default_rng(0)
+    plain = {
+        "features": generator.standard_normal((rows, 5)).astype(np.float32),
+        "pids": np.arange(rows),
+        "camids": np.arange(rows) % 2,
+        "split": ["query", "query"] + ["gallery"] * (rows - 2),
+        "paths": [f"query/é{row}.jpg" for row in range(rows)],
+        "meta": {"dataset": "campus", "seed": 1, "run": {"variant": "dcac"}},
+    }
+    return plain | changes
+
+
+def saved(path, **changes):
+    """Save the fields by NumPy alone, without the writer's checks."""
+    fields = content() | changes
+    if not isinstance(fields["meta"], str):
+        fields["meta"] = json.dumps(fields["meta"])
+    np.savez(path, **{name: value for name, value in fields.items() if value is not None})
+    return path
+
+
+def test_everything_comes_back(tmp_path):
+    path, given = tmp_path / "f.npz", content()
+    write_features(path, **given)
+    file = read_features(path)
+    assert file.meta == given["meta"]
+    assert np.array_equal(file.query.features, given["features"][:2])
+    assert np.array_equal(file.gallery.features, given["features"][2:])
+    assert file.gallery.paths.tolist() == given["paths"][2:]
+    assert file.gallery.pids.tolist() == [2, 3, 4, 5]
+    assert (file.gallery.pids.dtype, file.gallery.camids.dtype) == (np.int64, np.int64)
+    assert file.gallery.features.dtype == np.float32
+
+
+def test_plain_numpy_reads_it_without_pickles(tmp_path):
+    write_features(tmp_path / "f.npz", **content())
+    with np.load(tmp_path / "f.npz", allow_pickle=False) as file:
+        assert sorted(file.files) == ["camids", "features", "meta", "paths", "pids", "split"]
+        assert json.loads(str(file["meta"]))["seed"] == 1
+
+
+def test_features_are_mapped_not_read(tmp_path):
+    write_features(tmp_path / "f.npz", **content())
+    file = read_features(tmp_path / "f.npz")
+    assert isinstance(file.query.features, np.memmap)
+    assert isinstance(file.gallery.features, np.memmap)
+
+
+def test_mixed_splits_and_compressed_files_read_the_same(tmp_path):
+    split = ["gallery", "query", "gallery", "query", "gallery", "gallery"]
+    given = content(split=split)
+    write_features(tmp_path / "stored.npz", **given)
+    fields = given | {"meta": json.dumps(given["meta"])}
+    np.savez_compressed(tmp_path / "compressed.npz", **fields)
+    for name in ("stored", "compressed"):
+        file = read_features(tmp_path / f"{name}.npz")
+        assert np.array_equal(file.query.features, given["features"][[1, 3]])
+        assert file.gallery.pids.tolist() == [0, 2, 4, 5]
+
+
+def test_column_order_is_kept(tmp_path):
+    features = np.asfortranarray(content()["features"])
+    file = read_features(saved(tmp_path / "f.npz", features=features))
+    assert np.array_equal(file.gallery.features, features[2:])
+
+
+def test_same_content_gives_the_same_bytes(tmp_path):
+    for name in ("a.npz", "b.npz"):
+        write_features(tmp_path / name, **content())
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "f.npz"
+    write_features(path, **content())
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="pids are"):
+        write_features(path, **content(pids=np.arange(3)))
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["f.npz"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pids": None}, "lacks the field 'pids'"),
+        ({"meta": None}, "lacks the field 'meta'"),
+        ({"pids": np.arange(5)}, r"pids are int64 \(5,\)"),
+        ({"camids": np.zeros(6)}, "camids are float64"),
+        ({"paths": np.arange(6)}, "paths are int64"),
+        ({"features": np.zeros((6, 2, 2), np.float32)}, "features are float32"),
+        ({"features": np.zeros((6, 2), np.int8)}, "features are int8"),
+        ({"split": ["query"] * 5 + ["train"]}, "split of row 5 is 'train'"),
+        ({"split": ["gallery"] * 6}, "holds no query image"),
+        ({"split": ["query"] * 6}, "holds no gallery image"),
+        ({"meta": "{"}, "meta is no JSON"),
+        ({"meta": "[1]"}, "meta is a JSON list"),
+        ({"features": np.array([[1]] * 6, dtype=object)}, "field features.npy"),
+        ({"paths": np.array(["a"] * 6, dtype=object)}, "field paths.npy"),
+    ],
+)
+def test_broken_contract_names_the_field(tmp_path, changes, message):
+    if changes.get("meta", "") is None:
+        path = tmp_path / "f.npz"
+        np.savez(path, **{name: value for name, value in content().items() if name != "meta"})
+    else:
+        path = saved(tmp_path / "f.npz", **changes)
+    with pytest.raises(ValueError, match=message):
+        read_features(path)
+
+
+def test_missing_file_says_what_makes_it(tmp_path):
+    with pytest.raises(ValueError, match=r"does not exist: extract the features first"):
+        read_features(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("keep", [0, 10, 500])
+def test_truncated_file_is_refused(tmp_path, keep):
+    path = tmp_path / "f.npz"
+    write_features(path, **content())
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"not a complete \.npz"):
+        read_features(path)
+
+
+def test_zip_of_something_else_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "f.npz", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(ValueError, match="lacks the field 'features'"):
+        read_features(tmp_path / "f.npz")

@@ -1,0 +1,90 @@
+"""A finished run comes back with its own images; other images are refused."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from dcac.config import dump_settings, load_settings
+from dcac.data.views import test_view as view
+from dcac.features import extract
+from dcac.inspection.trained_run import first_images, load_run, write_arrays
+from dcac.training.setup import load_data
+
+
+@pytest.fixture
+def load(finished_run):
+    """Return a function that loads a finished DCAC run, with changes to the arguments."""
+
+    def start(**changes):
+        arguments = {**finished_run(), **changes}
+        return load_run(arguments.pop("run_folder"), arguments.pop("config"), **arguments)
+
+    return start
+
+
+def test_features_are_those_of_one_image_at_a_time(load, monkeypatch):
+    monkeypatch.setattr(extract, "BATCH", 7)
+    run = load()
+    rows = np.arange(3, 30, 2)
+    features = run.encode(rows)
+    with torch.no_grad():
+        for row, feature in zip(rows, features, strict=True):
+            image = view(torch.from_numpy(run.data.images[row : row + 1]), run.settings)
+            torch.testing.assert_close(run.reid.backbone(image)[0], feature, rtol=1e-4, atol=1e-5)
+    assert torch.equal(run.encode(slice(3, 30, 2)), features)
+
+
+def test_prototypes_are_unit_means_of_unit_features(load):
+    run = load()
+    features = run.encode(slice(None))
+    directions = run.reid.embed(view(torch.from_numpy(run.data.images), run.settings)).double().numpy()
+    for label, prototype in enumerate(run.prototypes(features).numpy()):
+        total = sum(directions[row] for row in range(len(directions)) if run.data.labels[row] == label)
+        np.testing.assert_allclose(prototype, total / np.sqrt((total**2).sum()), atol=1e-5)
+
+
+def test_images_are_normalised_as_the_encoder_was_trained(finished_run, load, encoder_folder, tmp_path):
+    card = json.loads((encoder_folder / "config.json").read_text(encoding="utf-8"))
+    card["pretrained_cfg"] = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+    (tmp_path / "config.json").write_text(json.dumps(card), encoding="utf-8")
+    (tmp_path / "model.safetensors").symlink_to(encoder_folder / "model.safetensors")
+    asked = load_settings(finished_run()["config"]).model_copy(update={"pixel_mean": "encoder", "pixel_std": "encoder"})
+    (tmp_path / "run.yaml").write_text(dump_settings(asked), encoding="utf-8")
+    found = load(config=tmp_path / "run.yaml", encoder=tmp_path).settings
+    assert (found.pixel_mean, found.pixel_std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+
+
+def test_another_version_of_the_data_is_refused(load, other_store):
+    with pytest.raises(ValueError, match=r"learnt from A, .* of B; give the normalised files it was trained on"):
+        load(stores=[other_store])
+
+
+def test_converted_run_is_checked_by_its_number_of_identities(finished_run, load, store, other_store, tmp_path):
+    """run.json of a converted run names no data."""
+    report = json.loads((finished_run()["run_folder"] / "run.json").read_text(encoding="utf-8"))
+    (tmp_path / "run.json").write_text(json.dumps({**report, "data": {}}), encoding="utf-8")
+    (tmp_path / "weights.safetensors").symlink_to(finished_run()["run_folder"] / "weights.safetensors")
+    assert load(run_folder=tmp_path, stores=[other_store]).data.num_identities == 16
+    with pytest.raises(ValueError, match="tells 16 identities apart, the given sources hold 32"):
+        load(run_folder=tmp_path, stores=[store, other_store])
+
+
+def test_first_image_is_the_first_in_the_order_of_the_files(finished_run, store, other_store):
+    settings = load_settings(finished_run()["config"])
+    data = load_data(settings, [other_store, store])
+    expected = [data.labels.tolist().index(label) for label in range(data.num_identities)]
+    assert first_images(data.labels).tolist() == expected
+
+
+def test_file_holds_the_arrays_and_the_facts_of_the_run(load, tmp_path):
+    run = load()
+    for name in ("a", "b"):
+        write_arrays(tmp_path / f"{name}.npz", run, step="samples", arrays={"share": 0.5, "keys": ["x", "yz"]})
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as file:
+        assert (float(file["share"]), file["keys"].tolist()) == (0.5, ["x", "yz"])
+        meta = json.loads(str(file["meta"]))
+    assert meta["run"] == run.report["identity"] and meta["settings"] == run.report["settings"] and meta["seed"] == 0
+    assert meta["code"]["train"] == run.report["code"] and len(meta["code"]["samples"]) == 12

@@ -1,0 +1,130 @@
+"""Tables against golden files, and what they must say."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dcac.config import Variant
+from dcac.reporting import page, table
+from dcac.reporting.cells import Cell, Row, Value
+from dcac.reporting.ranking import places, shown
+
+HERE = Path(__file__).parent
+PUBLISHED = HERE.parents[1] / "config/published.csv"
+
+
+@pytest.fixture
+def written(suite, variants, records, tmp_path):
+    """The table in all three formats."""
+    records.to_csv(tmp_path / "records.csv", index=False)
+    out = [tmp_path / f"dg_single.{suffix}" for suffix in ("md", "tex", "csv")]
+    files = {"records": tmp_path / "records.csv", "published": PUBLISHED, "out": out}
+    table.run(name="dg_single", suite=suite, variants=variants, **files)
+    return out
+
+
+@pytest.mark.parametrize("suffix", ["md", "tex", "csv"])
+def test_the_table_equals_its_golden_file(written, suffix):
+    path = next(path for path in written if path.suffix == f".{suffix}")
+    assert path.read_text(encoding="utf-8") == (HERE / f"golden/dg_single.{suffix}").read_text(encoding="utf-8")
+
+
+def test_non_standard_data_are_named_in_the_caption(written):
+    assert "Non-standard counts, accepted by hand: C3" in written[0].read_text(encoding="utf-8")
+
+
+def test_an_unknown_table_is_refused_by_name(suite, variants, records, tmp_path):
+    records.to_csv(tmp_path / "records.csv", index=False)
+    with pytest.raises(ValueError, match=r"unknown table: 'dg_singel' \(did you mean 'dg_single'"):
+        files = {"records": tmp_path / "records.csv", "published": PUBLISHED, "out": []}
+        table.run(name="dg_singel", suite=suite, variants=variants, **files)
+
+
+def test_equal_printed_numbers_share_a_place():
+    cell = Cell("a", "b")
+    rows = [
+        Row(name, "ours", {(cell, "mAP"): Value(mean, None, 1)})
+        for name, mean in (("x", 50.04), ("y", 50.01), ("z", 49.0))
+    ]
+    assert places(rows, cell, "mAP") == {"x": "best", "y": "best", "z": "second"}
+
+
+def test_a_missing_number_is_a_dash_and_a_single_one_has_no_sd():
+    assert shown(None) == "–"
+    assert shown(Value(12.34, None, 1)) == "12.3"
+    assert shown(Value(12.34, 0.56, 2)) == "12.3 ± 0.6"
+
+
+def test_a_demo_says_what_it_cannot_show(suite, variants, records):
+    shown_page = page.Page("dg_single", suite.model_copy(update={"demo": True}), records, PUBLISHED, variants)
+    assert "DCAC minus baseline is +2.25 ± 0.35 mAP" in shown_page.notes[-1]
+    assert "1e-04 of the prototype loss's gradient" in shown_page.notes[-1]
+    assert "+1.00 %" in shown_page.notes[-1]
+
+
+def test_an_ablation_is_listed_in_the_suites_order_and_judged_by_the_method_alone(suite, variants, records):
+    loud = records[records["variant"] == "dcac"].assign(variant="another", gradient_noise=2.0)
+    records = pd.concat([records, loud]).sort_values("variant")
+    changes = {"demo": True, "variants": ("baseline", "dcac", "another")}
+    shown_page = page.Page("dg_single", suite.model_copy(update=changes), records, PUBLISHED, variants)
+    assert list(shown_page.diagnostics["variant"]) == ["DCAC (ours)", "another"]
+    assert "1e-04 of the prototype loss's gradient" in shown_page.notes[-1]
+
+
+def test_a_table_shows_its_own_variants_and_no_other(suite, variants, records):
+    extra = records[records["variant"] == "dcac"].assign(variant="dcac-silu")
+    table = suite.tables["dg_single"].model_copy(update={"variants": ("dcac-silu", "baseline")})
+    shown_page = page.Page(
+        "dg_single",
+        suite.model_copy(update={"tables": {"dg_single": table}}),
+        pd.concat([records, extra]),
+        PUBLISHED,
+        variants | {"dcac-silu": Variant("DCAC, silu", {})},
+    )
+    ours = [row.name for row in shown_page.blocks[0][1] if row.kind == "ours"]
+    assert ours == ["DCAC, silu", "Baseline (ours)"]
+    assert shown_page.summary["method"].tolist() == ours
+    assert shown_page.diagnostics["variant"].tolist() == ["DCAC, silu"]
+
+
+def test_a_variant_is_compared_with_the_baseline_it_names(suite, variants, records):
+    """DCAC with another encoder is worth what it adds to that encoder's own baseline."""
+    pairs = {"baseline": "baseline-other", "dcac": "dcac-other"}
+    other = records[records["variant"].isin(pairs)].assign(mAP=lambda rows: 2 * rows["mAP"])
+    other = other.assign(variant=other["variant"].map(pairs))
+    known = variants | {
+        "baseline-other": Variant("Baseline, other", {}),
+        "dcac-other": Variant("DCAC, other", {}, baseline="baseline-other"),
+    }
+    changed = suite.model_copy(update={"variants": tuple(known)})
+    table = page.Page("dg_single", changed, pd.concat([records, other]), PUBLISHED, known).summary.set_index("method")
+    assert table["baseline"].tolist() == ["–", "Baseline (ours)", "Baseline (ours)", "Baseline, other"]
+    assert table.loc["DCAC (ours)", "mAP − baseline"] == "+2.25 ± 0.35"
+    assert table.loc["DCAC, other", "mAP − baseline"] == "+4.50 ± 0.71"
+
+
+def test_the_latex_compiles(written, tmp_path):
+    if not shutil.which("pdflatex"):
+        pytest.skip("pdflatex is not installed")
+    (tmp_path / "main.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\\input{dg_single.tex}\\end{document}"
+    )
+    result = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "main.tex"], cwd=tmp_path, capture_output=True
+    )
+    assert result.returncode == 0, result.stdout.decode(errors="replace")[-2000:]
+
+
+def test_tidy_csv_has_one_row_a_method_cell_and_metric(written):
+    table = pd.read_csv(written[2])
+    ours = table[(table["method"] == "DCAC (ours)") & (table["target"] == "MS") & (table["metric"] == "mAP")]
+    assert ours[["mean_percent", "n"]].to_numpy().tolist() == [[23.5, 2]]
+
+
+def test_targets_scored_on_several_splits_are_named_in_the_caption(suite, records):
+    assert "splits" not in page.caption(records, suite)
+    records.loc[records["target"] == "C3", "num_splits"] = 10
+    assert "Each score on C3 is the mean over 10 random splits (seed dcac-splits-1)." in page.caption(records, suite)
