@@ -113,9 +113,9 @@ def train(
     Memory and speed are switched under `runtime:` of config/config.yaml; under `accelerate launch` or `torchrun` several
     processes share each batch.
     """
-    from dcac.training import loop
+    from dcac.training import train
 
-    loop.run(
+    train.run(
         config=config,
         stores=store,
         latents=latents or [],

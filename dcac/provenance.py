@@ -20,7 +20,7 @@ STEP_MODULES = {
     "weights": "dcac.foreign.weights",
     "convert": "dcac.foreign.convert",
     "latents": "dcac.model.latents",
-    "train": "dcac.training.loop",
+    "train": "dcac.training.train",
     "overhead": "dcac.training.overhead",
     "extract": "dcac.features.extract",
     "samples": "dcac.inspection.samples",

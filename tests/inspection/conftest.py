@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from dcac.config import dump_settings
-from dcac.training import loop
+from dcac.training import train as step
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,7 @@ def finished_run(tmp_path_factory, settings, store, latents, encoder_folder, pri
             files = {"config": folder / "config.yaml", "stores": [store], "encoder": encoder_folder, "device": "cpu"}
             cached = {"latents": [latents] if noisy else [], "prior": prior_folder if noisy else None}
             handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
-            loop.run(**files, **cached, seed=0, out=folder / "out")
+            step.run(**files, **cached, seed=0, out=folder / "out")
             for number, handler in handlers.items():  # a training run takes them
                 signal.signal(number, handler)
             done[key] = {"run_folder": folder / "out", **files}

@@ -39,7 +39,7 @@ def accelerator_state():
 
 @pytest.fixture(scope="session")
 def arguments(store, other_store, latents, other_latents, encoder_folder, prior_folder):
-    """Return a function that writes a run's settings and gives the arguments of loop.run."""
+    """Return a function that writes a run's settings and gives the arguments of step.run."""
     moments = {store: latents, other_store: other_latents}
 
     def write(out, settings, *, sources=(store,), seed=0):
@@ -76,10 +76,10 @@ def read_run():
 @pytest.fixture(scope="session")
 def train(arguments, read_run):
     """Return a function that trains a run, or continues it, and reads it."""
-    from dcac.training import loop
+    from dcac.training import train as step
 
     def start(out, settings, *, runtime=Runtime(), **choices):
-        loop.run(**arguments(out, settings, **choices), runtime=runtime)
+        step.run(**arguments(out, settings, **choices), runtime=runtime)
         return read_run(out)
 
     return start

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from dcac.training import loop
+from dcac.training import train as step
 
 KILLS = 20
 EPOCHS = 6  # of four batches each: about a second
@@ -20,7 +20,7 @@ PUBLISHED = ("weights.safetensors", "lora", "README.md", "log.jsonl", "run.json"
 def nursery():
     """A process that imports everything once and forks a child for each training."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest", "dcac.training.loop", "diffusers.models.unets.unet_2d_condition"])
+    context.set_forkserver_preload(["pytest", "dcac.training.train", "diffusers.models.unets.unet_2d_condition"])
     return context
 
 
@@ -30,7 +30,7 @@ def begin(nursery):
     children = []
 
     def start(given):
-        children.append(nursery.Process(target=loop.run, kwargs=given))
+        children.append(nursery.Process(target=step.run, kwargs=given))
         children[-1].start()
         return children[-1]
 

@@ -7,7 +7,8 @@ import signal
 import pytest
 import torch
 
-from dcac.training import loop, state
+from dcac.training import state
+from dcac.training import train as step
 from dcac.training.journal import Stopped
 from dcac.training.trainer import Trainer
 
@@ -154,7 +155,7 @@ def test_gradient_scaler_resumes_too(train, stop_and_resume, settings, tmp_path,
 def test_second_writer_is_refused(arguments, settings, tmp_path):
     out = tmp_path / "run"
     with state.locked(tmp_path / "run.state"), pytest.raises(RuntimeError, match="another process trains this run"):
-        loop.run(**arguments(out, settings))
+        step.run(**arguments(out, settings))
 
 
 def test_state_of_other_settings_is_kept_aside_and_not_resumed(undisturbed, train, settings, tmp_path, stop_at):
@@ -180,7 +181,7 @@ def test_finished_run_is_not_trained_again_but_one_of_other_settings_is(train, s
 
 def test_run_interrupted_before_publishing_reports_its_last_epoch(undisturbed, train, settings, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_publish", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        patch.setattr(step, "_publish", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
         with pytest.raises(OSError, match="disk full"):
             train(tmp_path / "run", settings)
     finished = train(tmp_path / "run", settings)
@@ -237,4 +238,4 @@ def test_loss_that_is_not_finite_stops_the_run_with_a_remedy(train, settings, tm
 def test_dcac_without_a_prior_is_refused(arguments, settings, tmp_path):
     given = arguments(tmp_path / "run", settings)
     with pytest.raises(ValueError, match="diffusion is 'lora' but no prior is given; add --prior"):
-        loop.run(**{**given, "prior": None})
+        step.run(**{**given, "prior": None})
