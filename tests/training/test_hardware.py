@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from dcac.settings import Runtime
 from dcac.training import state
-from dcac.training import train as step
+from dcac.training import train as train_step
 from dcac.training.hardware import Hardware, messages
 from dcac.training.trainer import Trainer
 
@@ -106,7 +106,7 @@ def test_one_process_leaves_tensors_alone():
 def test_a_gpu_follows_the_losses_of_a_cpu(train, settings, tmp_path, arguments, read_run, precision):
     alone = train(tmp_path / "cpu", settings)
     chosen = settings.model_copy(update={"precision": precision})
-    step.run(**{**arguments(tmp_path / "gpu", chosen), "device": "cuda"})
+    train_step.run(**{**arguments(tmp_path / "gpu", chosen), "device": "cuda"})
     found = read_run(tmp_path / "gpu")
     for first, second in zip(alone.epochs, found.epochs, strict=True):
         for term in ("loss_id", "loss_prototype", "loss_noise"):
