@@ -1,6 +1,6 @@
 """Every hyperparameter of one training run, as a closed and frozen model."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,6 +10,25 @@ NonNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 CORRELATIONS = ("fc", "pcl", "fc+pcl")  # conditions that are a class correlation p of the Re-ID model's own
 TrainSplits = Literal["train", "all"]
+VIEW = ("image_height", "image_width", "pixel_mean", "pixel_std")  # how images are seen, in training and in testing
+TESTED = ("evaluation_resize",)  # read by testing only
+OF_THE_PRIOR = {  # read only where there is a diffusion prior
+    "noise_weight",
+    "condition",
+    "condition_temperature",
+    "bottleneck",
+    "prompt_std",
+    "prompt_lr_multiplier",
+    "unet_weights",
+    "diffusion_image_size",
+    "lora_rank",
+    "lora_alpha",
+    "lora_ffn_output",
+    "lora_cross_attention_qk",
+    "lora_qkv_bias",
+    "lora_lr_multiplier",
+    "diagnostic_images",
+}
 
 
 class Closed(BaseModel):
@@ -98,6 +117,22 @@ class Settings(Closed):
                 f"decay_epochs {list(self.decay_epochs)} must all lie after warmup_epochs {self.warmup_epochs}"
             )
         return self
+
+    def trained(self) -> dict[str, Any]:
+        """Return the settings that act in training, as plain JSON values: what a finished run depends on.
+
+        Names of networks do not act, their files do; neither does what only testing, another optimiser or a prior that is
+        not there would read.
+        """
+        idle = {*TESTED, "encoder_weights", "diffusion_weights"}
+        idle |= {"sgd_momentum"} if self.optimiser == "adam" else {"adam_beta1", "adam_beta2"}
+        if self.diffusion == "none":
+            idle |= OF_THE_PRIOR
+        return {name: value for name, value in self.model_dump(mode="json").items() if name not in idle}
+
+    def tested(self) -> dict[str, Any]:
+        """Return the settings that act when features are extracted."""
+        return {name: value for name, value in self.model_dump(mode="json").items() if name in (*VIEW, *TESTED)}
 
 
 class EncoderPretraining(Closed):

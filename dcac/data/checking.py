@@ -90,7 +90,8 @@ def _check_group(path: Path, group: int) -> tuple[list[Record], list[Finding]]:
 
 def _records(frame: "pandas.DataFrame", data: list[bytes]) -> list[Record]:
     columns = [frame[name].tolist() for name in ("split", "pid", "camid", "domain", "path")]
-    return [Record(*labels, image) for *labels, image in zip(*columns, data, strict=True)]
+    captions = [tuple(caption) for caption in frame["caption"]] if "caption" in frame else [None] * len(frame)
+    return [Record(*row) for row in zip(*columns, data, captions, strict=True)]
 
 
 def _compare(rows: list[Record], findings: list[Finding], sidecar: dict) -> list[str]:
@@ -106,7 +107,7 @@ def _compare(rows: list[Record], findings: list[Finding], sidecar: dict) -> list
         problems.append(f"counts are {found} in the file, {sidecar.get('counts')} in the sidecar")
     content = hashlib.sha256()
     for row, finding in zip(rows, findings, strict=True):
-        content.update(content_line(row.split, row.path, row.pid, row.camid, row.domain, finding.digest))
+        content.update(content_line(row.split, row.path, row.pid, row.camid, row.domain, finding.digest, row.caption))
     if content.hexdigest() != sidecar.get("content_sha256"):
         problems.append("labels or images are not those that were written (content_sha256 differs)")
     return problems

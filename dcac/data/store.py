@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dcac.provenance import atomic, sha256, write_json
+from dcac.provenance.keep import keep
+from dcac.provenance.record import KEY, Asked, Input, given
 
 if TYPE_CHECKING:
     import pandas
@@ -47,7 +50,9 @@ class Record:
         return self.data if isinstance(self.data, bytes) else self.data()
 
 
-def write_store(records: Iterable[Record], out: Path, *, manifest: Mapping[str, object]) -> dict:
+def write_store(
+    records: Iterable[Record], out: Path, *, manifest: Mapping[str, object], asked: Asked | None = None
+) -> dict:
     """Write the normalised file and its sidecar; the same records give the same bytes.
 
     Args:
@@ -55,6 +60,7 @@ def write_store(records: Iterable[Record], out: Path, *, manifest: Mapping[str, 
         out: The Parquet file; the sidecar lies beside it with the suffix .json. Both appear complete or not at all.
         manifest: Facts for the sidecar, such as dataset, version, variant, standard. The key `distractor_pid` names an
             identity that stands for nobody and is left out of the counted ids.
+        asked: What the step was asked for; its record goes into the sidecar, and the files are kept under it.
 
     Returns:
         The sidecar.
@@ -67,7 +73,11 @@ def write_store(records: Iterable[Record], out: Path, *, manifest: Mapping[str, 
     with atomic(out) as temporary:
         content = _write_parquet(ordered, temporary, manifest)
         sidecar = _sidecar(ordered, manifest, sha256=sha256(temporary), content_sha256=content)
+    if asked is not None:
+        sidecar[KEY] = asked.record(meaning=content)
     write_json(out.with_suffix(".json"), sidecar)
+    if asked is not None:
+        keep(asked, out.parent, [out.name, out.with_suffix(".json").name])
     return sidecar
 
 
@@ -138,6 +148,11 @@ def read_manifest(path: Path) -> dict:
     return manifest
 
 
+def store_input(path: Path) -> Input:
+    """Describe a normalised file as an input: its meaning is its images and labels, whatever wrote the file."""
+    return given(Path(path).with_suffix(".json"), lambda: read_manifest(path)["sha256"])
+
+
 def count(records: Iterable[Record], *, distractor_pid: int | None = None) -> dict[str, dict[str, int]]:
     """Count ids, images and cameras per split, in the order train, query, gallery; absent splits are left out."""
     pids: dict[str, set[int]] = {split: set() for split in SPLITS}
@@ -154,9 +169,12 @@ def count(records: Iterable[Record], *, distractor_pid: int | None = None) -> di
     }
 
 
-def content_line(split: str, path: str, pid: int, camid: int, domain: str, digest: str) -> bytes:
+def content_line(
+    split: str, path: str, pid: int, camid: int, domain: str, digest: str, caption: Sequence[float] | None = None
+) -> bytes:
     """Return the line of one image in the content hash, which does not depend on the Parquet writer's version."""
-    return f"{split}\t{path}\t{pid}\t{camid}\t{domain}\t{digest}\n".encode()
+    told = "" if caption is None else "\t" + struct.pack(f"<{len(caption)}f", *caption).hex()
+    return f"{split}\t{path}\t{pid}\t{camid}\t{domain}\t{digest}{told}\n".encode()
 
 
 def _split_rank(record: Record) -> int:
@@ -191,7 +209,7 @@ def _write_parquet(ordered: Sequence[Record], partial: Path, manifest: Mapping[s
             for record, data in zip(group, images, strict=True):
                 digest = hashlib.sha256(data).hexdigest()
                 labels = (record.split, record.path, record.pid, record.camid, record.domain)
-                content.update(content_line(*labels, digest))
+                content.update(content_line(*labels, digest, record.caption))
             writer.write_table(_table(group, images, schema), row_group_size=len(group))
     return content.hexdigest()
 

@@ -1,6 +1,6 @@
 """Cache the VAE's posterior of every image once per data set.
 
-In: a normalised file and a VAE folder. Out: a safetensors file with the moments of every split.
+In: a normalised file and a VAE folder. Out: a safetensors file with the moments of every split, and its sidecar.
 """
 
 import hashlib
@@ -17,8 +17,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dcac.data.images import decode
-from dcac.data.store import iter_split, read_manifest, stored_splits
-from dcac.provenance import atomic, fingerprint
+from dcac.data.store import iter_split, read_manifest, store_input, stored_splits
+from dcac.provenance import atomic, fingerprint, sha256, write_json
+from dcac.provenance.keep import keep, put_back
+from dcac.provenance.networks import network_input
+from dcac.provenance.record import KEY, Input, ask, given, sidecar_of
 
 BATCH = 64  # images a forward pass
 log = logging.getLogger(__name__)
@@ -40,8 +43,11 @@ def run(*, store: Path, prior: Path, size: int, out: Path, device: str) -> None:
         prior: folder in the diffusers layout, with `vae/` and its manifest.
         size: pixels of the square diffusion view.
         out: safetensors with a tensor a split (train, query, gallery), float32 [M, 2 C, h, w] (mean and log-variance),
-            in store order.
+            in store order. Beside it the sidecar, its name and `.json`.
     """
+    asked = ask(__name__, {"size": size}, {"data": store_input(store), "autoencoder": network_input(prior, "vae/")})
+    if put_back(asked, out.parent):
+        return
     from diffusers import AutoencoderKL
 
     vae = AutoencoderKL.from_pretrained(prior / "vae", use_safetensors=True).to(device).eval()
@@ -59,6 +65,9 @@ def run(*, store: Path, prior: Path, size: int, out: Path, device: str) -> None:
     }
     with atomic(out) as temporary:
         save_file(tensors, temporary, metadata=notes)
+    sidecar = sidecar_of(out)
+    write_json(sidecar, {**notes, "sha256": sha256(out), KEY: asked.record()})
+    keep(asked, out.parent, [out.name, sidecar.name])
 
 
 @torch.no_grad()
@@ -112,6 +121,26 @@ def load_moments(
             if notes.get(note) != value:
                 raise ValueError(f"{path} was made from {what}; delete it and run the step again")
         return {split: archive.get_tensor(split) for split in splits}, float(json.loads(notes["scaling_factor"]))
+
+
+def latents_input(path: Path) -> Input:
+    """Describe cached latents as an input: by what they were made from, since a GPU makes them anew only up to rounding."""
+    return given(sidecar_of(path), lambda: sha256(path))
+
+
+def verify_latents(path: Path) -> None:
+    """Refuse cached latents that are not those of their sidecar.
+
+    Raises:
+        ValueError: the file was damaged, replaced or changed.
+    """
+    sidecar = sidecar_of(path)
+    try:
+        expected = json.loads(sidecar.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{sidecar} is missing or damaged ({error}); delete {path} and run `latents` again") from None
+    if sha256(path) != expected:
+        raise ValueError(f"{path} is not the file of its sidecar (sha256 differs); delete it and run `latents` again")
 
 
 def autoencoder_hash(prior: Path) -> str:

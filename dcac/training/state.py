@@ -18,6 +18,10 @@ from torch import Tensor, nn
 log = logging.getLogger(__name__)
 
 
+class InUse(RuntimeError):
+    """Another process trains this run."""
+
+
 @dataclass
 class Progress:
     """How far a run has come."""
@@ -36,7 +40,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a run's state directory against a second writer.
 
     Raises:
-        RuntimeError: another process trains this run.
+        InUse: another process trains this run.
     """
     import fcntl
 
@@ -45,7 +49,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RuntimeError(f"{folder} is in use: another process trains this run; wait for it or stop it") from None
+            raise InUse(f"{folder} is in use: another process trains this run; wait for it or stop it") from None
         yield
 
 

@@ -4,26 +4,32 @@ In: settings, normalised files, cached latents, pre-trained networks. Out: weigh
 Typing the same command again continues where it stopped.
 """
 
-import hashlib
-import json
 import logging
 import shutil
+import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 from safetensors.torch import save_file
 
 from dcac.config import load_settings
-from dcac.data.store import read_manifest
+from dcac.data.store import read_manifest, store_input
 from dcac.model.dcac import DCAC
-from dcac.provenance import atomic, environment, fingerprint, make_readable, write_json
+from dcac.model.latents import latents_input, verify_latents
+from dcac.provenance import atomic, environment, make_readable, sha256, write_json
+from dcac.provenance.code import digest
+from dcac.provenance.keep import keep, kept_folder, put_back, read_index
+from dcac.provenance.networks import network_input, verify_network
+from dcac.provenance.record import KEY, Asked, ask, read_record
 from dcac.settings import Runtime, Settings
 from dcac.training import state
 from dcac.training.card import model_card
 from dcac.training.hardware import Hardware
 from dcac.training.trainer import Trainer
 
+WAIT = 5  # seconds between two looks at a run that another process trains
+REPEAT = 12  # looks between two lines about it
 log = logging.getLogger(__name__)
 
 
@@ -56,56 +62,114 @@ def run(
         Stopped: on SIGTERM or SIGUSR1, after saving.
     """
     settings = load_settings(config)
-    facts = _facts(settings, stores, encoder, prior, seed)
-    identity = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    asked = asked_run(settings, seed, stores=stores, latents=latents, encoder=encoder, prior=prior)
     folder = out.with_name(out.name + ".state")
     hardware = Hardware(device, settings.precision)
-    if _finished(out, identity):
-        log.info("%s is complete already", out)
-        if hardware.is_main:
-            shutil.rmtree(folder, ignore_errors=True)  # a run that was killed on its last line leaves it
+    if _stands(asked, out, hardware):
         return
+    _verify(latents, encoder, prior)
+    facts = _facts(asked, settings, stores, encoder, prior, seed)
     header = {**facts, "environment": environment(), **hardware.facts(), "runtime": runtime.model_dump()}
-    with state.locked(folder) if hardware.is_main else nullcontext():
-        trainer = Trainer(settings, stores, latents, encoder, prior, seed=seed, hardware=hardware, runtime=runtime)
-        summary = trainer.fit(folder, identity, header=header)
+    with ExitStack() as stack:
         if hardware.is_main:
-            _publish(trainer.model, folder, out, {**facts, "identity": identity, **summary})
+            _wait_for(folder, stack)
+        hardware.wait()
+        if _stands(asked, out, hardware):  # another process has trained it meanwhile
+            return
+        trainer = Trainer(settings, stores, latents, encoder, prior, seed=seed, hardware=hardware, runtime=runtime)
+        summary = trainer.fit(folder, asked.identity, header=header)
+        if hardware.is_main:
+            _publish(trainer.model, folder, out, {**facts, **summary}, asked)
     hardware.wait()
-    if hardware.is_main:
-        shutil.rmtree(folder)
 
 
-def _facts(settings: Settings, stores: Sequence[Path], encoder: Path, prior: Path | None, seed: int) -> dict:
-    data = {path.stem: read_manifest(path)["sha256"] for path in stores}
-    networks = {folder.name: _weights_hash(folder) for folder in (encoder, prior) if folder is not None}
+def asked_run(
+    settings: Settings,
+    seed: int,
+    *,
+    stores: Sequence[Path],
+    latents: Sequence[Path],
+    encoder: Path,
+    prior: Path | None,
+) -> Asked:
+    """Say what a run is asked to be: settings that act, seed, code, and what it learns from."""
+    inputs = {f"data {path.stem}": store_input(path) for path in stores}
+    inputs |= {f"latents {store.stem}": latents_input(path) for store, path in zip(stores, latents, strict=False)}
+    inputs["encoder"] = network_input(encoder)
+    if prior is not None and settings.diffusion != "none":
+        inputs["prior"] = network_input(prior)
+    return ask(__name__, {"seed": seed, **settings.trained()}, inputs)
+
+
+def _stands(asked: Asked, out: Path, hardware: Hardware) -> bool:
+    """Tell whether the run is there, or lies kept and can be put back; all processes come to the same answer."""
+    record = read_record(out / "run.json")
+    if record is not None and record["identity"] == asked.identity and (out / "weights.safetensors").is_file():
+        log.info("%s is complete already", out)
+        return True
+    if not read_index(kept_folder(asked, out)):
+        return False
+    hardware.wait()
+    done = put_back(asked, out) if hardware.is_main else True
+    hardware.wait()
+    return done
+
+
+def _wait_for(folder: Path, stack: ExitStack) -> None:
+    """Hold the run's state against a second writer; while another process trains it, wait: the run is made only once."""
+    looks = 0
+    while True:
+        try:
+            stack.enter_context(state.locked(folder))
+            return
+        except state.InUse as error:
+            if looks % REPEAT == 0:
+                log.info("%s; waiting for it to end", error)
+            looks += 1
+            time.sleep(WAIT)
+
+
+def _verify(latents: Sequence[Path], encoder: Path, prior: Path | None) -> None:
+    """Refuse networks and latents whose files are not those that their manifests and sidecars speak of."""
+    for network in (encoder, prior):
+        if network is not None:
+            verify_network(network)
+    for path in latents:
+        verify_latents(path)
+
+
+def _facts(
+    asked: Asked, settings: Settings, stores: Sequence[Path], encoder: Path, prior: Path | None, seed: int
+) -> dict:
+    networks = {"encoder": encoder, "prior": prior}
     return {
+        "identity": asked.identity,
         "settings": settings.model_dump(mode="json"),
         "seed": seed,
-        "data": data,
-        "weights": networks,
-        "code": fingerprint("train"),
+        "data": {path.stem: read_manifest(path)["sha256"] for path in stores},
+        "weights": {
+            folder.name: asked.inputs[name].meaning
+            for name, folder in networks.items()
+            if folder is not None and name in asked.inputs
+        },
+        "code": digest(asked.code),
     }
 
 
-def _weights_hash(folder: Path) -> str:
-    return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
-
-
-def _finished(out: Path, identity: str) -> bool:
-    report = out / "run.json"
-    return report.is_file() and json.loads(report.read_text(encoding="utf-8"))["identity"] == identity
-
-
-def _publish(model: DCAC, folder: Path, out: Path, report: dict) -> None:
+def _publish(model: DCAC, folder: Path, out: Path, report: dict, asked: Asked) -> None:
+    """Write the run's files, the report last, and keep them; the state stays until a later step has used the run."""
     out.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.contiguous().cpu() for name, value in state.learnt_state(model).items()}
+    names = ["weights.safetensors", "README.md", "log.jsonl"]
     with atomic(out / "weights.safetensors") as temporary:
         save_file(tensors, temporary, metadata={"identity": report["identity"]})
     if model.settings.diffusion == "lora":
         model.prior.unet.save_lora_adapter(out / "lora")
         make_readable(out / "lora")
+        names += [path.relative_to(out).as_posix() for path in sorted((out / "lora").rglob("*")) if path.is_file()]
     with atomic(out / "README.md") as temporary:
         temporary.write_text(model_card(report, model.settings), encoding="utf-8")
-    shutil.copyfile(folder / "log.jsonl", out / "log.jsonl")
-    write_json(out / "run.json", report)
+    with atomic(out / "log.jsonl") as temporary:
+        shutil.copyfile(folder / "log.jsonl", temporary)
+    write_json(out / "run.json", {**report, KEY: asked.record(meaning=sha256(out / "weights.safetensors"))})
+    keep(asked, out, [*names, "run.json"])

@@ -1,0 +1,84 @@
+"""Files that appear whole or not at all, and what their bytes are."""
+
+import glob
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+HOST = platform.node().replace(".", "-") or "host"
+ABANDONED = 86_400  # seconds; source: ours
+
+
+def sha256(path: Path) -> str:
+    """Hash a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def manifest(folder: Path) -> dict[str, dict[str, object]]:
+    """List every file below a folder with its size in bytes and sha256, sorted by path."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json")
+    return {p.relative_to(folder).as_posix(): {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in files}
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write JSON under a temporary name, then rename."""
+    with atomic(path) as temporary:
+        temporary.write_text(
+            json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
+
+
+@contextmanager
+def atomic(path: Path):
+    """Yield a temporary path beside `path` that takes its place when the block ends without an error.
+
+    What a killed process left under such a name is removed first.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        if is_abandoned(left):
+            left.unlink(missing_ok=True)
+    temporary = temporary_name(path)
+    try:
+        yield temporary
+        make_readable(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def temporary_name(path: Path) -> Path:
+    """Name a temporary file or folder beside `path` after this machine and process: `.{name}.{host}-{pid}.tmp`."""
+    return path.with_name(f".{path.name}.{HOST}-{os.getpid()}.tmp")
+
+
+def is_abandoned(path: Path) -> bool:
+    """Tell whether the process that a temporary name names is gone; one of another machine after a day without a change."""
+    host, _, pid = path.name.removesuffix(".tmp").rpartition(".")[2].rpartition("-")
+    if host != HOST or not pid.isdigit():
+        try:
+            return time.time() - path.stat().st_mtime > ABANDONED
+        except OSError:
+            return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def make_readable(path: Path) -> None:
+    """Let a file, or all below a folder, be read by whom the user's mask lets: safetensors writes for the user alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    for file in [path] if path.is_file() else sorted(path.rglob("*")):
+        if file.is_file():
+            file.chmod(0o666 & ~mask)

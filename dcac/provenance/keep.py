@@ -1,0 +1,112 @@
+"""Keep what was made, whole and under its identity, so that nothing that is right is computed twice.
+
+Snakemake deletes the outputs of a job before it starts, and after it fails. So every step that costs leaves hard links to
+its files in `results/.kept/{step}/{identity}/`, where no rule looks, and begins by asking whether they lie there already.
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from dcac.provenance.files import is_abandoned, sha256, temporary_name, write_json
+from dcac.provenance.record import Asked
+
+RESULTS = "results"  # the folder of a checkout that everything made lies in
+FOLDER = ".kept"
+INDEX = "kept.json"
+SHOWN = 24  # digits of an identity in a folder's name
+log = logging.getLogger(__name__)
+
+
+def kept_root(base: Path) -> Path:
+    """Return the folder of kept things for files below `base`: in its `results`, or beside it."""
+    path = base.absolute()
+    inside = next((parent for parent in (path, *path.parents) if parent.name == RESULTS), path.parent)
+    return inside / FOLDER
+
+
+def kept_folder(asked: Asked, base: Path) -> Path:
+    """Return the folder that holds, or would hold, what was asked for."""
+    return kept_root(base) / asked.word / asked.identity[:SHOWN]
+
+
+def keep(asked: Asked, base: Path, names: Iterable[str]) -> None:
+    """Keep finished files under their identity, by hard links; where the file system has none, by copies.
+
+    Args:
+        base: folder of the files.
+        names: their paths in it, the file with the record last.
+    """
+    folder = kept_folder(asked, base)
+    root = folder.parent
+    root.mkdir(parents=True, exist_ok=True)
+    for left in root.glob(".*.tmp"):
+        if is_abandoned(left):
+            shutil.rmtree(left, ignore_errors=True)
+    staged = temporary_name(folder)
+    entries = {}
+    try:
+        for name in names:
+            source, target = base / name, staged / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link(source, target)
+            entries[name] = {"bytes": source.stat().st_size, "sha256": sha256(source)}
+        write_json(staged / INDEX, {"step": asked.step, "identity": asked.identity, "files": entries})
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        os.replace(staged, folder)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def put_back(asked: Asked, base: Path) -> bool:
+    """Put back what was made before under the asked identity, byte for byte; say so in the log.
+
+    Returns:
+        Whether it was there, complete and undamaged; then nothing remains to be done.
+    """
+    folder = kept_folder(asked, base)
+    entries = read_index(folder)
+    if not entries:
+        return False
+    damaged = [name for name, entry in entries.items() if not _is(folder / name, entry["sha256"])]
+    if damaged:
+        log.warning("%s is damaged (%s): it is made again", folder, damaged[0])
+        shutil.rmtree(folder)
+        return False
+    for name in entries:
+        target = base / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staged = temporary_name(target)
+        _link(folder / name, staged)
+        os.replace(staged, target)
+        os.utime(target)
+    log.info(
+        "%s was made before from the same settings, data, networks and code (identity %s): put back, nothing is computed",
+        base,
+        asked.identity[:12],
+    )
+    return True
+
+
+def read_index(folder: Path) -> dict[str, dict]:
+    """List the files of a kept thing with size and sha256; empty where nothing complete is kept."""
+    import json
+
+    try:
+        return json.loads((folder / INDEX).read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _is(path: Path, digest: str) -> bool:
+    return path.is_file() and sha256(path) == digest
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(source, target)

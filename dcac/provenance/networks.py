@@ -1,0 +1,68 @@
+"""A pre-trained network as an input: its folder, its manifest, and whether the two still agree."""
+
+import json
+from pathlib import Path
+
+from dcac.provenance.files import manifest
+from dcac.provenance.record import Input, hash_json, read_record
+
+MANIFEST = "manifest.json"
+
+
+def network_input(folder: Path, part: str = "") -> Input:
+    """Describe a network by the content of its files, whatever fetched or made them.
+
+    Args:
+        folder: holds the network and its manifest.
+        part: only the files below this sub-folder act, such as `vae/`.
+
+    Raises:
+        ValueError: there is no manifest, or it lists no such file.
+    """
+    record = read_record(folder / MANIFEST)
+    meaning = network_meaning(listed(folder), part)
+    if meaning is None:
+        raise ValueError(f"{folder / MANIFEST} lists no file of {part or folder}; make these weights again")
+    return Input(record["recipe"] if record else meaning, meaning)
+
+
+def network_meaning(files: dict[str, dict], part: str = "") -> str | None:
+    """Hash names and sha256 of a network's files; None where there are none."""
+    acting = {name: entry["sha256"] for name, entry in sorted(files.items()) if name.startswith(part)}
+    return hash_json(acting) if acting else None
+
+
+def listed(folder: Path) -> dict[str, dict]:
+    """Read the files that a network's manifest lists, with size and sha256.
+
+    Raises:
+        ValueError: the manifest is missing or damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["files"]
+    except FileNotFoundError:
+        raise ValueError(f"{path} is missing; make these weights with `dcac weights` or `dcac pretrain_...`") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it and make these weights again") from None
+
+
+def verify_network(folder: Path) -> None:
+    """Refuse a network whose files are not those of its manifest, such as an older file left beside a new one.
+
+    Raises:
+        ValueError: a file is missing, was changed, or was added; the message names it.
+    """
+    expected, found = listed(folder), manifest(folder)
+    for name, entry in expected.items():
+        if name not in found:
+            raise ValueError(f"{folder / name} is missing, though its manifest lists it; make these weights again")
+        if found[name]["sha256"] != entry["sha256"]:
+            raise ValueError(
+                f"{folder / name} is not the file of its manifest (sha256 differs); make these weights again"
+            )
+    added = sorted(set(found) - set(expected))
+    if added:
+        raise ValueError(
+            f"{folder / added[0]} is not in the manifest beside it; remove it, or make these weights again"
+        )

@@ -1,0 +1,117 @@
+"""The record of something made: what was asked for, and what came of it.
+
+Two hashes stand in it. The *recipe* names what was asked for by where it comes from: settings, code, and the recipes of
+what goes in; it is known before anything is made. The *identity* names it by what goes in: settings, code, and the meaning
+of every input (the content of data and networks, whatever made them). What was made under the asked identity stands.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dcac.provenance.code import digest, statement
+
+KEY = "made"  # of the record in a sidecar, report or manifest
+
+
+class Input(NamedTuple):
+    """Something that goes into a step."""
+
+    recipe: str  # how it was asked for
+    meaning: str  # what it is to those who use it
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a step is asked to make."""
+
+    step: str  # full name of the step's module
+    settings: Mapping[str, Any]  # plain JSON values, only those that act
+    code: Mapping[str, str]  # statement of the step's code
+    inputs: Mapping[str, Input]
+
+    @property
+    def recipe(self) -> str:
+        """Hash of the asking, by where its inputs come from."""
+        return self._hash({name: given.recipe for name, given in self.inputs.items()})
+
+    @property
+    def identity(self) -> str:
+        """Hash of the asking, by what its inputs are."""
+        return self._hash({name: given.meaning for name, given in self.inputs.items()})
+
+    @property
+    def word(self) -> str:
+        """The step's own word, such as `train`."""
+        return self.step.rpartition(".")[2]
+
+    def record(self, *, meaning: str | None = None) -> dict:
+        """Return what a sidecar keeps.
+
+        Args:
+            meaning: what the result is to those who use it; None: the identity itself says it.
+        """
+        return {
+            "step": self.step,
+            "settings": dict(self.settings),
+            "code": dict(self.code),
+            "inputs": {name: given._asdict() for name, given in self.inputs.items()},
+            "recipe": self.recipe,
+            "identity": self.identity,
+            "meaning": meaning or self.identity,
+        }
+
+    def _hash(self, inputs: Mapping[str, str]) -> str:
+        content = {"step": self.word, "settings": self.settings, "code": digest(self.code), "inputs": inputs}
+        return hash_json(content)
+
+
+def ask(module: str, settings: Mapping[str, Any], inputs: Mapping[str, Input]) -> Asked:
+    """Say what a step is asked to make: its module, the settings that act, and what goes in."""
+    return Asked(module, plain(settings), statement(module), dict(inputs))
+
+
+def asked_of(record: Mapping[str, Any], *, code: Mapping[str, str] | None = None) -> Asked:
+    """Read back from a record what was asked for, under its own code or another."""
+    inputs = {name: Input(**given) for name, given in record["inputs"].items()}
+    return Asked(record["step"], record["settings"], code or record["code"], inputs)
+
+
+def sidecar_of(path: Path) -> Path:
+    """Return the sidecar beside a file: its name and `.json`."""
+    return path.with_name(f"{path.name}.json")
+
+
+def read_record(sidecar: Path) -> dict | None:
+    """Read the record in a sidecar; None where there is no sidecar, or one without a record."""
+    try:
+        content = json.loads(Path(sidecar).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content.get(KEY) if isinstance(content, dict) else None
+
+
+def given(sidecar: Path, otherwise: Callable[[], str]) -> Input:
+    """Describe an input by the record in its sidecar, or by its content where it has none.
+
+    Args:
+        otherwise: makes the meaning of something without a record, such as a file from elsewhere.
+    """
+    record = read_record(sidecar)
+    if record is None:
+        meaning = otherwise()
+        return Input(meaning, meaning)
+    return Input(record["recipe"], record["meaning"])
+
+
+def hash_json(content: object) -> str:
+    """Hash plain JSON values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def plain(content: Any) -> Any:
+    """Turn settings into what reading them back from JSON gives."""
+    return json.loads(json.dumps(content))
