@@ -37,8 +37,9 @@ def write_config(
     suite: SuiteName, variant: Annotated[str, typer.Option()], sources: Annotated[str, typer.Option()], out: Out
 ) -> None:
     """Write the merged settings of one run."""
-    from dcac.config import dump_settings, load_suite, run_settings
     from dcac.provenance import atomic
+    from dcac.settings import dump_settings
+    from dcac.suites import load_suite, run_settings
 
     with atomic(out) as temporary:
         temporary.write_text(dump_settings(run_settings(load_suite(suite), variant, sources)), encoding="utf-8")
@@ -49,7 +50,7 @@ def pretrain_encoder(name: str, store: Store, out: Out, device: Device = "cpu") 
     """Pre-train the demo's encoder on captions of the broad synthetic domain."""
     from dcac.demo import pretrain_encoder
 
-    pretrain_encoder.run(store=store, settings=_weights(name).recipe(), out=out, device=_device(device))
+    pretrain_encoder.run(store=store, settings=_recipe(name), out=out, device=_device(device))
 
 
 @app.command("pretrain_diffusion")
@@ -57,7 +58,7 @@ def pretrain_diffusion(name: str, store: Store, out: Out, device: Device = "cpu"
     """Pre-train the demo's latent diffusion model on the broad synthetic domain."""
     from dcac.demo import pretrain_diffusion
 
-    pretrain_diffusion.run(store=store, settings=_weights(name).recipe(), out=out, device=_device(device))
+    pretrain_diffusion.run(store=store, settings=_recipe(name), out=out, device=_device(device))
 
 
 @app.command("weights")
@@ -243,8 +244,8 @@ def reference(
     device: Device = "auto",
 ) -> None:
     """Extract reference features: chance, colour histogram, or the pre-trained encoder as it comes."""
-    from dcac.config import NO_SOURCES, load_suite, run_settings
     from dcac.features import reference
+    from dcac.suites import NO_SOURCES, load_suite, run_settings
 
     chosen = load_suite(suite)
     settings = run_settings(chosen, chosen.variants[0], chosen.source_sets[0])
@@ -321,8 +322,8 @@ def table(
     out: Annotated[list[Path], typer.Option(help="outputs: .md, .tex, .csv")],
 ) -> None:
     """Write one table as Markdown, LaTeX and CSV."""
-    from dcac.config import load_suite, load_variants
     from dcac.reporting import table
+    from dcac.suites import load_suite, load_variants
 
     table.run(
         name=name,
@@ -342,8 +343,8 @@ def overhead_table(
     out: Annotated[list[Path], typer.Option(help="outputs: .md, .tex, .csv")],
 ) -> None:
     """Write one table of what training costs as Markdown, LaTeX and CSV."""
-    from dcac.config import load_suite, load_variants
     from dcac.reporting import overhead_table
+    from dcac.suites import load_suite, load_variants
 
     overhead_table.run(name=name, suite=load_suite(suite), variants=load_variants(), inputs=inputs, out=out)
 
@@ -358,8 +359,8 @@ def figure(
     out: Annotated[list[Path], typer.Option(help="outputs: .pdf, .png")],
 ) -> None:
     """Draw one figure as PDF and PNG."""
-    from dcac.config import load_suite, load_variants
     from dcac.reporting import figure
+    from dcac.suites import load_suite, load_variants
 
     figure.run(name=name, suite=load_suite(suite), variants=load_variants(), inputs=inputs, out=out)
 
@@ -397,17 +398,25 @@ def main() -> None:
 
 
 def _weights(name: str):
-    from dcac.config import load_weights
+    from dcac.foreign.weights_card import load_weights
+    from dcac.suites import CONFIG_DIR
 
-    cards = load_weights()
+    cards = load_weights(CONFIG_DIR / "weights.yaml")
     if name not in cards:
         raise ValueError(f"unknown weights '{name}'; config/weights.yaml has: {', '.join(cards)}")
     return cards[name]
 
 
+def _recipe(name: str):
+    from dcac.demo.recipes import recipe
+
+    card = _weights(name)
+    return recipe(card.kind, card.pretraining or {})
+
+
 def _runtime():
-    from dcac.config import CONFIG_DIR, load_project
     from dcac.settings import Runtime
+    from dcac.suites import CONFIG_DIR, load_project
 
     return load_project().runtime if (CONFIG_DIR / "config.yaml").is_file() else Runtime()
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dcac.config import CONFIG_DIR
+from dcac.suites import CONFIG_DIR
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: status, fetch, import, check, render.")
 
@@ -17,9 +17,9 @@ Workers = Annotated[int, typer.Option(help="processes that decode images")]
 @app.command("status")
 def status() -> None:
     """Say where each data set stands, what to do next, and which protocols are possible."""
-    from dcac.config import load_project, load_suite
     from dcac.data import status
     from dcac.data.catalog import load_catalog
+    from dcac.suites import load_project, load_suite
 
     project = load_project()
     suites = sorted(path.stem for path in (CONFIG_DIR / "suites").glob("*.yaml"))
@@ -42,8 +42,8 @@ def fetch(
     archive: Annotated[str | None, typer.Option(help="one of the card's archives; default: the first")] = None,
 ) -> None:
     """Download an archive that anyone may download, into data_root; an interrupted download goes on."""
-    from dcac.config import load_project
     from dcac.data import fetching
+    from dcac.suites import load_project
     from dcac.terminal import terminal_bar
 
     folder = Path(load_project().data_root)
@@ -65,8 +65,8 @@ def import_data(
     ] = False,
 ) -> None:
     """Turn an archive or folder, in any accepted layout, into a normalised file; counts are asserted."""
-    from dcac.config import load_project
     from dcac.data import import_data
+    from dcac.suites import load_project
 
     done = import_data.run(
         path,

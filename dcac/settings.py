@@ -1,21 +1,15 @@
-"""Every hyperparameter of one training run, as a closed and frozen model."""
+"""Every hyperparameter of one training run, as a closed and frozen model; how it is written and read."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import yaml
+from pydantic import Field, model_validator
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
+from dcac.closed import Closed, Count, NonNegative, Positive, Share, load_yaml, parse
+
 CORRELATIONS = ("fc", "pcl", "fc+pcl")  # conditions that are a class correlation p of the Re-ID model's own
 TrainSplits = Literal["train", "all"]
-
-
-class Closed(BaseModel):
-    """Base of all configuration models: frozen, and no unknown key passes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Settings(Closed):
@@ -100,31 +94,6 @@ class Settings(Closed):
         return self
 
 
-class EncoderPretraining(Closed):
-    """How the demo's encoder is made, on a domain with captions."""
-
-    data: str
-    epochs: Count
-    batch: Count
-    learning_rate: Positive
-    seed: int
-
-
-class DiffusionPretraining(Closed):
-    """How the demo's latent diffusion model is made, on a domain with captions."""
-
-    data: str
-    image_size: Count
-    batch: Count
-    autoencoder_steps: Count
-    autoencoder_learning_rate: Positive
-    unet_steps: Count
-    unet_learning_rate: Positive
-    unet_channels: tuple[Count, Count]
-    context_width: Count
-    seed: int
-
-
 class Runtime(Closed):
     """How a training step is computed: memory and speed, never the result beyond rounding.
 
@@ -135,3 +104,13 @@ class Runtime(Closed):
     gradient_checkpointing: bool = False  # compute activations again instead of keeping them
     channels_last: bool = False  # memory layout of the U-Net's convolutions
     compile: bool = False  # torch.compile of encoder and U-Net
+
+
+def dump_settings(settings: Settings) -> str:
+    """Write settings as YAML in the order of the model."""
+    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def load_settings(path: Path) -> Settings:
+    """Read the merged settings of one run, as `write_config` left them."""
+    return parse(Settings, load_yaml(path), str(path))

@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from dcac.config import load_yaml, parse
-from dcac.settings import Closed, Count
+from dcac.closed import Closed, Count, load_yaml, parse
 
 Status = Literal["direct", "on-request", "withdrawn", "synthetic"]
 Hex = Annotated[str, Field(pattern="^[0-9a-f]+$")]

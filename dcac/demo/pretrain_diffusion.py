@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from dcac.data.images import decode
 from dcac.data.store import read_split
+from dcac.demo.recipes import DiffusionPretraining
 from dcac.model.diffusion import DiffusionPrior, use_single_token
 from dcac.model.latents import draw, encode, sample
 from dcac.provenance import environment, fingerprint, make_readable, manifest, write_json
 from dcac.seeding import torch_generator
-from dcac.settings import DiffusionPretraining
 
 KL_WEIGHT = 1.0e-4  # of the autoencoder's prior; latent-diffusion practice: small, so that latents stay informative
 CAPTION_DROPOUT = 0.2  # share of captions replaced by the learnt null token; demo.md section 3

@@ -17,10 +17,10 @@ import dcac.model.demo_vit  # noqa: F401  (registers the demo encoder with timm)
 from dcac.data.images import decode
 from dcac.data.store import read_split
 from dcac.data.views import draw_flips, draw_offsets, flip_and_crop, normalise
+from dcac.demo.recipes import EncoderPretraining
 from dcac.model.encoder import save_backbone
 from dcac.provenance import environment, fingerprint, make_readable, manifest, write_json
 from dcac.seeding import torch_generator
-from dcac.settings import EncoderPretraining
 
 ARCHITECTURE = "vit_demo_conv16_128"
 IMAGE_SIZE = (128, 64)

@@ -14,14 +14,13 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from dcac.config import load_settings
 from dcac.data.images import decode
 from dcac.data.store import iter_split, read_split
 from dcac.data.views import test_view
 from dcac.features.rows import describe, write_rows
 from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
 from dcac.provenance import environment, fingerprint
-from dcac.settings import Settings
+from dcac.settings import Settings, load_settings
 
 BATCH = 256  # images; source: authors' released code
 TEST_SPLITS = ("query", "gallery")

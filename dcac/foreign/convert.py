@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from dcac.config import load_settings, parse
+from dcac.closed import parse
 from dcac.foreign import released_names as names
 from dcac.foreign.compvis import vae_to_compvis
 from dcac.foreign.schedule_buffers import schedule_buffers
@@ -20,7 +20,7 @@ from dcac.foreign.stable_diffusion import UNET
 from dcac.foreign.tensor_file import read_tensors
 from dcac.model.diffusion import restore_prior
 from dcac.provenance import atomic, fingerprint, sha256, write_json
-from dcac.settings import Settings
+from dcac.settings import Settings, load_settings
 
 SEED = 0  # of a converted run: it draws nothing, but the seed is part of a run's name
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ import logging
 import shutil
 from pathlib import Path
 
-from dcac.config import Weights
 from dcac.foreign import single_file
+from dcac.foreign.weights_card import Weights
 from dcac.provenance import fingerprint, make_readable, manifest, sha256, write_json
 
 REQUIRED = {

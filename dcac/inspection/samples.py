@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from dcac.config import load_settings
 from dcac.data.images import decode
 from dcac.data.training_set import training_rows
 from dcac.inspection.trained_run import TrainedRun, first_images, load_run, write_arrays
@@ -22,6 +21,7 @@ from dcac.model.dcac import DCAC
 from dcac.model.diffusion import DiffusionPrior, restore_prior
 from dcac.model.encoder import Embedding
 from dcac.seeding import torch_generator
+from dcac.settings import load_settings
 from dcac.training.setup import load_latents
 
 STEPS = 50  # denoising steps from either start; ours, usual for DDIM

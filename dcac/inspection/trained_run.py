@@ -10,13 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dcac.config import load_settings
 from dcac.data.store import read_manifest
 from dcac.data.training_set import TrainingSet
 from dcac.features.extract import embed, load_reid_model
 from dcac.model.encoder import ReIDModel, resolve_normalisation
 from dcac.provenance import atomic, environment, fingerprint
-from dcac.settings import Settings
+from dcac.settings import Settings, load_settings
 from dcac.training import memory
 from dcac.training.setup import load_data
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from dcac.config import BASELINE, Suite, Variant
 from dcac.provenance import atomic
 from dcac.reporting.labels import method_labels
 from dcac.reporting.latex import PREAMBLE, escape, symbols
 from dcac.reporting.markdown import grid
+from dcac.suites import BASELINE, Suite, Variant
 
 Measurement = Mapping[str, Any]  # as the step `overhead` writes it
 Measurements = Mapping[str, Measurement]  # under the names of their rows, in the table's order

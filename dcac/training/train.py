@@ -14,11 +14,10 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from dcac.config import load_settings
 from dcac.data.store import read_manifest
 from dcac.model.dcac import DCAC
 from dcac.provenance import atomic, environment, fingerprint, make_readable, write_json
-from dcac.settings import Runtime, Settings
+from dcac.settings import Runtime, Settings, load_settings
 from dcac.training import state
 from dcac.training.card import model_card
 from dcac.training.hardware import Hardware

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from dcac.config import dump_settings, load_settings
 from dcac.data.views import test_view as view
 from dcac.features import extract
 from dcac.inspection.trained_run import first_images, load_run, write_arrays
+from dcac.settings import dump_settings, load_settings
 from dcac.training.setup import load_data
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from dcac.config import Suite, Variant, parse
+from dcac.closed import parse
 from dcac.reporting import overhead_table
 from dcac.reporting.overhead_table import CPU_MEMORY, GPU_MEMORY
+from dcac.suites import Suite, Variant
 
 GOLDEN = Path(__file__).parent / "golden"
 GPU = "NVIDIA H200"

@@ -7,9 +7,11 @@ if sys.version_info < (3, 11):
         f"dcac needs Python 3.11 or newer, this is {sys.version.split()[0]}: make the environment with python3.11"
     )
 try:
-    from dcac import config as dcac_config
+    from dcac import suites
+    from dcac.closed import ConfigError
     from dcac.planning import Plan
     from dcac.provenance import fingerprint
+    from dcac.settings import dump_settings
 except ImportError as error:
     raise WorkflowError(
         f"dcac is not installed in the environment of Snakemake ({error}): run `pip install -e .` first"
@@ -17,7 +19,7 @@ except ImportError as error:
 
 try:
     PLAN = Plan.read(given=config)
-except dcac_config.ConfigError as error:
+except ConfigError as error:
     raise WorkflowError(str(error))
 SUITE = PLAN.suite
 for line in PLAN.notices if workflow.is_main_process else ():
@@ -59,7 +61,7 @@ def settings(wildcards):
 
 def settings_text(wildcards):
     """The same as text, so that a changed setting reruns exactly its runs."""
-    return dcac_config.dump_settings(settings(wildcards))
+    return dump_settings(settings(wildcards))
 
 
 def reference_settings():
@@ -85,12 +87,12 @@ def target_files(suffix):
 
 def source_stores(wildcards):
     """Normalised files of the run's sources."""
-    return [f"results/data/{code}.parquet" for code in dcac_config.split_sources(wildcards.sources)]
+    return [f"results/data/{code}.parquet" for code in suites.split_sources(wildcards.sources)]
 
 
 def source_sidecars(wildcards):
     """Their small sidecars, which decide whether a run is out of date."""
-    return [f"results/data/{code}.json" for code in dcac_config.split_sources(wildcards.sources)]
+    return [f"results/data/{code}.json" for code in suites.split_sources(wildcards.sources)]
 
 
 def source_latents(wildcards):
@@ -98,7 +100,7 @@ def source_latents(wildcards):
     chosen = settings(wildcards)
     if chosen.diffusion == "none":
         return []
-    codes = dcac_config.split_sources(wildcards.sources)
+    codes = suites.split_sources(wildcards.sources)
     return [f"results/latents/{code}-{chosen.diffusion_weights}.safetensors" for code in codes]
 
 

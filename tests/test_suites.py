@@ -1,31 +1,15 @@
-"""The configuration: layers, closed models, messages that name the remedy, and the project's own files."""
+"""Suites: layers of settings, names that must exist, and what the project's own files say."""
 
-import ast
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from dcac.config import (
-    ConfigError,
-    Weights,
-    dump_settings,
-    join_sources,
-    load_preset,
-    load_project,
-    load_settings,
-    load_suite,
-    load_variants,
-    load_weights,
-    load_yaml,
-    parse,
-    run_settings,
-    split_sources,
-)
-from dcac.settings import DiffusionPretraining, EncoderPretraining, Settings
+from dcac.closed import ConfigError, load_yaml
+from dcac.foreign.weights_card import load_weights
+from dcac.suites import join_sources, load_preset, load_project, load_suite, load_variants, run_settings, split_sources
 
-BASES = ("demo", "paper")
 SUITES = sorted(path.stem for path in (Path(__file__).parents[1] / "config" / "suites").glob("*.yaml"))
 PAPER = {  # method.md section 7: training set -> (rank, temperature, noise weight)
     "MA": (8, 0.6, 1.0),
@@ -112,14 +96,6 @@ def test_all_faults_are_reported_at_once(root, edit):
     assert "lora_rang" in str(caught.value) and "'lora_rank'" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"decay_epochs": [1]}, {"warmup_epochs": 60}, {"erasing_min_area": 0.5, "erasing_max_area": 0.4}]
-)
-def test_values_that_contradict_each_other_are_refused(settings, changes):
-    with pytest.raises(ConfigError, match=next(iter(changes))):
-        parse(Settings, {**settings.model_dump(), **changes}, "test")
-
-
 def test_unknown_suite_and_variant_name_their_nearest_neighbour(config_dir):
     with pytest.raises(ConfigError, match=r"unknown suite 'papper' \(did you mean 'paper'\?\).*one of: .*demo.*paper"):
         load_suite("papper", config_dir)
@@ -144,14 +120,6 @@ def test_suite_with_a_name_that_does_not_exist_is_refused(root, edit, changes, m
         load_suite("demo", root)
 
 
-def test_missing_file_and_file_without_mapping_are_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"config.yaml does not exist"):
-        load_project(tmp_path)
-    (tmp_path / "config.yaml").write_text("- demo\n")
-    with pytest.raises(ConfigError, match="must hold a mapping of keys to values, found list"):
-        load_project(tmp_path)
-
-
 def test_command_line_wins_over_the_project_file(config_dir):
     assert load_project(config_dir).suite == "demo"
     assert load_project(config_dir, {"suite": "smoke"}).suite == "smoke"
@@ -159,37 +127,10 @@ def test_command_line_wins_over_the_project_file(config_dir):
         load_project(config_dir, {"suit": "smoke"})
 
 
-@pytest.mark.parametrize("name", BASES)
-def test_base_file_holds_every_key_in_the_order_of_the_model(config_dir, name):
-    assert list(load_yaml(config_dir / "base" / f"{name}.yaml")) == list(Settings.model_fields)
-
-
-@pytest.mark.parametrize("name", BASES)
-def test_numbers_of_the_base_files_have_the_type_of_their_key(config_dir, name):
-    values = load_yaml(config_dir / "base" / f"{name}.yaml")
-    plain = {
-        key: field.annotation for key, field in Settings.model_fields.items() if isinstance(field.annotation, type)
-    }
-    assert len(plain) >= 39
-    for key, kind in plain.items():
-        assert type(values[key]) is kind, key
-
-
-def test_every_key_is_read_outside_the_configuration_modules():
-    package = Path(__file__).parents[1] / "dcac"
-    read = set()
-    for path in sorted(package.rglob("*.py")):
-        if path.name not in ("settings.py", "config.py"):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for model in (Settings, EncoderPretraining, DiffusionPretraining):
-        assert set(model.model_fields) <= read, f"{model.__name__}: nobody reads {set(model.model_fields) - read}"
-
-
 @pytest.mark.parametrize("name", SUITES)
 def test_every_run_of_every_suite_has_settings(config_dir, name):
     suite = load_suite(name, config_dir)
-    weights = load_weights(config_dir)
+    weights = load_weights(config_dir / "weights.yaml")
     for sources in suite.source_sets:
         for variant in suite.all_variants:
             settings = run_settings(suite, variant, sources, config_dir)
@@ -343,11 +284,6 @@ def test_a_figure_names_what_it_can_draw(root, edit, figure, message):
         load_suite("paper", root)
 
 
-def test_recipes_of_the_demo_networks_parse(config_dir):
-    recipes = [card.recipe() for card in load_weights(config_dir).values() if card.source == "demo"]
-    assert {type(recipe) for recipe in recipes} == {EncoderPretraining, DiffusionPretraining}
-
-
 def test_paper_suite_trains_the_eight_published_runs(config_dir):
     suite = load_suite("paper", config_dir)
     assert set(suite.source_sets) == set(PAPER)
@@ -382,54 +318,6 @@ def test_variants_differ_from_the_method_only_where_they_say(config_dir):
     assert {key for key in dcac if dcac[key] != hard[key]} == {"condition"}
 
 
-def test_settings_survive_writing_and_reading(settings, tmp_path):
-    path = tmp_path / "config.yaml"
-    path.write_text(dump_settings(settings), encoding="utf-8")
-    assert load_settings(path) == settings
-
-
-def test_settings_are_frozen(settings):
-    with pytest.raises(ValueError, match="frozen"):
-        settings.epochs = 3
-
-
 def test_sources_join_in_the_order_of_the_cards():
     assert join_sources(["C3", "MA", "D"], ["MA", "D", "MS", "C3"]) == "MA+D+C3"
     assert split_sources("MA+D+C3") == ["MA", "D", "C3"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({}, None),
-        ({"ema": None}, "need 'architecture' .sd-1 or sd-2-base. and 'ema'"),
-        ({"architecture": None}, "need 'architecture'"),
-        ({"architecture": "sd-3"}, "'architecture' is 'sd-3'"),
-        ({"path": None}, "weights from a file need 'path'"),
-        ({"kind": "encoder"}, "reads Stable Diffusion only; give this encoder as `source: folder`"),
-        ({"source": "folder"}, "'architecture' belongs to `source: file` only"),
-        ({"source": "folder", "architecture": None}, "'ema' belongs to `source: file` only"),
-        ({"emma": True}, "unknown key 'emma' .did you mean 'ema'"),
-    ],
-)
-def test_card_of_a_single_file_is_complete(changes, message):
-    card = {
-        "kind": "diffusion",
-        "source": "file",
-        "path": "sd.ckpt",
-        "architecture": "sd-1",
-        "ema": False,
-        "terms": "t",
-    }
-    card = {key: value for key, value in {**card, **changes}.items() if value is not None}
-    if message is None:
-        assert parse(Weights, card, "test").ema is False
-    else:
-        with pytest.raises(ConfigError, match=message):
-            parse(Weights, card, "test")
-
-
-def test_commented_card_of_a_single_file_parses(config_dir):
-    text = (config_dir / "weights.yaml").read_text(encoding="utf-8")
-    example = text[text.index("# sd-v1-5-file:") :].replace("\n# ", "\n").removeprefix("# ")
-    assert parse(Weights, yaml.safe_load(example)["sd-v1-5-file"], "test").source == "file"

@@ -1,0 +1,54 @@
+"""The card of a pre-trained network: what it is, where it comes from and on which terms."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import model_validator
+
+from dcac.closed import Closed, load_yaml, parse
+
+
+class Weights(Closed):
+    """One card of `config/weights.yaml`: where a pre-trained network comes from."""
+
+    kind: Literal["encoder", "diffusion"]
+    source: Literal["demo", "hub", "folder", "file"]
+    repo: str | None = None
+    revision: str | None = None
+    files: tuple[str, ...] = ()
+    rename: dict[str, str] = {}  # files of a hub that take another's place, such as a U-Net before averaging
+    path: str | None = None
+    architecture: Literal["sd-1", "sd-2-base"] | None = None  # of a single file
+    ema: bool | None = None  # of a single file: its moving average, or the weights as trained
+    sha256: dict[str, str] = {}
+    pretraining: dict[str, Any] | None = None
+    terms: str
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Weights":
+        if self.source == "hub" and not (self.repo and self.revision):
+            raise ValueError("weights from a hub need both 'repo' and a pinned 'revision'")
+        if self.source in ("folder", "file") and not self.path:
+            raise ValueError(f"weights from a {self.source} need 'path'")
+        self._check_single_file()
+        if (self.source == "demo") != (self.pretraining is not None):
+            raise ValueError("'pretraining' belongs to the demo's own weights, and they need it")
+        return self
+
+    def _check_single_file(self) -> None:
+        given = [name for name in ("architecture", "ema") if getattr(self, name) is not None]
+        if self.source != "file":
+            if given:
+                raise ValueError(f"'{given[0]}' belongs to `source: file` only; remove it, or correct 'source'")
+            return
+        if self.kind != "diffusion":
+            raise ValueError(f"`source: file` reads Stable Diffusion only; give this {self.kind} as `source: folder`")
+        if len(given) < 2:
+            raise ValueError(
+                "weights from a single file need 'architecture' (sd-1 or sd-2-base) and 'ema' (true or false)"
+            )
+
+
+def load_weights(path: Path) -> dict[str, Weights]:
+    """Read `config/weights.yaml`: the cards of pre-trained networks."""
+    return {name: parse(Weights, card, f"{path}: {name}") for name, card in load_yaml(path).items()}
