@@ -10,6 +10,7 @@ from dcac.closed import Closed, Count, NonNegative, Positive, Share, load_yaml, 
 
 CORRELATIONS = ("fc", "pcl", "fc+pcl")  # conditions that are a class correlation p of the Re-ID model's own
 TrainSplits = Literal["train", "all"]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Settings(Closed):
@@ -70,8 +71,8 @@ class Settings(Closed):
     optimiser: Literal["adam", "sgd"]
     learning_rate: Positive
     weight_decay: NonNegative
-    adam_beta1: Share
-    adam_beta2: Share
+    adam_beta1: Decay
+    adam_beta2: Decay
     sgd_momentum: Share
     warmup_epochs: Annotated[int, Field(ge=0)]
     warmup_factor: Share
@@ -90,6 +91,10 @@ class Settings(Closed):
         if any(epoch <= self.warmup_epochs for epoch in self.decay_epochs):
             raise ValueError(
                 f"decay_epochs {list(self.decay_epochs)} must all lie after warmup_epochs {self.warmup_epochs}"
+            )
+        if self.identities_per_batch * self.images_per_identity < 2:
+            raise ValueError(
+                "identities_per_batch and images_per_identity are both 1, but batch normalisation needs two images; raise one"
             )
         return self
 

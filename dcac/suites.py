@@ -1,28 +1,43 @@
 """Suites: what is trained, tested and shown, and the settings of each run: base <- preset <- overrides <- sources <- variant."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from dcac.closed import Closed, ConfigError, load_yaml, nearest, parse
+from dcac.closed import (
+    Closed,
+    ConfigError,
+    Names,
+    Seed,
+    Seeds,
+    distinct,
+    load_yaml,
+    nearest,
+    parse,
+    require_mappings,
+    require_names,
+)
 from dcac.settings import Runtime, Settings
 
 CONFIG_DIR = Path("config")
 BASELINE = "baseline"  # what a variant is compared with unless it names another
 NO_SOURCES = "none"  # the `sources` word of references, which learn from no source
 INTENDED = "intended"  # the preset that is the base file itself
+Reference = Literal["chance", "histogram", "pretrained"]
+NonEmptyNames = Annotated[Names, Field(min_length=1)]
 
 
 class Project(Closed):
     """`config/config.yaml`: what runs."""
 
     suite: str
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None
-    data_root: str
+    seeds: Seeds | None
+    data_root: Annotated[str, AfterValidator(os.path.expanduser)]
     profile: str
-    accept_withdrawn: tuple[str, ...]
+    accept_withdrawn: Names
     runtime: Runtime = Runtime()
 
 
@@ -40,9 +55,9 @@ class Table(Closed):
     protocol: str
     title: str
     kind: Literal["scores", "overhead"] = "scores"
-    variants: tuple[str, ...] = ()  # instead of the suite's
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = ()  # instead of the suite's
-    published: tuple[str, ...] = ()
+    variants: Names = ()  # instead of the suite's
+    seeds: Annotated[tuple[Seed, ...], AfterValidator(distinct)] = ()  # instead of the suite's
+    published: Names = ()
     note: str = ""
     on_demand: bool = False  # made when asked for by name, not with the whole suite
 
@@ -61,7 +76,7 @@ class Figure(Closed):
     table: str
     kind: Literal["cmc", "diagnostics", "samples", "correlation", "tsne"]
     title: str
-    variants: tuple[str, ...] = ()  # the runs to draw, for the kinds that draw single runs
+    variants: Names = ()  # the runs to draw, for the kinds that draw single runs
     on_demand: bool = False  # as of a table
 
     @model_validator(mode="after")
@@ -90,11 +105,11 @@ class Suite(Closed):
     device: Literal["cpu", "auto"]
     base: str
     preset: str = INTENDED
-    seeds: tuple[Annotated[int, Field(ge=0)], ...]
-    domains: tuple[str, ...]
-    variants: tuple[str, ...]
-    references: tuple[Literal["chance", "histogram", "pretrained"], ...]
-    protocols: dict[str, dict[str, tuple[str, ...]]]
+    seeds: Seeds
+    domains: NonEmptyNames
+    variants: NonEmptyNames
+    references: Annotated[tuple[Reference, ...], AfterValidator(distinct)]
+    protocols: Annotated[dict[str, Annotated[dict[str, NonEmptyNames], Field(min_length=1)]], Field(min_length=1)]
     source_settings: dict[str, dict[str, Any]] = {}
     overrides: dict[str, Any] = {}
     tables: dict[str, Table]
@@ -102,6 +117,8 @@ class Suite(Closed):
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Suite":
+        require_names(self.tables, "table")
+        require_names(self.figures, "figure")
         for name, table in self.tables.items():
             _require(table.protocol, self.protocols, f"protocol of table '{name}'")
         for name, figure in self.figures.items():
@@ -114,6 +131,7 @@ class Suite(Closed):
             _require(sources, self.source_sets, "sources in source_settings")
         for protocol, cells in self.protocols.items():
             for sources, targets in cells.items():
+                distinct(tuple(split_sources(sources)))
                 for code in (*split_sources(sources), *targets):
                     _require(code, self.domains, f"data set in protocol '{protocol}'")
         return self
@@ -184,6 +202,7 @@ def load_suite(name: str, root: Path = CONFIG_DIR) -> Suite:
     known = sorted(p.stem for p in path.parent.glob("*.yaml"))
     if name not in known:
         raise ConfigError(f"unknown suite '{name}'{nearest(name, known)}; set `suite:` to one of: {', '.join(known)}")
+    require_names([name], f"{path}: suite")
     content = load_yaml(path)
     if (parent := content.pop("extends", None)) is not None:
         inherited = load_yaml(path.with_name(f"{parent}.yaml"))
@@ -197,15 +216,24 @@ def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
     """Read what each variant changes; without a `label` a variant is called by its key.
 
     Raises:
-        ConfigError: a `baseline` is no variant.
+        ConfigError: a `baseline` is no variant, a label is given twice, or a name cannot stand in a path.
     """
     path = root / "variants.yaml"
-    entries = {name: dict(entry or {}) for name, entry in load_yaml(path).items()}
+    content = load_yaml(path)
+    require_names(content, f"{path}: variant", reserved=get_args(Reference))
+    entries = {name: {} if entry is None else entry for name, entry in content.items()}
+    require_mappings(entries, f"{path}: variant")
+    entries = {name: dict(entry) for name, entry in entries.items()}
     variants = {
         name: Variant(str(entry.pop("label", name)), baseline=str(entry.pop("baseline", BASELINE)), changes=entry)
         for name, entry in entries.items()
     }
+    named: dict[str, str] = {}
     for name, variant in variants.items():
+        if (other := named.setdefault(variant.label, name)) != name:
+            raise ConfigError(
+                f"{path}: '{other}' and '{name}' have one label, '{variant.label}'; rows of a table are told apart by it"
+            )
         if variant.baseline not in (*variants, BASELINE):
             near = nearest(variant.baseline, list(variants))
             raise ConfigError(

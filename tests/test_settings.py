@@ -40,7 +40,13 @@ def test_other_normalisations_are_refused(settings, changes):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"decay_epochs": [1]}, {"warmup_epochs": 60}, {"erasing_min_area": 0.5, "erasing_max_area": 0.4}]
+    "changes",
+    [
+        {"decay_epochs": [1]},
+        {"warmup_epochs": 60},
+        {"erasing_min_area": 0.5, "erasing_max_area": 0.4},
+        {"identities_per_batch": 1, "images_per_identity": 1},
+    ],
 )
 def test_values_that_contradict_each_other_are_refused(settings, changes):
     with pytest.raises(ConfigError, match=next(iter(changes))):
@@ -83,3 +89,27 @@ def test_settings_survive_writing_and_reading(settings, tmp_path):
 def test_settings_are_frozen(settings):
     with pytest.raises(ValueError, match="frozen"):
         settings.epochs = 3
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_no_number_of_a_run_is_without_end(settings, value):
+    content = settings.model_dump()
+    numbers = [key for key, given in content.items() if isinstance(given, float)]
+    assert len(numbers) > 20
+    for key in numbers:
+        with pytest.raises(ConfigError, match=f"'{key}[^']*' is {value}: a number must be finite"):
+            parse(Settings, {**content, key: value}, "test")
+
+
+def test_no_number_of_a_run_is_a_truth_value(settings):
+    content = settings.model_dump()
+    for key, given in content.items():
+        if not isinstance(given, bool):
+            with pytest.raises(ConfigError, match=f"'{key}' is True: yes, no, on, off"):
+                parse(Settings, {**content, key: True}, "test")
+
+
+@pytest.mark.parametrize("key", ["adam_beta1", "adam_beta2"])
+def test_an_average_that_never_forgets_is_refused_before_training(settings, key):
+    with pytest.raises(ConfigError, match=f"'{key}' is 1.0"):
+        parse(Settings, {**settings.model_dump(), key: 1.0}, "test")

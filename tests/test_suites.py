@@ -321,3 +321,68 @@ def test_variants_differ_from_the_method_only_where_they_say(config_dir):
 def test_sources_join_in_the_order_of_the_cards():
     assert join_sources(["C3", "MA", "D"], ["MA", "D", "MS", "C3"]) == "MA+D+C3"
     assert split_sources("MA+D+C3") == ["MA", "D", "C3"]
+
+
+@pytest.mark.parametrize("name", ["my run", "a/b", "{a}", ".a", "chance", "pretrained"])
+def test_a_variant_that_cannot_be_a_folder_of_its_own_is_refused(root, edit, name):
+    edit("variants.yaml", **{name: {"epochs": 3}})
+    with pytest.raises(ConfigError, match=f"variants.yaml: variant '{name}' (cannot be a name|is a word)"):
+        load_variants(root)
+
+
+@pytest.mark.parametrize("entry", ["word", [1], 3])
+def test_a_variant_that_is_no_mapping_is_refused(root, edit, entry):
+    edit("variants.yaml", mine=entry)
+    with pytest.raises(ConfigError, match=r"variants.yaml: variant 'mine' is .*; give `key: value` lines below it"):
+        load_variants(root)
+
+
+def test_two_variants_with_one_label_are_refused(root, edit):
+    edit("variants.yaml", one={"label": "Mine", "epochs": 3}, two={"label": "Mine", "epochs": 4})
+    with pytest.raises(ConfigError, match="'one' and 'two' have one label, 'Mine'"):
+        load_variants(root)
+
+
+def test_a_suite_whose_file_cannot_be_a_folder_is_refused(root):
+    (root / "suites/my suite.yaml").write_text("extends: paper\n")
+    with pytest.raises(ConfigError, match="suite 'my suite' cannot be a name in a path"):
+        load_suite("my suite", root)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": [1, 2, 1]}, "'seeds' is .*: 1 is given twice"),
+        ({"seeds": []}, "'seeds'.* at least 1 item"),
+        ({"variants": ["dcac", "dcac"]}, "'dcac' is given twice"),
+        ({"variants": []}, "'variants'.* at least 1 item"),
+        ({"references": ["chance", "chance"]}, "'chance' is given twice"),
+        ({"domains": ["MA", "MA"]}, "'MA' is given twice"),
+        ({"protocols": {"p": {"MA": ["D", "D"]}}}, "'D' is given twice"),
+        ({"protocols": {"p": {"MA+MA": ["D"]}}}, "'MA' is given twice"),
+        ({"protocols": {"p": {"MA": []}}}, "at least 1 item"),
+        ({"protocols": {"p": {}}}, "at least 1 item"),
+        ({"tables": {"my table": {"protocol": "single-source", "title": "t"}}}, "table 'my table' cannot be a name"),
+        ({"tables": {"t": {"protocol": "single-source", "title": "t", "variants": ["dcac"] * 2}}}, "given twice"),
+        ({"tables": {"t": {"protocol": "single-source", "title": "t", "seeds": [1, 1]}}}, "1 is given twice"),
+        ({"tables": {"t": {"protocol": "single-source", "title": "t", "seeds": [-1]}}}, "'tables.t.seeds.0' is -1"),
+        ({"tables": {"t": {"protocol": "single-source", "title": "t", "on_demand": 0.5}}}, "on_demand"),
+        ({"figures": {"a/b": {"table": "dg_single", "kind": "cmc", "title": "t"}}}, "figure 'a/b' cannot be a name"),
+    ],
+)
+def test_a_suite_with_nothing_or_the_same_twice_is_refused(root, edit, changes, message):
+    bare = {"figures": {}, "source_settings": {}, **({"tables": {}} if "protocols" in changes else {})}
+    edit("suites/paper.yaml", **{**bare, **changes})
+    with pytest.raises(ConfigError, match=message):
+        load_suite("paper", root)
+
+
+def test_seeds_of_the_command_line_are_some_and_differ(config_dir):
+    for seeds in ([], [1, 1], [-1], [True]):
+        with pytest.raises(ConfigError, match="'seeds"):
+            load_project(config_dir, {"seeds": seeds})
+
+
+def test_the_home_folder_is_known_by_its_sign(config_dir, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert load_project(config_dir, {"data_root": "~/pictures"}).data_root == "/home/me/pictures"

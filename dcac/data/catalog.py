@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from dcac.closed import Closed, Count, load_yaml, parse
+from dcac.closed import Closed, Count, load_yaml, parse, require_mappings, require_names
 
 Status = Literal["direct", "on-request", "withdrawn", "synthetic"]
 Hex = Annotated[str, Field(pattern="^[0-9a-f]+$")]
@@ -126,7 +126,10 @@ def load_catalog(path: Path) -> dict[str, Card]:
     Raises:
         ValueError: A key is unknown, missing or wrong; the message names it.
     """
-    return {code: parse(Card, {"code": code, **card}, f"{path}: {code}") for code, card in load_yaml(path).items()}
+    cards = load_yaml(path)
+    require_names(cards, f"{path}: data set", marks="-", reserved=("none",))  # joined with + in a path, or `none`
+    require_mappings(cards, f"{path}: data set")
+    return {code: parse(Card, {"code": code, **card}, f"{path}: {code}") for code, card in cards.items()}
 
 
 def require_accepted(card: Card, accept_withdrawn: tuple[str, ...] = ()) -> None:

@@ -1,11 +1,12 @@
 """The card of a pre-trained network: what it is, where it comes from and on which terms."""
 
+import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
-from dcac.closed import Closed, load_yaml, parse
+from dcac.closed import Closed, Names, load_yaml, parse, require_mappings, require_names
 
 
 class Weights(Closed):
@@ -15,9 +16,9 @@ class Weights(Closed):
     source: Literal["demo", "hub", "folder", "file"]
     repo: str | None = None
     revision: str | None = None
-    files: tuple[str, ...] = ()
+    files: Names = ()
     rename: dict[str, str] = {}  # files of a hub that take another's place, such as a U-Net before averaging
-    path: str | None = None
+    path: Annotated[str, AfterValidator(os.path.expanduser)] | None = None
     architecture: Literal["sd-1", "sd-2-base"] | None = None  # of a single file
     ema: bool | None = None  # of a single file: its moving average, or the weights as trained
     sha256: dict[str, str] = {}
@@ -51,4 +52,7 @@ class Weights(Closed):
 
 def load_weights(path: Path) -> dict[str, Weights]:
     """Read `config/weights.yaml`: the cards of pre-trained networks."""
-    return {name: parse(Weights, card, f"{path}: {name}") for name, card in load_yaml(path).items()}
+    cards = load_yaml(path)
+    require_names(cards, f"{path}: weights")
+    require_mappings(cards, f"{path}: weights")
+    return {name: parse(Weights, card, f"{path}: {name}") for name, card in cards.items()}

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from dcac.closed import ConfigError, parse
-from dcac.foreign.weights_card import Weights
+from dcac.foreign.weights_card import Weights, load_weights
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,17 @@ def test_commented_card_of_a_single_file_parses(config_dir):
     text = (config_dir / "weights.yaml").read_text(encoding="utf-8")
     example = text[text.index("# sd-v1-5-file:") :].replace("\n# ", "\n").removeprefix("# ")
     assert parse(Weights, yaml.safe_load(example)["sd-v1-5-file"], "test").source == "file"
+
+
+def test_a_card_that_cannot_be_a_folder_or_is_no_mapping_is_refused(tmp_path):
+    path = tmp_path / "weights.yaml"
+    for text, message in (("my net: {}\n", "'my net' cannot be a name"), ("net: word\n", "'net' is 'word'; give")):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match=f"weights.yaml: weights {message}"):
+            load_weights(path)
+
+
+def test_the_home_folder_is_known_by_its_sign(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    card = {"kind": "encoder", "source": "folder", "path": "~/net", "terms": "t"}
+    assert parse(Weights, card, "test").path == "/home/me/net"
