@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
+from dcac.disk import naming_full_disk
+
 PACKAGE = "dcac"
 STEP_MODULES = {
     "render": "dcac.demo.render",
@@ -92,7 +94,8 @@ def atomic(path: Path):
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
+        with naming_full_disk(path):
+            yield temporary
         make_readable(temporary)
         os.replace(temporary, path)
     finally:

@@ -3,7 +3,6 @@
 In: a trained run, a normalised file. Out: the feature file of its query and gallery.
 """
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from dcac.data.images import decode
@@ -20,6 +18,7 @@ from dcac.data.views import test_view
 from dcac.features.rows import describe, write_rows
 from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
 from dcac.provenance import environment, fingerprint
+from dcac.reading import open_tensors, read_json
 from dcac.settings import Settings, load_settings
 
 BATCH = 256  # images; source: authors' released code
@@ -47,7 +46,7 @@ def run(
         out: folder of the feature files, `{target}.npz`; features are unit vectors.
     """
     model, settings = _load_run(run_folder, config, encoder, device)
-    report = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))
+    report = read_report(run_folder)
     stamp = {
         "code": {"train": report["code"], "extract": fingerprint("extract")},
         "run": report["identity"],
@@ -63,10 +62,20 @@ def run(
         log.info("%s: %d features of %d values", store.stem, *features.shape)
 
 
+def read_report(run_folder: Path) -> dict:
+    """Read what a run says of itself, its run.json.
+
+    Raises:
+        ValueError: the run is not finished, or its report is damaged.
+    """
+    keys = ("identity", "settings", "seed", "data", "code", "epoch")
+    return read_json(run_folder / "run.json", keys=keys, remedy=f"delete {run_folder} and train the run again")
+
+
 def load_reid_model(weights: Path, encoder: Path, settings: Settings) -> ReIDModel:
     """Load encoder, BNNeck and classifier of a trained run, in eval mode."""
     backbone, dim = load_backbone(encoder, height=settings.image_height, width=settings.image_width)
-    with safe_open(weights, framework="pt") as archive:
+    with open_tensors(weights, remedy=f"delete {weights.parent} and train the run again") as archive:
         state = {
             name.removeprefix("reid."): archive.get_tensor(name) for name in archive.keys() if name.startswith("reid.")
         }

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dcac.data.store import read_manifest
 from dcac.data.training_set import TrainingSet
-from dcac.features.extract import embed, load_reid_model
+from dcac.features.extract import embed, load_reid_model, read_report
 from dcac.model.encoder import ReIDModel, resolve_normalisation
 from dcac.provenance import atomic, environment, fingerprint
 from dcac.settings import Settings, load_settings
@@ -57,7 +57,7 @@ def load_run(run_folder: Path, config: Path, *, encoder: Path, stores: Sequence[
         ValueError: the run learnt from other files than these.
     """
     settings = resolve_normalisation(load_settings(config), encoder)
-    report = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))
+    report = read_report(run_folder)
     given = {path.stem: read_manifest(path)["sha256"] for path in stores}
     if report["data"] and given != report["data"]:  # a converted run does not know its data
         raise ValueError(

@@ -1,6 +1,5 @@
 """Write the table of computational overhead. In: one measurement a variant and source set. Out: {table}.md, .tex, .csv."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dcac.provenance import atomic
+from dcac.reading import read_json
 from dcac.reporting.labels import method_labels
 from dcac.reporting.latex import PREAMBLE, escape, symbols
 from dcac.reporting.markdown import grid
@@ -64,7 +64,7 @@ def read_measurements(paths: Sequence[Path], name: str, suite: Suite, labels: Ma
     wanted = [(variant, sources) for sources in protocol for variant in suite.variants_of(name)]
     found: dict[tuple[str, str], Measurement] = {}
     for path in paths:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, keys=("variant", "sources"), remedy="delete it and run `dcac overhead` again")
         key = content["variant"], content["sources"]
         what = f"{path} measures '{key[0]}' on {key[1]}"
         if key not in wanted:

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from dcac.data.store import read_manifest
 from dcac.model.dcac import DCAC
 from dcac.provenance import atomic, environment, fingerprint, make_readable, write_json
+from dcac.reading import read_json
 from dcac.settings import Runtime, Settings, load_settings
 from dcac.training import state
 from dcac.training.card import model_card
@@ -93,7 +94,9 @@ def _weights_hash(folder: Path) -> str:
 
 def _finished(out: Path, identity: str) -> bool:
     report = out / "run.json"
-    return report.is_file() and json.loads(report.read_text(encoding="utf-8"))["identity"] == identity
+    if not report.is_file():
+        return False
+    return read_json(report, keys=("identity",), remedy=f"delete {out} to train the run again")["identity"] == identity
 
 
 def _publish(model: DCAC, folder: Path, out: Path, report: dict) -> None:
