@@ -1,7 +1,6 @@
 """`dcac STEP`: one step per rule, the same word everywhere."""
 
 import logging
-import os
 import sys
 import time
 from pathlib import Path
@@ -9,21 +8,36 @@ from typing import Annotated, Literal
 
 import typer
 
+from dcac import ending
 from dcac.cli_data import app as data_app
+from dcac.cli_options import Device, known_device, once_each, suffixed
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(data_app, name="data")
 log = logging.getLogger("dcac")
 
-Out = Annotated[Path, typer.Option(help="file or folder to write")]
+
+def _written(suffix: str):
+    """Return the option of the one file that a step writes."""
+    return typer.Option(callback=suffixed(suffix), help=f"file to write ({suffix})")
+
+
+Out = Annotated[Path, typer.Option(help="folder to write")]
 Store = Annotated[Path, typer.Option(help="normalised file of a data set (.parquet)")]
-Targets = Annotated[list[Path], typer.Option(help="normalised file of a target; repeat for several")]
+Targets = Annotated[
+    list[Path], typer.Option(callback=once_each, help="normalised file of a target; repeat for several")
+]
 Encoder = Annotated[Path, typer.Option(help="folder of the pre-trained encoder (timm layout)")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, or auto")]
 RunFolder = Annotated[Path, typer.Option(help="folder of a trained run")]
 RunConfig = Annotated[Path, typer.Option(help="merged settings of the run (write_config)")]
-Sources = Annotated[list[Path], typer.Option(help="normalised file of a source; repeat in the order of their codes")]
-Latents = Annotated[list[Path] | None, typer.Option(help="cached latents; repeat in the order of the stores")]
+Sources = Annotated[
+    list[Path],
+    typer.Option(callback=once_each, help="normalised file of a source; repeat in the order of their codes"),
+]
+Latents = Annotated[
+    list[Path] | None,
+    typer.Option(callback=once_each, help="cached latents; repeat in the order of the stores"),
+]
 Prior = Annotated[
     Path | None, typer.Option(help="folder of the latent diffusion model (diffusers layout); none for the baseline")
 ]
@@ -34,7 +48,10 @@ SuiteName = Annotated[str, typer.Option(help="a file of config/suites")]
 
 @app.command("write_config")
 def write_config(
-    suite: SuiteName, variant: Annotated[str, typer.Option()], sources: Annotated[str, typer.Option()], out: Out
+    suite: SuiteName,
+    variant: Annotated[str, typer.Option()],
+    sources: Annotated[str, typer.Option()],
+    out: Annotated[Path, _written(".yaml")],
 ) -> None:
     """Write the merged settings of one run."""
     from dcac.provenance import atomic
@@ -81,6 +98,8 @@ def convert(
     """Turn a released checkpoint into a run folder that `extract` reads, or a run into a released-style checkpoint."""
     from dcac.foreign import convert
 
+    if source.is_dir() and out.suffix != ".pth":
+        raise typer.BadParameter(f"--out {out} does not end in .pth, as a released-style checkpoint does")
     convert.run(source=source, out=out, config=config, prior=prior)
 
 
@@ -88,8 +107,8 @@ def convert(
 def latents(
     store: Store,
     prior: Annotated[Path, typer.Option(help="folder of the latent diffusion model (diffusers layout)")],
-    size: Annotated[int, typer.Option(help="pixels of the square diffusion view")],
-    out: Out,
+    size: Annotated[int, typer.Option(min=1, help="pixels of the square diffusion view")],
+    out: Annotated[Path, _written(".safetensors")],
     device: Device = "auto",
 ) -> None:
     """Cache the autoencoder's posterior moments of every image of a data set."""
@@ -103,7 +122,7 @@ def train(
     config: RunConfig,
     store: Sources,
     encoder: Encoder,
-    seed: Annotated[int, typer.Option(help="names every random draw")],
+    seed: Annotated[int, typer.Option(min=0, help="names every random draw")],
     out: Out,
     latents: Latents = None,
     prior: Prior = None,
@@ -136,10 +155,10 @@ def overhead(
     encoder: Encoder,
     variant: Annotated[str, typer.Option()],
     sources: Annotated[str, typer.Option()],
-    out: Out,
+    out: Annotated[Path, _written(".json")],
     latents: Latents = None,
     prior: Prior = None,
-    steps: Annotated[int, typer.Option(help="training steps to time, after three that warm up")] = 20,
+    steps: Annotated[int, typer.Option(min=1, help="training steps to time, after three that warm up")] = 20,
     device: Device = "auto",
 ) -> None:
     """Measure what a training step costs: time, peak memory, parameters; under `runtime:` of config/config.yaml."""
@@ -169,7 +188,7 @@ def extract(
     suite: SuiteName,
     variant: Annotated[str, typer.Option()],
     sources: Annotated[str, typer.Option()],
-    seed: Annotated[int, typer.Option()],
+    seed: Annotated[int, typer.Option(min=0)],
     out: Annotated[Path, typer.Option(help="folder of the feature files, one a target")],
     device: Device = "auto",
 ) -> None:
@@ -189,8 +208,13 @@ def samples(
     encoder: Encoder,
     prior: Annotated[Path, typer.Option(help="folder of the latent diffusion model the run started from")],
     store: Sources,
-    latents: Annotated[list[Path], typer.Option(help="cached latents; repeat in the order of the stores")],
-    out: Annotated[Path, typer.Option(help="pictures and their errors (.npz), for `dcac figure`")],
+    latents: Annotated[
+        list[Path],
+        typer.Option(callback=once_each, help="cached latents; repeat in the order of the stores"),
+    ],
+    out: Annotated[
+        Path, typer.Option(callback=suffixed(".npz"), help="pictures and their errors (.npz), for `dcac figure`")
+    ],
     count: Annotated[int, typer.Option(help="training images to denoise, of different people")] = 6,
     device: Device = "auto",
 ) -> None:
@@ -216,7 +240,9 @@ def correlation(
     config: RunConfig,
     encoder: Encoder,
     store: Sources,
-    out: Annotated[Path, typer.Option(help="class correlation of look-alikes (.npz), for `dcac figure`")],
+    out: Annotated[
+        Path, typer.Option(callback=suffixed(".npz"), help="class correlation of look-alikes (.npz), for `dcac figure`")
+    ],
     people: Annotated[int, typer.Option(help="size of the group of look-alikes")] = 8,
     device: Device = "auto",
 ) -> None:
@@ -258,12 +284,17 @@ def reference(
 @app.command("score")
 def score(
     features: Annotated[Path, typer.Option(help="feature file (.npz)")],
-    out: Annotated[Path, typer.Option(help="score file (.json); per-query AP goes beside it as Parquet")],
+    out: Annotated[
+        Path,
+        typer.Option(callback=suffixed(".json"), help="score file (.json); per-query AP goes beside it as Parquet"),
+    ],
     against: Annotated[Path | None, typer.Option(help="another run's feature file, for a paired test")] = None,
     metric: Annotated[Metric, typer.Option(help="distance")] = "cosine",
-    max_rank: Annotated[int, typer.Option(help="length of the CMC curve")] = 50,
+    max_rank: Annotated[int, typer.Option(min=1, help="length of the CMC curve")] = 50,
     rerank: Annotated[Reranking | None, typer.Option(help="also score the re-ranked gallery")] = None,
-    device: Annotated[str | None, typer.Option(help="cuda to score on a GPU; default: NumPy")] = None,
+    device: Annotated[
+        str | None, typer.Option(callback=known_device, help="cuda to score on a GPU; default: NumPy")
+    ] = None,
 ) -> None:
     """Score a feature file: CMC, mAP, mINP, intervals, and a paired test."""
     from dcac.evaluation import score
@@ -276,7 +307,7 @@ def score(
         rerank=rerank,
         metric=metric,
         max_rank=max_rank,
-        device=device,
+        device=None if device is None else _device(device),
         progress=terminal_bar("score"),
     )
     typer.echo(score.table_line(record))
@@ -289,11 +320,11 @@ def search(
     run: Annotated[Path, typer.Option(help="folder of the trained run that made the feature file")],
     config: Annotated[Path, typer.Option(help="merged settings of that run")],
     encoder: Encoder,
-    out: Annotated[Path, typer.Option(help="table of the nearest images (.csv)")],
+    out: Annotated[Path, typer.Option(callback=suffixed(".csv"), help="table of the nearest images (.csv)")],
     store: Annotated[
         Path | None, typer.Option(help="normalised file of the gallery, for a picture strip (.png)")
     ] = None,
-    count: Annotated[int, typer.Option(help="images to find for each picture")] = 10,
+    count: Annotated[int, typer.Option(min=1, help="images to find for each picture")] = 10,
     device: Device = "auto",
 ) -> None:
     """Find the nearest gallery images of new pictures."""
@@ -306,7 +337,10 @@ def search(
 
 
 @app.command("records")
-def records(scores: list[Path], out: Out) -> None:
+def records(
+    scores: Annotated[list[Path], typer.Argument(callback=once_each)],
+    out: Annotated[Path, _written(".csv")],
+) -> None:
     """Collect score files into one record file."""
     from dcac.reporting import records
 
@@ -319,7 +353,7 @@ def table(
     suite: SuiteName,
     records: Annotated[Path, typer.Option(help="records of the table (.csv)")],
     published: Annotated[Path, typer.Option(help="other methods' numbers (.csv)")],
-    out: Annotated[list[Path], typer.Option(help="outputs: .md, .tex, .csv")],
+    out: Annotated[list[Path], typer.Option(callback=suffixed(".md", ".tex", ".csv"), help="outputs: .md, .tex, .csv")],
 ) -> None:
     """Write one table as Markdown, LaTeX and CSV."""
     from dcac.reporting import table
@@ -339,8 +373,10 @@ def table(
 def overhead_table(
     name: str,
     suite: SuiteName,
-    inputs: Annotated[list[Path], typer.Argument(help="measurements of the table's variants (.json)")],
-    out: Annotated[list[Path], typer.Option(help="outputs: .md, .tex, .csv")],
+    inputs: Annotated[
+        list[Path], typer.Argument(callback=once_each, help="measurements of the table's variants (.json)")
+    ],
+    out: Annotated[list[Path], typer.Option(callback=suffixed(".md", ".tex", ".csv"), help="outputs: .md, .tex, .csv")],
 ) -> None:
     """Write one table of what training costs as Markdown, LaTeX and CSV."""
     from dcac.reporting import overhead_table
@@ -354,9 +390,12 @@ def figure(
     name: str,
     suite: SuiteName,
     inputs: Annotated[
-        list[Path], typer.Argument(help="what its kind is drawn from: records, logs, samples, correlation, features")
+        list[Path],
+        typer.Argument(
+            callback=once_each, help="what its kind is drawn from: records, logs, samples, correlation, features"
+        ),
     ],
-    out: Annotated[list[Path], typer.Option(help="outputs: .pdf, .png")],
+    out: Annotated[list[Path], typer.Option(callback=suffixed(".pdf", ".png"), help="outputs: .pdf, .png")],
 ) -> None:
     """Draw one figure as PDF and PNG."""
     from dcac.reporting import figure
@@ -366,7 +405,10 @@ def figure(
 
 
 @app.command("metrics")
-def metrics(records: list[Path], out: Out) -> None:
+def metrics(
+    records: Annotated[list[Path], typer.Argument(callback=once_each)],
+    out: Annotated[Path, _written(".json")],
+) -> None:
     """Write the headline numbers that `dvc metrics show` prints."""
     from dcac.reporting import metrics
 
@@ -379,22 +421,10 @@ def main() -> None:
     for noisy in ("faiss", "httpx", "huggingface_hub"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     started = time.perf_counter()
-    try:
-        app(standalone_mode=False)
-    except (ValueError, RuntimeError, OSError) as error:
-        if os.environ.get("DCAC_DEBUG"):
-            raise
-        sys.exit(f"dcac: error: {error}")
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    except typer.Abort:
-        sys.exit("dcac: aborted")
-    except Exception as error:
-        if hasattr(error, "show"):  # a usage error of the command line
-            error.show()
-            sys.exit(getattr(error, "exit_code", 2))
-        raise
-    log.info("done in %.1f s", time.perf_counter() - started)
+    code = ending.run(app)
+    if code is None:
+        log.info("done in %.1f s", time.perf_counter() - started)
+    sys.exit(code or 0)
 
 
 def _weights(name: str):
@@ -428,8 +458,8 @@ def _device(asked: str) -> str:
 
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda, but this machine has no CUDA device; use --device cpu")
+    if asked != "cpu" and not torch.cuda.is_available():
+        raise ValueError(f"--device {asked}, but this machine has no CUDA device; use --device cpu")
     return asked
 
 

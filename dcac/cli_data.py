@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
+from dcac.cli_options import suffixed
 from dcac.suites import CONFIG_DIR
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: status, fetch, import, check, render.")
 
 Code = Annotated[str, typer.Argument(help="code of a data set, e.g. MA")]
-File = Annotated[Path, typer.Option(help="normalised file to write (.parquet)")]
-Workers = Annotated[int, typer.Option(help="processes that decode images")]
+File = Annotated[Path, typer.Option(callback=suffixed(".parquet"), help="normalised file to write (.parquet)")]
+Workers = Annotated[int, typer.Option(min=1, help="processes that decode images")]
 
 
 @app.command("status")
@@ -103,8 +104,8 @@ def render(code: Code, out: File) -> None:
 @app.command("sheet")
 def sheet(
     stores: Annotated[list[Path], typer.Argument(help="normalised files, one a row")],
-    out: Annotated[Path, typer.Option(help="picture to write (.png)")],
-    images: Annotated[int, typer.Option(help="pictures a row, from the first people of the train split")] = 24,
+    out: Annotated[Path, typer.Option(callback=suffixed(".png"), help="picture to write (.png)")],
+    images: Annotated[int, typer.Option(min=1, help="pictures a row, from the first people of the train split")] = 24,
 ) -> None:
     """Draw a contact sheet of rendered domains; real people do not belong on one."""
     from dcac.data.store import read_manifest, read_split

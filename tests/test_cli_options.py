@@ -1,0 +1,84 @@
+"""A wrong option is named before anything is read: exit code 2 and no result."""
+
+import pytest
+from typer.testing import CliRunner
+
+from dcac.cli import app
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return a function that gives a command in an empty folder and returns its exit code and its words."""
+    monkeypatch.chdir(tmp_path)
+
+    def give(*words):
+        result = CliRunner().invoke(app, [str(word) for word in words])
+        return result.exit_code, " ".join(result.output.replace("│", " ").split())
+
+    return give
+
+
+TRAIN = ["train", "--config", "c.yaml", "--encoder", "e", "--out", "o"]
+EXTRACT = [
+    "extract",
+    "--run",
+    "r",
+    "--config",
+    "c",
+    "--encoder",
+    "e",
+    "--suite",
+    "s",
+    "--variant",
+    "v",
+    "--sources",
+    "x",
+    "--out",
+    "o",
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([*TRAIN, "--seed", "1", "--store", "a.parquet", "--store", "./a.parquet"], "a.parquet is given twice"),
+        ([*TRAIN, "--seed", "1", "--store", "a.parquet", "--store", "b/a.parquet"], "has the name of a.parquet"),
+        ([*TRAIN, "--seed", "1", "--store", "a.parquet", *["--latents", "l.safetensors"] * 2], "is given twice"),
+        ([*TRAIN, "--seed", "-1", "--store", "a.parquet"], "'--seed'"),
+        (
+            [*TRAIN, "--seed", "1", "--store", "a.parquet", "--device", "gpu"],
+            "'gpu' is no device; write cpu, cuda or auto",
+        ),
+        ([*EXTRACT, "--seed", "1", *["--store", "t.parquet"] * 2], "t.parquet is given twice"),
+        (["records", "a.json", "b/../a.json", "--out", "r.csv"], "is given twice; give one of them"),
+        (["records", "a.json", "--out", "a.json"], "a.json does not end in .csv"),
+        (["metrics", "a.csv", "a.csv", "--out", "m.json"], "a.csv is given twice"),
+        (["score", "--features", "f.npz", "--out", "f.npz"], "f.npz does not end in .json"),
+        (["score", "--features", "f.npz", "--out", "f.json", "--device", "gpu"], "'gpu' is no device"),
+        (["score", "--features", "f.npz", "--out", "f.json", "--max-rank", "0"], "'--max-rank'"),
+        (
+            ["latents", "--store", "a.parquet", "--prior", "p", "--size", "8", "--out", "a.parquet"],
+            "end in .safetensors",
+        ),
+        (["write_config", "--suite", "s", "--variant", "v", "--sources", "x", "--out", "c.json"], "end in .yaml"),
+        (["figure", "f", "r.csv", "--suite", "s", "--out", "r.csv"], "r.csv does not end in .pdf or .png"),
+        (
+            ["table", "t", "--suite", "s", "--records", "r", "--published", "p", "--out", "t.html"],
+            "end in .md or .tex or .csv",
+        ),
+        (["data", "import", "a.zip", "--dataset", "MA", "--out", "x.json"], "x.json does not end in .parquet"),
+        (["data", "render", "campus", "--out", "x.json"], "x.json does not end in .parquet"),
+        (["data", "sheet", "a.parquet", "--out", "a.parquet"], "a.parquet does not end in .png"),
+        (["data", "check", "a.parquet", "--workers", "0"], "'--workers'"),
+    ],
+)
+def test_a_wrong_option_is_a_wrong_use(run, tmp_path, words, message):
+    code, said = run(*words)
+    assert code == 2 and message in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_is_not_written_over_something_else(run, tmp_path):
+    (tmp_path / "run").mkdir()
+    code, said = run("convert", "run", "--out", "run/weights.safetensors")
+    assert code == 2 and "does not end in .pth" in said
