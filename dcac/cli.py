@@ -164,6 +164,9 @@ def overhead(
     """Measure what a training step costs: time, peak memory, parameters; under `runtime:` of config/config.yaml."""
     from dcac.training import overhead
 
+    given = "+".join(path.stem for path in store)
+    if sources != given:
+        raise ValueError(f"--sources {sources}, but the normalised files given are those of {given}; give either's")
     overhead.run(
         config=config,
         stores=store,
@@ -196,6 +199,7 @@ def extract(
     from dcac.features import extract
 
     names = {"suite": suite, "variant": variant, "sources": sources, "seed": seed}
+    _require_variant(config, suite, variant, sources)
     extract.run(
         run_folder=run, config=config, encoder=encoder, stores=store, names=names, out=out, device=_device(device)
     )
@@ -435,6 +439,25 @@ def _weights(name: str):
     if name not in cards:
         raise ValueError(f"unknown weights '{name}'; config/weights.yaml has: {', '.join(cards)}")
     return cards[name]
+
+
+def _require_variant(config: Path, suite: str, variant: str, sources: str) -> None:
+    """Refuse a variant's name for settings that are not its own; names that are not in config/ are the user's own."""
+    from dcac.settings import load_settings
+    from dcac.suites import CONFIG_DIR, load_suite, load_variants, run_settings
+
+    known = (CONFIG_DIR / "suites" / f"{suite}.yaml").is_file() and variant in load_variants()
+    if not known:
+        return
+    given = load_settings(config).model_dump()
+    own = run_settings(load_suite(suite), variant, sources).model_dump()
+    differing = [key for key in own if given[key] != own[key]]
+    if differing:
+        key = differing[0]
+        raise ValueError(
+            f"{config} says {key} {given[key]!r}, but variant '{variant}' of suite '{suite}' has {own[key]!r} on "
+            f"{sources}; give the variant whose settings these are"
+        )
 
 
 def _recipe(name: str):

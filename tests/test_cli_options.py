@@ -1,9 +1,13 @@
 """A wrong option is named before anything is read: exit code 2 and no result."""
 
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
 from dcac.cli import app
+from dcac.settings import dump_settings
+from dcac.suites import load_suite, run_settings
 
 
 @pytest.fixture
@@ -82,3 +86,23 @@ def test_a_run_is_not_written_over_something_else(run, tmp_path):
     (tmp_path / "run").mkdir()
     code, said = run("convert", "run", "--out", "run/weights.safetensors")
     assert code == 2 and "does not end in .pth" in said
+
+
+def test_a_variants_name_is_not_given_to_the_settings_of_another(tmp_path, config_dir, monkeypatch):
+    monkeypatch.chdir(Path(config_dir).parent)
+    settings = run_settings(load_suite("smoke"), "dcac", "smoke-a")
+    (tmp_path / "c.yaml").write_text(dump_settings(settings))
+    names = ["--suite", "smoke", "--sources", "smoke-a", "--seed", "0", "--store", "b.parquet", "--out", "o"]
+    words = ["extract", "--run", "no-run", "--config", str(tmp_path / "c.yaml"), "--encoder", "e", *names]
+    refused = CliRunner().invoke(app, [*words, "--variant", "baseline"])
+    assert "c.yaml says diffusion 'lora', but variant 'baseline' of suite 'smoke' has 'none'" in str(refused.exception)
+    for variant in ("dcac", "my-own-name"):
+        assert "no-run/run.json does not exist" in str(
+            CliRunner().invoke(app, [*words, "--variant", variant]).exception
+        )
+
+
+def test_measurements_are_filed_under_the_sources_they_were_made_on(run):
+    names = ["--variant", "v", "--sources", "MA", "--out", "o.json", "--store", "C3.parquet"]
+    result = CliRunner().invoke(app, ["overhead", "--config", "c.yaml", "--encoder", "e", *names])
+    assert "--sources MA, but the normalised files given are those of C3" in str(result.exception)

@@ -4,7 +4,7 @@ In: a trained run, a normalised file. Out: the feature file of its query and gal
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -44,9 +44,13 @@ def run(
         stores: normalised files of the targets.
         names: suite, variant, sources and seed, kept in the files.
         out: folder of the feature files, `{target}.npz`; features are unit vectors.
+
+    Raises:
+        ValueError: the run has another seed, other sources or other settings than those given.
     """
-    model, settings = _load_run(run_folder, config, encoder, device)
     report = read_report(run_folder)
+    require_names(report, run_folder, names)
+    model, settings = _load_run(run_folder, config, encoder, device)
     stamp = {
         "code": {"train": report["code"], "extract": fingerprint("extract")},
         "run": report["identity"],
@@ -70,6 +74,35 @@ def read_report(run_folder: Path) -> dict:
     """
     keys = ("identity", "settings", "seed", "data", "code", "epoch")
     return read_json(run_folder / "run.json", keys=keys, remedy=f"delete {run_folder} and train the run again")
+
+
+def require_names(report: dict, run_folder: Path, names: Mapping[str, str | int]) -> None:
+    """Refuse names that are not the run's own: features would be filed as those of another run.
+
+    Raises:
+        ValueError: seed or sources differ from those in the run's report.
+    """
+    own = {"seed": report["seed"], "sources": "+".join(report["data"])}  # a converted run does not know its data
+    for name, value in own.items():
+        if value != "" and names[name] != value:
+            raise ValueError(f"{run_folder} was trained with {name} {value}, not {names[name]}; give --{name} {value}")
+
+
+def load_own_settings(run_folder: Path, config: Path) -> Settings:
+    """Read merged settings that must be those the run was trained with.
+
+    Raises:
+        ValueError: a setting differs from that in the run's report.
+    """
+    settings = load_settings(config)
+    given, own = settings.model_dump(mode="json"), read_report(run_folder)["settings"]
+    differing = [key for key in given if key not in own or given[key] != own[key]]
+    if differing:
+        key = differing[0]
+        raise ValueError(
+            f"{run_folder} was trained with {key} {own.get(key)!r}, {config} says {given[key]!r}; give the settings of the run"
+        )
+    return settings
 
 
 def load_reid_model(weights: Path, encoder: Path, settings: Settings) -> ReIDModel:
@@ -123,5 +156,5 @@ def embed_pictures(
 
 
 def _load_run(run_folder: Path, config: Path, encoder: Path, device: str) -> tuple[ReIDModel, Settings]:
-    settings = resolve_normalisation(load_settings(config), encoder)
+    settings = resolve_normalisation(load_own_settings(run_folder, config), encoder)
     return load_reid_model(run_folder / "weights.safetensors", encoder, settings).to(device), settings

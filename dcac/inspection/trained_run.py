@@ -12,10 +12,10 @@ from torch import Tensor
 
 from dcac.data.store import read_manifest
 from dcac.data.training_set import TrainingSet
-from dcac.features.extract import embed, load_reid_model, read_report
+from dcac.features.extract import embed, load_own_settings, load_reid_model, read_report
 from dcac.model.encoder import ReIDModel, resolve_normalisation
 from dcac.provenance import atomic, environment, fingerprint
-from dcac.settings import Settings, load_settings
+from dcac.settings import Settings
 from dcac.training import memory
 from dcac.training.setup import load_data
 
@@ -54,9 +54,9 @@ def load_run(run_folder: Path, config: Path, *, encoder: Path, stores: Sequence[
         stores: normalised files of its sources.
 
     Raises:
-        ValueError: the run learnt from other files than these.
+        ValueError: the run learnt from other files than these, or with other settings.
     """
-    settings = resolve_normalisation(load_settings(config), encoder)
+    settings = resolve_normalisation(load_own_settings(run_folder, config), encoder)
     report = read_report(run_folder)
     given = {path.stem: read_manifest(path)["sha256"] for path in stores}
     if report["data"] and given != report["data"]:  # a converted run does not know its data
