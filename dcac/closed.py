@@ -134,9 +134,14 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+def stems(folder: Path) -> list[str]:
+    """Name the YAML files of a folder."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
 def _read_text(path: Path) -> str:
     if not path.is_file():
-        known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        known = stems(path.parent)
         if not known:
             raise ConfigError(
                 f"{path} does not exist; a path of `config/` is looked for in the current folder, {Path.cwd()}: "

@@ -19,6 +19,7 @@ from dcac.closed import (
     parse,
     require_mappings,
     require_names,
+    stems,
 )
 from dcac.settings import Runtime, Settings
 
@@ -199,8 +200,8 @@ def load_suite(name: str, root: Path = CONFIG_DIR) -> Suite:
         ConfigError: the suite is unknown or inconsistent.
     """
     path = root / "suites" / f"{name}.yaml"
-    known = sorted(p.stem for p in path.parent.glob("*.yaml"))
-    if name not in known:
+    known = stems(path.parent)
+    if known and name not in known:
         raise ConfigError(f"unknown suite '{name}'{nearest(name, known)}; set `suite:` to one of: {', '.join(known)}")
     require_names([name], f"{path}: suite")
     content = load_yaml(path)
@@ -250,11 +251,17 @@ def run_settings(suite: Suite, variant: str, sources: str, root: Path = CONFIG_D
         sources: data-set codes joined with `+`.
 
     Raises:
-        ConfigError: unknown variant, misspelt key, missing key, or value out of range.
+        ConfigError: unknown variant or data set, misspelt key, missing key, or value out of range.
     """
     variants = load_variants(root)
     if variant not in variants:
         raise ConfigError(f"unknown variant '{variant}'{nearest(variant, list(variants))}; see {root}/variants.yaml")
+    try:
+        distinct(tuple(split_sources(sources)))
+        for code in split_sources(sources):
+            _require(code, suite.domains, "data set among the sources")
+    except ValueError as error:
+        raise ConfigError(f"sources '{sources}': {error}") from None
     base = load_yaml(root / "base" / f"{suite.base}.yaml")
     layers = (
         load_preset(suite.preset, sources, root),

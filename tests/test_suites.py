@@ -383,6 +383,20 @@ def test_seeds_of_the_command_line_are_some_and_differ(config_dir):
             load_project(config_dir, {"seeds": seeds})
 
 
+def test_settings_are_for_sources_of_the_suite_each_once(config_dir):
+    suite = load_suite("paper", config_dir)
+    with pytest.raises(ConfigError, match=r"sources 'MA\+MA': 'MA' is given twice"):
+        run_settings(suite, "dcac", "MA+MA", config_dir)
+    with pytest.raises(ConfigError, match=r"sources 'MA\+MSS': unknown data set .* 'MSS' \(did you mean 'MS'"):
+        run_settings(suite, "dcac", "MA+MSS", config_dir)
+
+
+def test_a_suite_outside_the_clone_says_where_it_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"config/suites/smoke.yaml does not exist; .* current folder, {tmp_path}"):
+        load_suite("smoke")
+
+
 def test_the_home_folder_is_known_by_its_sign(config_dir, monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     assert load_project(config_dir, {"data_root": "~/pictures"}).data_root == "/home/me/pictures"

@@ -89,7 +89,9 @@ def _facts(settings: Settings, stores: Sequence[Path], encoder: Path, prior: Pat
 
 
 def _weights_hash(folder: Path) -> str:
-    return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+    path = folder / "manifest.json"
+    read_json(path, keys=("files",), remedy=f"delete {folder} and run `snakemake {path}` to make these weights again")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _finished(out: Path, identity: str) -> bool:
