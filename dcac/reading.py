@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 DAMAGE = (
     *(SafetensorError, json.JSONDecodeError, UnicodeDecodeError, zipfile.BadZipFile, zlib.error, struct.error),
-    *(EOFError, LookupError, NotImplementedError),
+    *(EOFError, LookupError, NotImplementedError, SyntaxError, TokenError, TypeError),
 )
 
 
@@ -84,7 +85,10 @@ def read_arrays(path: Path, *, remedy: str) -> dict[str, np.ndarray]:
     Raises:
         ValueError: the file is missing or damaged.
     """
-    with naming_damage(path, remedy, also=(ValueError, OSError)), np.load(path, allow_pickle=False) as file:
+    with (
+        naming_damage(path, remedy, also=(ValueError, OSError, RuntimeError)),
+        np.load(path, allow_pickle=False) as file,
+    ):
         return dict(file)
 
 
