@@ -422,7 +422,7 @@ def metrics(
 def main() -> None:
     """Run a step; a user's mistake ends in one clear sentence, not in a traceback."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    for noisy in ("faiss", "httpx", "huggingface_hub"):
+    for noisy in ("faiss", "httpx", "huggingface_hub", "torch"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     started = time.perf_counter()
     code = ending.run(app)

@@ -85,14 +85,15 @@ def save(folder: Path, identity: str, model: nn.Module, optimiser: torch.optim.O
         "progress": vars(progress),
     }
     temporary, path = folder / ".checkpoint.tmp", folder / NEWEST
-    try:
-        with naming_full_disk(path, needed=_bytes(content)), temporary.open("wb") as stream:
-            torch.save(content, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with naming_full_disk(path, needed=_bytes(content)):
+        try:
+            with temporary.open("wb") as stream:
+                torch.save(content, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     if path.is_file():
         os.replace(path, folder / BEFORE)
     os.replace(temporary, path)
