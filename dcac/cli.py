@@ -10,9 +10,9 @@ import typer
 
 from dcac import ending
 from dcac.cli_data import app as data_app
-from dcac.cli_options import Device, known_device, once_each, suffixed
+from dcac.cli_options import Device, Steps, known_device, named_once, once_each, suffixed
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = Steps(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(data_app, name="data")
 log = logging.getLogger("dcac")
 
@@ -25,14 +25,14 @@ def _written(suffix: str):
 Out = Annotated[Path, typer.Option(help="folder to write")]
 Store = Annotated[Path, typer.Option(help="normalised file of a data set (.parquet)")]
 Targets = Annotated[
-    list[Path], typer.Option(callback=once_each, help="normalised file of a target; repeat for several")
+    list[Path], typer.Option(callback=named_once, help="normalised file of a target; repeat for several")
 ]
 Encoder = Annotated[Path, typer.Option(help="folder of the pre-trained encoder (timm layout)")]
 RunFolder = Annotated[Path, typer.Option(help="folder of a trained run")]
 RunConfig = Annotated[Path, typer.Option(help="merged settings of the run (write_config)")]
 Sources = Annotated[
     list[Path],
-    typer.Option(callback=once_each, help="normalised file of a source; repeat in the order of their codes"),
+    typer.Option(callback=named_once, help="normalised file of a source; repeat in the order of their codes"),
 ]
 Latents = Annotated[
     list[Path] | None,
@@ -410,7 +410,7 @@ def figure(
 
 @app.command("metrics")
 def metrics(
-    records: Annotated[list[Path], typer.Argument(callback=once_each)],
+    records: Annotated[list[Path], typer.Argument(callback=named_once)],
     out: Annotated[Path, _written(".json")],
 ) -> None:
     """Write the headline numbers that `dvc metrics show` prints."""

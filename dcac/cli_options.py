@@ -3,22 +3,50 @@
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 DEVICE = re.compile(r"cpu|auto|cuda(:\d+)?")
 
 
+class Step(TyperCommand):
+    """A command that refuses an option given twice, of which the first would be forgotten."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        for place, parameter in enumerate(order):
+            if parameter in order[:place] and isinstance(parameter, TyperOption) and not parameter.multiple:
+                raise typer.BadParameter(f"{parameter.opts[0]} is given twice; give one of them", ctx=ctx)
+        return super().parse_args(ctx, args)
+
+
+class Steps(typer.Typer):
+    """An application of such commands."""
+
+    def command(self, name: str | None = None, *, cls: type[TyperCommand] = Step, **options: Any) -> Callable:
+        """Register a step."""
+        return super().command(name, cls=cls, **options)
+
+
 def once_each(paths: Sequence[Path] | None) -> Sequence[Path] | None:
-    """Refuse a file that is given twice, also by another way to write its path, or two data sets of one name."""
+    """Refuse a file that is given twice, also by another way to write its path."""
+    return _once(paths, lambda path: str(path.resolve()))
+
+
+def named_once(paths: Sequence[Path] | None) -> Sequence[Path] | None:
+    """Refuse two files of one name, by which their results are called."""
+    return _once(paths, lambda path: path.stem)
+
+
+def _once(paths: Sequence[Path] | None, key: Callable[[Path], str]) -> Sequence[Path] | None:
     seen: dict[str, Path] = {}
     for path in paths or ():
-        key = path.stem if path.suffix == ".parquet" else str(path.resolve())
-        if key in seen:
-            same = "is given twice" if seen[key].resolve() == path.resolve() else f"has the name of {seen[key]}"
+        other = seen.setdefault(key(path), path)
+        if other is not path:
+            same = "is given twice" if other.resolve() == path.resolve() else f"has the name of {other}"
             raise typer.BadParameter(f"{path} {same}; give one of them")
-        seen[key] = path
     return paths
 
 

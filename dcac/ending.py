@@ -49,7 +49,8 @@ def _explain(error: BaseException) -> int:
     if hasattr(error, "show"):  # a usage error of the command line
         error.show()
         return getattr(error, "exit_code", USAGE)
-    if os.environ.get("DCAC_DEBUG") or not isinstance(error, (ValueError, RuntimeError, OSError, MemoryError)):
+    foreseen = isinstance(error, (ValueError, RuntimeError, OSError, MemoryError)) or is_full(error)
+    if os.environ.get("DCAC_DEBUG") or not foreseen:
         raise error
     _say(f"error: {_sentence(error)}")
     return getattr(error, "exit_code", FAILED)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import AfterValidator, Field, model_validator
 
 from dcac.closed import (
+    QUOTES,
     Closed,
     ConfigError,
     Names,
@@ -225,8 +226,12 @@ def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
     entries = {name: {} if entry is None else entry for name, entry in content.items()}
     require_mappings(entries, f"{path}: variant")
     entries = {name: dict(entry) for name, entry in entries.items()}
+    for name, entry in entries.items():
+        for key in ("label", "baseline"):
+            if not isinstance(entry.get(key, ""), str):
+                raise ConfigError(f"{path}: {key} of '{name}' is {entry[key]!r}, not a word; {QUOTES}")
     variants = {
-        name: Variant(str(entry.pop("label", name)), baseline=str(entry.pop("baseline", BASELINE)), changes=entry)
+        name: Variant(entry.pop("label", name), baseline=entry.pop("baseline", BASELINE), changes=entry)
         for name, entry in entries.items()
     }
     named: dict[str, str] = {}

@@ -41,6 +41,8 @@ def step(how: str):
         open("/no/such/file")
     if how == "full":
         raise OSError(errno.ENOSPC, "No space left on device", "x")
+    if how == "full-elsewhere":
+        raise Odd("Error while serializing: I/O error: No space left on device (os error 28)")
     if how == "memory":
         raise MemoryError("Unable to allocate 5 GiB")
     if how == "check":
@@ -70,6 +72,7 @@ def script(tmp_path):
         (["toy", "silent"], 1, "dcac: error: RuntimeError without a reason; set DCAC_DEBUG=1"),
         (["toy", "file"], 1, "dcac: error: /no/such/file: no such file or directory; correct the path"),
         (["toy", "full"], 1, "dcac: error: the disk, or your quota of it, is full"),
+        (["toy", "full-elsewhere"], 1, "dcac: error: the disk, or your quota of it, is full"),
         (["toy", "memory"], 1, "dcac: error: the memory of this machine is used up (Unable to allocate 5 GiB)"),
         (["toy", "check"], 1, ""),
         (["toy", "bug"], 1, "Odd: nobody foresaw this"),

@@ -1,5 +1,6 @@
 """Suites: layers of settings, names that must exist, and what the project's own files say."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -334,6 +335,16 @@ def test_a_variant_that_cannot_be_a_folder_of_its_own_is_refused(root, edit, nam
 def test_a_variant_that_is_no_mapping_is_refused(root, edit, entry):
     edit("variants.yaml", mine=entry)
     with pytest.raises(ConfigError, match=r"variants.yaml: variant 'mine' is .*; give `key: value` lines below it"):
+        load_variants(root)
+
+
+@pytest.mark.parametrize("key", ["label", "baseline"])
+@pytest.mark.parametrize("value", [True, 3, None, ["a"]])
+def test_a_label_or_baseline_that_is_no_word_is_refused(root, edit, key, value):
+    edit("variants.yaml", mine={key: value})
+    with pytest.raises(
+        ConfigError, match=rf"variants.yaml: {key} of 'mine' is {re.escape(repr(value))}, not a word; write"
+    ):
         load_variants(root)
 
 

@@ -67,6 +67,8 @@ def read_records(path: Path) -> pd.DataFrame:
         absent = [name for name in (*NAMES, "mAP", "rank1") if name not in table]
         if absent:
             raise ValueError(f"no column '{absent[0]}'")
+        if table.duplicated(list(NAMES)).any():
+            raise ValueError("a score stands in it twice")
         return table
 
 

@@ -104,6 +104,15 @@ def test_a_damaged_score_file_is_named_with_the_remedy(tmp_path, content, messag
         records.run(scores=[tmp_path / "s.json"], out=tmp_path / "r.csv")
 
 
+def test_a_record_that_stands_twice_is_not_counted_twice(tmp_path):
+    (tmp_path / "s.json").write_text(json.dumps(SCORE))
+    records.run(scores=[tmp_path / "s.json"], out=tmp_path / "r.csv")
+    head, row = (tmp_path / "r.csv").read_text().splitlines()
+    (tmp_path / "r.csv").write_text("\n".join([head, row, row]) + "\n")
+    with pytest.raises(ValueError, match=r"r.csv is damaged .*a score stands in it twice"):
+        records.read_records(tmp_path / "r.csv")
+
+
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n", '"'])
 def test_a_damaged_record_file_is_named_with_the_remedy(tmp_path, content):
     (tmp_path / "r.csv").write_text(content)
