@@ -205,7 +205,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 def _explain(issue: Any, model: type[Closed]) -> str:
     key = ".".join(str(part) for part in issue["loc"]) or "value"
     if issue["type"] == "extra_forbidden":
-        return f"unknown key '{key}'{nearest(key, list(model.model_fields))}"
+        return f"unknown key '{key}'{nearest(str(issue['loc'][-1]), sorted(_keys(model, set())))}"
     if issue["type"] == "missing":
         return f"key '{key}' is missing; add it"
     message, value = issue["msg"].removeprefix("Value error, "), issue.get("input")
@@ -214,6 +214,14 @@ def _explain(issue: Any, model: type[Closed]) -> str:
     elif issue["type"] == "string_type":
         message = f"{message}; {QUOTES}"
     return message if isinstance(value, dict) else f"'{key}' is {value!r}: {message}"
+
+
+def _keys(model: type[BaseModel], seen: set[type]) -> set[str]:
+    """Collect the keys of a model and of the models within it."""
+    seen.add(model)
+    kinds = {kind for field in model.model_fields.values() for kind in _kinds(field.annotation)}
+    inner = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in seen]
+    return set(model.model_fields).union(*(_keys(kind, seen) for kind in inner))
 
 
 def _kinds(annotation: Any) -> Iterable[Any]:

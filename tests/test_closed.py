@@ -110,6 +110,11 @@ def test_a_truth_value_is_read_where_it_is_due():
         parse(Toy, {"parts": {"a": {"share": True}}}, "toy")
 
 
+def test_a_misspelt_key_of_an_inner_part_names_its_nearest_neighbour():
+    with pytest.raises(ConfigError, match=r"unknown key 'parts.a.shar' \(did you mean 'share'\?\)"):
+        parse(Toy, {"parts": {"a": {"shar": 0.5}}}, "toy")
+
+
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), ".inf", "nan"])
 @pytest.mark.parametrize("key", ["share", "triple"])
 def test_a_number_without_end_is_refused_with_what_to_write(key, value):

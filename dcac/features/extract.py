@@ -18,7 +18,7 @@ from dcac.data.views import test_view
 from dcac.features.rows import describe, write_rows
 from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
 from dcac.provenance import environment, fingerprint
-from dcac.reading import open_tensors, read_json
+from dcac.reading import naming_damage, open_tensors, read_json
 from dcac.settings import Settings, load_settings
 
 BATCH = 256  # images; source: authors' released code
@@ -108,12 +108,14 @@ def load_own_settings(run_folder: Path, config: Path) -> Settings:
 def load_reid_model(weights: Path, encoder: Path, settings: Settings) -> ReIDModel:
     """Load encoder, BNNeck and classifier of a trained run, in eval mode."""
     backbone, dim = load_backbone(encoder, height=settings.image_height, width=settings.image_width)
-    with open_tensors(weights, remedy=f"delete {weights.parent} and train the run again") as archive:
+    remedy = f"delete {weights.parent} and train the run again"
+    with open_tensors(weights, remedy=remedy) as archive:
         state = {
             name.removeprefix("reid."): archive.get_tensor(name) for name in archive.keys() if name.startswith("reid.")
         }
-    model = ReIDModel(backbone, dim, len(state["classifier.weight"]))
-    model.load_state_dict(state)
+    with naming_damage(weights, remedy, also=(RuntimeError,)):
+        model = ReIDModel(backbone, dim, len(state["classifier.weight"]))
+        model.load_state_dict(state)
     return model.eval()
 
 

@@ -19,7 +19,7 @@ from dcac.model.conditioning import Prompts, correlation
 from dcac.model.dcac import DCAC
 from dcac.model.diffusion import DiffusionPrior, restore_prior
 from dcac.model.encoder import Embedding
-from dcac.reading import load_tensors, naming_damaged_part
+from dcac.reading import load_tensors, naming_damage, naming_damaged_part
 from dcac.seeding import torch_generator
 from dcac.settings import load_settings
 from dcac.training.setup import load_latents
@@ -107,8 +107,9 @@ def restore_model(trained: TrainedRun, run_folder: Path, prior: Path) -> DCAC:
     tensors = load_tensors(run_folder / "weights.safetensors", remedy=remedy)
     learnt = {name.removeprefix("prompts."): value for name, value in tensors.items() if name.startswith("prompts.")}
     diffusion = restore_prior(tensors, settings, trained.report["seed"], prior)
-    prompts = Prompts(*learnt["table"].shape, settings.bottleneck)
-    prompts.load_state_dict(learnt)
+    with naming_damage(run_folder / "weights.safetensors", remedy, also=(RuntimeError,)):
+        prompts = Prompts(*learnt["table"].shape, settings.bottleneck)
+        prompts.load_state_dict(learnt)
     return DCAC(trained.reid, settings, diffusion, prompts).to(trained.device).eval()
 
 

@@ -16,6 +16,18 @@ from dcac.suites import BASELINE, Suite, Variant
 Measurement = Mapping[str, Any]  # as the step `overhead` writes it
 Measurements = Mapping[str, Measurement]  # under the names of their rows, in the table's order
 COUNTS = ("total", "trained", "tested")
+NEEDED = (
+    "variant",
+    "sources",
+    "batch",
+    "precision",
+    "runtime",
+    "device",
+    "environment",
+    "steps",
+    "parameters",
+    "seconds",
+)
 COLUMNS = (
     "method",
     "parameters (M)",
@@ -64,7 +76,7 @@ def read_measurements(paths: Sequence[Path], name: str, suite: Suite, labels: Ma
     wanted = [(variant, sources) for sources in protocol for variant in suite.variants_of(name)]
     found: dict[tuple[str, str], Measurement] = {}
     for path in paths:
-        content = read_json(path, keys=("variant", "sources"), remedy="delete it and run `dcac overhead` again")
+        content = read_json(path, keys=NEEDED, remedy="delete it and run `dcac overhead` again")
         key = content["variant"], content["sources"]
         what = f"{path} measures '{key[0]}' on {key[1]}"
         if key not in wanted:

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from dcac.data.views import test_view as view
 from dcac.features import extract
@@ -74,6 +75,18 @@ def test_a_damaged_run_is_named_with_the_remedy(finished_run, load, tmp_path, na
     folder = shutil.copytree(finished_run()["run_folder"], tmp_path / "run")
     (folder / name).write_bytes((folder / name).read_bytes()[:200])
     with pytest.raises(ValueError, match=rf"{name} is damaged .*; delete {folder} and train the run again"):
+        load(run_folder=folder)
+
+
+@pytest.mark.parametrize("name", ["reid.classifier.weight", "reid.bnneck.weight"])
+def test_weights_that_lack_a_tensor_are_named_with_the_remedy(finished_run, load, tmp_path, name):
+    folder = shutil.copytree(finished_run()["run_folder"], tmp_path / "run")
+    tensors = load_file(folder / "weights.safetensors")
+    del tensors[name]
+    save_file(tensors, folder / "weights.safetensors")
+    with pytest.raises(
+        ValueError, match=rf"weights.safetensors is damaged .*; delete {folder} and train the run again"
+    ):
         load(run_folder=folder)
 
 

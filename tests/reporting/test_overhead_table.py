@@ -143,3 +143,10 @@ def test_measurements_that_do_not_belong_are_refused(write):
         write(measurement("dcac", sources="C3"))
     with pytest.raises(ValueError, match=r"1\.json measures 'baseline' on MA, as another file does; give one of them"):
         write(measurement(), measurement())
+
+
+def test_a_measurement_that_lacks_a_number_is_named(write):
+    one = measurement()
+    del one["seconds"]
+    with pytest.raises(ValueError, match=r"0.json lacks 'seconds'; delete it and run `dcac overhead` again"):
+        write(one)
