@@ -1,7 +1,6 @@
 """`dcac STEP`: one step per rule, the same word everywhere."""
 
 import logging
-import os
 import sys
 import time
 from pathlib import Path
@@ -9,21 +8,36 @@ from typing import Annotated, Literal
 
 import typer
 
+from dcac import ending
 from dcac.cli_data import app as data_app
+from dcac.cli_options import Device, Steps, known_device, named_once, once_each, suffixed
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = Steps(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(data_app, name="data")
 log = logging.getLogger("dcac")
 
-Out = Annotated[Path, typer.Option(help="file or folder to write")]
+
+def _written(suffix: str):
+    """Return the option of the one file that a step writes."""
+    return typer.Option(callback=suffixed(suffix), help=f"file to write ({suffix})")
+
+
+Out = Annotated[Path, typer.Option(help="folder to write")]
 Store = Annotated[Path, typer.Option(help="normalised file of a data set (.parquet)")]
-Targets = Annotated[list[Path], typer.Option(help="normalised file of a target; repeat for several")]
+Targets = Annotated[
+    list[Path], typer.Option(callback=named_once, help="normalised file of a target; repeat for several")
+]
 Encoder = Annotated[Path, typer.Option(help="folder of the pre-trained encoder (timm layout)")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, or auto")]
 RunFolder = Annotated[Path, typer.Option(help="folder of a trained run")]
 RunConfig = Annotated[Path, typer.Option(help="merged settings of the run (write_config)")]
-Sources = Annotated[list[Path], typer.Option(help="normalised file of a source; repeat in the order of their codes")]
-Latents = Annotated[list[Path] | None, typer.Option(help="cached latents; repeat in the order of the stores")]
+Sources = Annotated[
+    list[Path],
+    typer.Option(callback=named_once, help="normalised file of a source; repeat in the order of their codes"),
+]
+Latents = Annotated[
+    list[Path] | None,
+    typer.Option(callback=once_each, help="cached latents; repeat in the order of the stores"),
+]
 Prior = Annotated[
     Path | None, typer.Option(help="folder of the latent diffusion model (diffusers layout); none for the baseline")
 ]
@@ -34,11 +48,15 @@ SuiteName = Annotated[str, typer.Option(help="a file of config/suites")]
 
 @app.command("write_config")
 def write_config(
-    suite: SuiteName, variant: Annotated[str, typer.Option()], sources: Annotated[str, typer.Option()], out: Out
+    suite: SuiteName,
+    variant: Annotated[str, typer.Option()],
+    sources: Annotated[str, typer.Option()],
+    out: Annotated[Path, _written(".yaml")],
 ) -> None:
     """Write the merged settings of one run."""
-    from dcac.config import dump_settings, load_suite, run_settings
     from dcac.provenance import atomic
+    from dcac.settings import dump_settings
+    from dcac.suites import load_suite, run_settings
 
     with atomic(out) as temporary:
         temporary.write_text(dump_settings(run_settings(load_suite(suite), variant, sources)), encoding="utf-8")
@@ -49,7 +67,7 @@ def pretrain_encoder(name: str, store: Store, out: Out, device: Device = "cpu") 
     """Pre-train the demo's encoder on captions of the broad synthetic domain."""
     from dcac.demo import pretrain_encoder
 
-    pretrain_encoder.run(store=store, settings=_weights(name).recipe(), out=out, device=_device(device))
+    pretrain_encoder.run(store=store, settings=_recipe(name), out=out, device=_device(device))
 
 
 @app.command("pretrain_diffusion")
@@ -57,7 +75,7 @@ def pretrain_diffusion(name: str, store: Store, out: Out, device: Device = "cpu"
     """Pre-train the demo's latent diffusion model on the broad synthetic domain."""
     from dcac.demo import pretrain_diffusion
 
-    pretrain_diffusion.run(store=store, settings=_weights(name).recipe(), out=out, device=_device(device))
+    pretrain_diffusion.run(store=store, settings=_recipe(name), out=out, device=_device(device))
 
 
 @app.command("weights")
@@ -80,6 +98,8 @@ def convert(
     """Turn a released checkpoint into a run folder that `extract` reads, or a run into a released-style checkpoint."""
     from dcac.foreign import convert
 
+    if source.is_dir() and out.suffix != ".pth":
+        raise typer.BadParameter(f"--out {out} does not end in .pth, as a released-style checkpoint does")
     convert.run(source=source, out=out, config=config, prior=prior)
 
 
@@ -87,8 +107,8 @@ def convert(
 def latents(
     store: Store,
     prior: Annotated[Path, typer.Option(help="folder of the latent diffusion model (diffusers layout)")],
-    size: Annotated[int, typer.Option(help="pixels of the square diffusion view")],
-    out: Out,
+    size: Annotated[int, typer.Option(min=1, help="pixels of the square diffusion view")],
+    out: Annotated[Path, _written(".safetensors")],
     device: Device = "auto",
 ) -> None:
     """Cache the autoencoder's posterior moments of every image of a data set."""
@@ -102,7 +122,7 @@ def train(
     config: RunConfig,
     store: Sources,
     encoder: Encoder,
-    seed: Annotated[int, typer.Option(help="names every random draw")],
+    seed: Annotated[int, typer.Option(min=0, help="names every random draw")],
     out: Out,
     latents: Latents = None,
     prior: Prior = None,
@@ -135,15 +155,18 @@ def overhead(
     encoder: Encoder,
     variant: Annotated[str, typer.Option()],
     sources: Annotated[str, typer.Option()],
-    out: Out,
+    out: Annotated[Path, _written(".json")],
     latents: Latents = None,
     prior: Prior = None,
-    steps: Annotated[int, typer.Option(help="training steps to time, after three that warm up")] = 20,
+    steps: Annotated[int, typer.Option(min=1, help="training steps to time, after three that warm up")] = 20,
     device: Device = "auto",
 ) -> None:
     """Measure what a training step costs: time, peak memory, parameters; under `runtime:` of config/config.yaml."""
     from dcac.training import overhead
 
+    given = "+".join(path.stem for path in store)
+    if sources != given:
+        raise ValueError(f"--sources {sources}, but the normalised files given are those of {given}; give either's")
     overhead.run(
         config=config,
         stores=store,
@@ -168,7 +191,7 @@ def extract(
     suite: SuiteName,
     variant: Annotated[str, typer.Option()],
     sources: Annotated[str, typer.Option()],
-    seed: Annotated[int, typer.Option()],
+    seed: Annotated[int, typer.Option(min=0)],
     out: Annotated[Path, typer.Option(help="folder of the feature files, one a target")],
     device: Device = "auto",
 ) -> None:
@@ -176,6 +199,7 @@ def extract(
     from dcac.features import extract
 
     names = {"suite": suite, "variant": variant, "sources": sources, "seed": seed}
+    _require_variant(config, suite, variant, sources)
     extract.run(
         run_folder=run, config=config, encoder=encoder, stores=store, names=names, out=out, device=_device(device)
     )
@@ -188,8 +212,13 @@ def samples(
     encoder: Encoder,
     prior: Annotated[Path, typer.Option(help="folder of the latent diffusion model the run started from")],
     store: Sources,
-    latents: Annotated[list[Path], typer.Option(help="cached latents; repeat in the order of the stores")],
-    out: Annotated[Path, typer.Option(help="pictures and their errors (.npz), for `dcac figure`")],
+    latents: Annotated[
+        list[Path],
+        typer.Option(callback=once_each, help="cached latents; repeat in the order of the stores"),
+    ],
+    out: Annotated[
+        Path, typer.Option(callback=suffixed(".npz"), help="pictures and their errors (.npz), for `dcac figure`")
+    ],
     count: Annotated[int, typer.Option(help="training images to denoise, of different people")] = 6,
     device: Device = "auto",
 ) -> None:
@@ -215,7 +244,9 @@ def correlation(
     config: RunConfig,
     encoder: Encoder,
     store: Sources,
-    out: Annotated[Path, typer.Option(help="class correlation of look-alikes (.npz), for `dcac figure`")],
+    out: Annotated[
+        Path, typer.Option(callback=suffixed(".npz"), help="class correlation of look-alikes (.npz), for `dcac figure`")
+    ],
     people: Annotated[int, typer.Option(help="size of the group of look-alikes")] = 8,
     device: Device = "auto",
 ) -> None:
@@ -243,8 +274,8 @@ def reference(
     device: Device = "auto",
 ) -> None:
     """Extract reference features: chance, colour histogram, or the pre-trained encoder as it comes."""
-    from dcac.config import NO_SOURCES, load_suite, run_settings
     from dcac.features import reference
+    from dcac.suites import NO_SOURCES, load_suite, run_settings
 
     chosen = load_suite(suite)
     settings = run_settings(chosen, chosen.variants[0], chosen.source_sets[0])
@@ -257,12 +288,17 @@ def reference(
 @app.command("score")
 def score(
     features: Annotated[Path, typer.Option(help="feature file (.npz)")],
-    out: Annotated[Path, typer.Option(help="score file (.json); per-query AP goes beside it as Parquet")],
+    out: Annotated[
+        Path,
+        typer.Option(callback=suffixed(".json"), help="score file (.json); per-query AP goes beside it as Parquet"),
+    ],
     against: Annotated[Path | None, typer.Option(help="another run's feature file, for a paired test")] = None,
     metric: Annotated[Metric, typer.Option(help="distance")] = "cosine",
-    max_rank: Annotated[int, typer.Option(help="length of the CMC curve")] = 50,
+    max_rank: Annotated[int, typer.Option(min=1, help="length of the CMC curve")] = 50,
     rerank: Annotated[Reranking | None, typer.Option(help="also score the re-ranked gallery")] = None,
-    device: Annotated[str | None, typer.Option(help="cuda to score on a GPU; default: NumPy")] = None,
+    device: Annotated[
+        str | None, typer.Option(callback=known_device, help="cuda to score on a GPU; default: NumPy")
+    ] = None,
 ) -> None:
     """Score a feature file: CMC, mAP, mINP, intervals, and a paired test."""
     from dcac.evaluation import score
@@ -275,7 +311,7 @@ def score(
         rerank=rerank,
         metric=metric,
         max_rank=max_rank,
-        device=device,
+        device=None if device is None else _device(device),
         progress=terminal_bar("score"),
     )
     typer.echo(score.table_line(record))
@@ -288,11 +324,11 @@ def search(
     run: Annotated[Path, typer.Option(help="folder of the trained run that made the feature file")],
     config: Annotated[Path, typer.Option(help="merged settings of that run")],
     encoder: Encoder,
-    out: Annotated[Path, typer.Option(help="table of the nearest images (.csv)")],
+    out: Annotated[Path, typer.Option(callback=suffixed(".csv"), help="table of the nearest images (.csv)")],
     store: Annotated[
         Path | None, typer.Option(help="normalised file of the gallery, for a picture strip (.png)")
     ] = None,
-    count: Annotated[int, typer.Option(help="images to find for each picture")] = 10,
+    count: Annotated[int, typer.Option(min=1, help="images to find for each picture")] = 10,
     device: Device = "auto",
 ) -> None:
     """Find the nearest gallery images of new pictures."""
@@ -305,7 +341,10 @@ def search(
 
 
 @app.command("records")
-def records(scores: list[Path], out: Out) -> None:
+def records(
+    scores: Annotated[list[Path], typer.Argument(callback=once_each)],
+    out: Annotated[Path, _written(".csv")],
+) -> None:
     """Collect score files into one record file."""
     from dcac.reporting import records
 
@@ -318,11 +357,11 @@ def table(
     suite: SuiteName,
     records: Annotated[Path, typer.Option(help="records of the table (.csv)")],
     published: Annotated[Path, typer.Option(help="other methods' numbers (.csv)")],
-    out: Annotated[list[Path], typer.Option(help="outputs: .md, .tex, .csv")],
+    out: Annotated[list[Path], typer.Option(callback=suffixed(".md", ".tex", ".csv"), help="outputs: .md, .tex, .csv")],
 ) -> None:
     """Write one table as Markdown, LaTeX and CSV."""
-    from dcac.config import load_suite, load_variants
     from dcac.reporting import table
+    from dcac.suites import load_suite, load_variants
 
     table.run(
         name=name,
@@ -338,12 +377,14 @@ def table(
 def overhead_table(
     name: str,
     suite: SuiteName,
-    inputs: Annotated[list[Path], typer.Argument(help="measurements of the table's variants (.json)")],
-    out: Annotated[list[Path], typer.Option(help="outputs: .md, .tex, .csv")],
+    inputs: Annotated[
+        list[Path], typer.Argument(callback=once_each, help="measurements of the table's variants (.json)")
+    ],
+    out: Annotated[list[Path], typer.Option(callback=suffixed(".md", ".tex", ".csv"), help="outputs: .md, .tex, .csv")],
 ) -> None:
     """Write one table of what training costs as Markdown, LaTeX and CSV."""
-    from dcac.config import load_suite, load_variants
     from dcac.reporting import overhead_table
+    from dcac.suites import load_suite, load_variants
 
     overhead_table.run(name=name, suite=load_suite(suite), variants=load_variants(), inputs=inputs, out=out)
 
@@ -353,19 +394,25 @@ def figure(
     name: str,
     suite: SuiteName,
     inputs: Annotated[
-        list[Path], typer.Argument(help="what its kind is drawn from: records, logs, samples, correlation, features")
+        list[Path],
+        typer.Argument(
+            callback=once_each, help="what its kind is drawn from: records, logs, samples, correlation, features"
+        ),
     ],
-    out: Annotated[list[Path], typer.Option(help="outputs: .pdf, .png")],
+    out: Annotated[list[Path], typer.Option(callback=suffixed(".pdf", ".png"), help="outputs: .pdf, .png")],
 ) -> None:
     """Draw one figure as PDF and PNG."""
-    from dcac.config import load_suite, load_variants
     from dcac.reporting import figure
+    from dcac.suites import load_suite, load_variants
 
     figure.run(name=name, suite=load_suite(suite), variants=load_variants(), inputs=inputs, out=out)
 
 
 @app.command("metrics")
-def metrics(records: list[Path], out: Out) -> None:
+def metrics(
+    records: Annotated[list[Path], typer.Argument(callback=named_once)],
+    out: Annotated[Path, _written(".json")],
+) -> None:
     """Write the headline numbers that `dvc metrics show` prints."""
     from dcac.reporting import metrics
 
@@ -375,39 +422,54 @@ def metrics(records: list[Path], out: Out) -> None:
 def main() -> None:
     """Run a step; a user's mistake ends in one clear sentence, not in a traceback."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    for noisy in ("faiss", "httpx", "huggingface_hub"):
+    for noisy in ("faiss", "httpx", "huggingface_hub", "torch"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     started = time.perf_counter()
-    try:
-        app(standalone_mode=False)
-    except (ValueError, RuntimeError, OSError) as error:
-        if os.environ.get("DCAC_DEBUG"):
-            raise
-        sys.exit(f"dcac: error: {error}")
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    except typer.Abort:
-        sys.exit("dcac: aborted")
-    except Exception as error:
-        if hasattr(error, "show"):  # a usage error of the command line
-            error.show()
-            sys.exit(getattr(error, "exit_code", 2))
-        raise
-    log.info("done in %.1f s", time.perf_counter() - started)
+    code = ending.run(app)
+    if code is None:
+        log.info("done in %.1f s", time.perf_counter() - started)
+    sys.exit(code or 0)
 
 
 def _weights(name: str):
-    from dcac.config import load_weights
+    from dcac.foreign.weights_card import load_weights
+    from dcac.suites import CONFIG_DIR
 
-    cards = load_weights()
+    cards = load_weights(CONFIG_DIR / "weights.yaml")
     if name not in cards:
         raise ValueError(f"unknown weights '{name}'; config/weights.yaml has: {', '.join(cards)}")
     return cards[name]
 
 
+def _require_variant(config: Path, suite: str, variant: str, sources: str) -> None:
+    """Refuse a variant's name for settings that are not its own; names that are not in config/ are the user's own."""
+    from dcac.settings import load_settings
+    from dcac.suites import CONFIG_DIR, load_suite, load_variants, run_settings
+
+    known = (CONFIG_DIR / "suites" / f"{suite}.yaml").is_file() and variant in load_variants()
+    if not known:
+        return
+    given = load_settings(config).model_dump()
+    own = run_settings(load_suite(suite), variant, sources).model_dump()
+    differing = [key for key in own if given[key] != own[key]]
+    if differing:
+        key = differing[0]
+        raise ValueError(
+            f"{config} says {key} {given[key]!r}, but variant '{variant}' of suite '{suite}' has {own[key]!r} on "
+            f"{sources}; give the variant whose settings these are"
+        )
+
+
+def _recipe(name: str):
+    from dcac.demo.recipes import recipe
+
+    card = _weights(name)
+    return recipe(card.kind, card.pretraining or {})
+
+
 def _runtime():
-    from dcac.config import CONFIG_DIR, load_project
     from dcac.settings import Runtime
+    from dcac.suites import CONFIG_DIR, load_project
 
     return load_project().runtime if (CONFIG_DIR / "config.yaml").is_file() else Runtime()
 
@@ -419,8 +481,8 @@ def _device(asked: str) -> str:
 
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda, but this machine has no CUDA device; use --device cpu")
+    if asked != "cpu" and not torch.cuda.is_available():
+        raise ValueError(f"--device {asked}, but this machine has no CUDA device; use --device cpu")
     return asked
 
 

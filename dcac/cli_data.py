@@ -5,21 +5,22 @@ from typing import Annotated
 
 import typer
 
-from dcac.config import CONFIG_DIR
+from dcac.cli_options import Steps, suffixed
+from dcac.suites import CONFIG_DIR
 
-app = typer.Typer(no_args_is_help=True, help="Data sets: status, fetch, import, check, render.")
+app = Steps(no_args_is_help=True, help="Data sets: status, fetch, import, check, render.")
 
 Code = Annotated[str, typer.Argument(help="code of a data set, e.g. MA")]
-File = Annotated[Path, typer.Option(help="normalised file to write (.parquet)")]
-Workers = Annotated[int, typer.Option(help="processes that decode images")]
+File = Annotated[Path, typer.Option(callback=suffixed(".parquet"), help="normalised file to write (.parquet)")]
+Workers = Annotated[int, typer.Option(min=1, help="processes that decode images")]
 
 
 @app.command("status")
 def status() -> None:
     """Say where each data set stands, what to do next, and which protocols are possible."""
-    from dcac.config import load_project, load_suite
     from dcac.data import status
     from dcac.data.catalog import load_catalog
+    from dcac.suites import load_project, load_suite
 
     project = load_project()
     suites = sorted(path.stem for path in (CONFIG_DIR / "suites").glob("*.yaml"))
@@ -42,8 +43,8 @@ def fetch(
     archive: Annotated[str | None, typer.Option(help="one of the card's archives; default: the first")] = None,
 ) -> None:
     """Download an archive that anyone may download, into data_root; an interrupted download goes on."""
-    from dcac.config import load_project
     from dcac.data import fetching
+    from dcac.suites import load_project
     from dcac.terminal import terminal_bar
 
     folder = Path(load_project().data_root)
@@ -65,8 +66,8 @@ def import_data(
     ] = False,
 ) -> None:
     """Turn an archive or folder, in any accepted layout, into a normalised file; counts are asserted."""
-    from dcac.config import load_project
     from dcac.data import import_data
+    from dcac.suites import load_project
 
     done = import_data.run(
         path,
@@ -95,16 +96,16 @@ def check(path: Annotated[Path, typer.Argument(help="normalised file (.parquet)"
 @app.command("render")
 def render(code: Code, out: File) -> None:
     """Render a synthetic domain into a normalised file."""
-    from dcac.demo.render import write_demo
+    from dcac.demo import render
 
-    write_demo(card(code), out)
+    render.run(card(code), out)
 
 
 @app.command("sheet")
 def sheet(
     stores: Annotated[list[Path], typer.Argument(help="normalised files, one a row")],
-    out: Annotated[Path, typer.Option(help="picture to write (.png)")],
-    images: Annotated[int, typer.Option(help="pictures a row, from the first people of the train split")] = 24,
+    out: Annotated[Path, typer.Option(callback=suffixed(".png"), help="picture to write (.png)")],
+    images: Annotated[int, typer.Option(min=1, help="pictures a row, from the first people of the train split")] = 24,
 ) -> None:
     """Draw a contact sheet of rendered domains; real people do not belong on one."""
     from dcac.data.store import read_manifest, read_split

@@ -7,25 +7,25 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from dcac.config import (
+from dcac.closed import ConfigError
+from dcac.data.catalog import Card, load_catalog
+from dcac.data.locate import locate
+from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining, recipe
+from dcac.foreign.weights_card import Weights, load_weights
+from dcac.settings import CORRELATIONS, Settings
+from dcac.suites import (
     CONFIG_DIR,
     NO_SOURCES,
-    ConfigError,
     Project,
     Suite,
     Variant,
-    Weights,
     join_sources,
     load_project,
     load_suite,
     load_variants,
-    load_weights,
     run_settings,
     split_sources,
 )
-from dcac.data.catalog import Card, load_catalog
-from dcac.data.locate import locate
-from dcac.settings import CORRELATIONS, DiffusionPretraining, EncoderPretraining, Settings
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Plan:
         _check_domains(suite, cards, root)
         suite, notices, runnable = _possible(suite, project, cards)
         variants = load_variants(root)
-        plan = cls(project, suite, cards, load_weights(root), variants, notices, runnable, root)
+        plan = cls(project, suite, cards, load_weights(root / "weights.yaml"), variants, notices, runnable, root)
         plan._check_runs()
         plan._check_figures()
         return plan
@@ -93,19 +93,16 @@ class Plan:
 
     def recipe(self, name: str) -> EncoderPretraining | DiffusionPretraining:
         """Pre-training settings of one of the demo's networks."""
-        return self.weights[name].recipe()
+        card = self.weights[name]
+        return recipe(card.kind, card.pretraining or {})
 
-    def recipe_text(self, name: str) -> str:
-        """The same as text, for Snakemake's params."""
-        return self.recipe(name).model_dump_json()
-
-    def card_text(self, code: str) -> str:
-        """A data set's card as text, for Snakemake's params."""
-        return self.cards[code].model_dump_json()
+    def archive(self, code: str) -> Path | None:
+        """Where the archive or folder of a data set lies; None where it is not at hand."""
+        return locate(self.cards[code], Path(self.project.data_root))
 
     def import_source(self, code: str) -> str:
         """Where the archive or folder of a data set lies, or the folder where it is expected."""
-        return str(locate(self.cards[code], Path(self.project.data_root)) or self.project.data_root)
+        return str(self.archive(code) or self.project.data_root)
 
     def settings(self, variant: str, sources: str) -> Settings:
         """Merged settings of one run."""

@@ -1,15 +1,16 @@
-"""Every hyperparameter of one training run, as a closed and frozen model."""
+"""Every hyperparameter of one training run, as a closed and frozen model; how it is written and read."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import yaml
+from pydantic import Field, model_validator
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
+from dcac.closed import Closed, Count, NonNegative, Positive, Share, load_yaml, parse
+
 CORRELATIONS = ("fc", "pcl", "fc+pcl")  # conditions that are a class correlation p of the Re-ID model's own
 TrainSplits = Literal["train", "all"]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 VIEW = ("image_height", "image_width", "pixel_mean", "pixel_std")  # how images are seen, in training and in testing
 TESTED = ("evaluation_resize",)  # read by testing only
 OF_THE_PRIOR = {  # read only where there is a diffusion prior
@@ -29,12 +30,6 @@ OF_THE_PRIOR = {  # read only where there is a diffusion prior
     "lora_lr_multiplier",
     "diagnostic_images",
 }
-
-
-class Closed(BaseModel):
-    """Base of all configuration models: frozen, and no unknown key passes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Settings(Closed):
@@ -95,8 +90,8 @@ class Settings(Closed):
     optimiser: Literal["adam", "sgd"]
     learning_rate: Positive
     weight_decay: NonNegative
-    adam_beta1: Share
-    adam_beta2: Share
+    adam_beta1: Decay
+    adam_beta2: Decay
     sgd_momentum: Share
     warmup_epochs: Annotated[int, Field(ge=0)]
     warmup_factor: Share
@@ -115,6 +110,10 @@ class Settings(Closed):
         if any(epoch <= self.warmup_epochs for epoch in self.decay_epochs):
             raise ValueError(
                 f"decay_epochs {list(self.decay_epochs)} must all lie after warmup_epochs {self.warmup_epochs}"
+            )
+        if self.identities_per_batch * self.images_per_identity < 2:
+            raise ValueError(
+                "identities_per_batch and images_per_identity are both 1, but batch normalisation needs two images; raise one"
             )
         return self
 
@@ -135,31 +134,6 @@ class Settings(Closed):
         return {name: value for name, value in self.model_dump(mode="json").items() if name in (*VIEW, *TESTED)}
 
 
-class EncoderPretraining(Closed):
-    """How the demo's encoder is made, on a domain with captions."""
-
-    data: str
-    epochs: Count
-    batch: Count
-    learning_rate: Positive
-    seed: int
-
-
-class DiffusionPretraining(Closed):
-    """How the demo's latent diffusion model is made, on a domain with captions."""
-
-    data: str
-    image_size: Count
-    batch: Count
-    autoencoder_steps: Count
-    autoencoder_learning_rate: Positive
-    unet_steps: Count
-    unet_learning_rate: Positive
-    unet_channels: tuple[Count, Count]
-    context_width: Count
-    seed: int
-
-
 class Runtime(Closed):
     """How a training step is computed: memory and speed, never the result beyond rounding.
 
@@ -170,3 +144,13 @@ class Runtime(Closed):
     gradient_checkpointing: bool = False  # compute activations again instead of keeping them
     channels_last: bool = False  # memory layout of the U-Net's convolutions
     compile: bool = False  # torch.compile of encoder and U-Net
+
+
+def dump_settings(settings: Settings) -> str:
+    """Write settings as YAML in the order of the model."""
+    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def load_settings(path: Path) -> Settings:
+    """Read the merged settings of one run, as `write_config` left them."""
+    return parse(Settings, load_yaml(path), str(path))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dcac.config import ConfigError, load_yaml
+from dcac.closed import ConfigError, load_yaml
 from dcac.data.catalog import load_catalog
 from dcac.planning import Plan
 

@@ -1,12 +1,11 @@
 """The cards of the data sets: what `config/datasets.yaml` knows of each, as closed models."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from dcac.config import load_yaml, parse
-from dcac.settings import Closed, Count
+from dcac.closed import Closed, Count, load_yaml, parse, require_mappings, require_names
 
 Status = Literal["direct", "on-request", "withdrawn", "synthetic"]
 Hex = Annotated[str, Field(pattern="^[0-9a-f]+$")]
@@ -109,6 +108,18 @@ class Card(Closed):
             raise ValueError(f"{self.code} is withdrawn, so its card names no page and no link; remove them")
         return self
 
+    def made_from(self, archive: Path | None = None) -> dict[str, Any]:
+        """Return what acts when the normalised file is made, as plain JSON values: no prose, no links.
+
+        Args:
+            archive: the archive or folder of a real set, which acts by its name and size.
+        """
+        acting = {"code", "layouts", "variants", "versions", "fingerprints", "distractor_pid", "synthetic"}
+        facts = self.model_dump(mode="json", include=acting)
+        if archive is not None:
+            facts["archive"] = {"name": archive.name, "bytes": archive.stat().st_size if archive.is_file() else None}
+        return facts
+
     def variant(self, name: str | None = None) -> tuple[str, Variant]:
         """Return a variant with its name; the first one of the card is the default.
 
@@ -127,7 +138,10 @@ def load_catalog(path: Path) -> dict[str, Card]:
     Raises:
         ValueError: A key is unknown, missing or wrong; the message names it.
     """
-    return {code: parse(Card, {"code": code, **card}, f"{path}: {code}") for code, card in load_yaml(path).items()}
+    cards = load_yaml(path)
+    require_names(cards, f"{path}: data set", marks="-", reserved=("none",))  # joined with + in a path, or `none`
+    require_mappings(cards, f"{path}: data set")
+    return {code: parse(Card, {"code": code, **card}, f"{path}: {code}") for code, card in cards.items()}
 
 
 def require_accepted(card: Card, accept_withdrawn: tuple[str, ...] = ()) -> None:

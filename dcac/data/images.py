@@ -40,4 +40,5 @@ def decode(images: Sequence[bytes], *, height: int, width: int, resize: str = "b
 
 def _workers() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, int(os.environ.get("OMP_NUM_THREADS", cores)))
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # of a list, the outermost level
+    return min(cores, int(first)) if first.isdecimal() and int(first) else cores  # OpenMP too ignores what is no number

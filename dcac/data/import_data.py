@@ -14,9 +14,12 @@ from dcac.data.catalog import Card, Variant, require_accepted
 from dcac.data.counts import Comparison, CountError
 from dcac.data.readers import READERS, LayoutError, Reading
 from dcac.data.readers.layout import UNKNOWN, tree
-from dcac.data.store import Record, count, write_store
+from dcac.data.store import Record, count, read_manifest, write_store
 from dcac.data.verifying import Finding, refuse_or_drop, verify
+from dcac.provenance.keep import put_back
+from dcac.provenance.record import ask
 
+BY_HAND = "by hand"  # of the record: options that a person gave
 log = logging.getLogger(__name__)
 
 
@@ -59,6 +62,14 @@ def run(
     if card.limits is None or card.code not in READERS:
         raise ValueError(f"{card.code} is {card.status}; use `dcac data render {card.code}`")
     name, wanted = card.variant(variant)
+    by_hand = {"variant": variant, "different_counts": allow_different_counts, "drop_unreadable": drop_unreadable}
+    chosen = {option: value for option, value in by_hand.items() if value}
+    settings = card.made_from(Path(path)) | ({BY_HAND: chosen} if chosen else {})
+    asked = ask(__name__, settings, {})
+    names = [out.name, out.with_suffix(".json").name]
+    if not Path(path).is_dir() and put_back(asked, out.parent, names):  # a folder's content may change under its name
+        sidecar = read_manifest(out)
+        return Imported(sidecar, report(sidecar, card))
     out.parent.mkdir(parents=True, exist_ok=True)
     limits = {"max_bytes": card.limits.unpacked_gb * 1e9, "max_ratio": card.limits.ratio}
     with open_source(path, **limits, scratch=out.parent) as source:
@@ -86,7 +97,7 @@ def run(
             "images_in_train_and_test": _images_in_both(reading.records, findings),
             "archive": _archive(Path(path), card),
         }
-        sidecar = write_store(kept, out, manifest=manifest)
+        sidecar = write_store(kept, out, manifest=manifest, asked=asked)
     return Imported(sidecar, report(sidecar, card))
 
 

@@ -145,6 +145,8 @@ def read_manifest(path: Path) -> dict:
         raise ValueError(f"{sidecar} is not valid JSON ({error}); import the data set again") from None
     if not isinstance(manifest, dict):
         raise ValueError(f"{sidecar} holds {type(manifest).__name__}, not an object; import the data set again")
+    if "sha256" not in manifest:
+        raise ValueError(f"{sidecar} lacks 'sha256'; import the data set again")
     return manifest
 
 

@@ -14,12 +14,16 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 
 from dcac.data.images import decode
-from dcac.data.store import read_split
+from dcac.data.store import read_split, store_input
+from dcac.demo.recipes import DiffusionPretraining
 from dcac.model.diffusion import DiffusionPrior, use_single_token
 from dcac.model.latents import draw, encode, sample
-from dcac.provenance import environment, fingerprint, make_readable, manifest, write_json
+from dcac.provenance import environment
+from dcac.provenance.code import digest
+from dcac.provenance.keep import put_back
+from dcac.provenance.networks import finish_network
+from dcac.provenance.record import ask
 from dcac.seeding import torch_generator
-from dcac.settings import DiffusionPretraining
 
 KL_WEIGHT = 1.0e-4  # of the autoencoder's prior; latent-diffusion practice: small, so that latents stay informative
 CAPTION_DROPOUT = 0.2  # share of captions replaced by the learnt null token; demo.md section 3
@@ -160,6 +164,9 @@ def _draw(moments: Tensor, scale: float, generator: torch.Generator, device: str
 
 def run(*, store: Path, settings: DiffusionPretraining, out: Path, device: str) -> None:
     """Train the demo's autoencoder and U-Net and save them as a diffusers folder with a manifest."""
+    asked = ask(__name__, settings.model_dump(mode="json"), {"data": store_input(store)})
+    if put_back(asked, out):
+        return
     rows = read_split(store, "train")
     pixels = decode(list(rows["data"]), height=settings.image_size, width=settings.image_size)
     images = torch.from_numpy(pixels)
@@ -176,6 +183,5 @@ def run(*, store: Path, settings: DiffusionPretraining, out: Path, device: str) 
     vae.save_pretrained(out / "vae", safe_serialization=True)
     prior.unet.save_pretrained(out / "unet", safe_serialization=True)
     build_scheduler().save_pretrained(out / "scheduler")
-    notes = {"code": fingerprint("pretrain_diffusion"), "settings": settings.model_dump(mode="json"), **held_out}
-    make_readable(out)
-    write_json(out / "manifest.json", {"files": manifest(out), **notes, "environment": environment()})
+    notes = {"code": digest(asked.code), "settings": settings.model_dump(mode="json"), **held_out}
+    finish_network(out, asked, {**notes, "environment": environment()})

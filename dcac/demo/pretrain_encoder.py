@@ -15,12 +15,16 @@ from torch import Tensor, nn
 
 import dcac.model.demo_vit  # noqa: F401  (registers the demo encoder with timm)
 from dcac.data.images import decode
-from dcac.data.store import read_split
+from dcac.data.store import read_split, store_input
 from dcac.data.views import draw_flips, draw_offsets, flip_and_crop, normalise
+from dcac.demo.recipes import EncoderPretraining
 from dcac.model.encoder import save_backbone
-from dcac.provenance import environment, fingerprint, make_readable, manifest, write_json
+from dcac.provenance import environment
+from dcac.provenance.code import digest
+from dcac.provenance.keep import put_back
+from dcac.provenance.networks import finish_network
+from dcac.provenance.record import ask
 from dcac.seeding import torch_generator
-from dcac.settings import EncoderPretraining
 
 ARCHITECTURE = "vit_demo_conv16_128"
 IMAGE_SIZE = (128, 64)
@@ -51,6 +55,9 @@ class CaptionHeads(nn.Module):
 
 def run(*, store: Path, settings: EncoderPretraining, out: Path, device: str) -> None:
     """Train the demo encoder and save it as a timm folder with a manifest."""
+    asked = ask(__name__, settings.model_dump(mode="json"), {"data": store_input(store)})
+    if put_back(asked, out):
+        return
     rows = read_split(store, "train")
     images = torch.from_numpy(decode(list(rows["data"]), height=IMAGE_SIZE[0], width=IMAGE_SIZE[1]))
     captions = torch.from_numpy(np.stack(rows["caption"]).astype(np.float32))
@@ -80,6 +87,5 @@ def run(*, store: Path, settings: EncoderPretraining, out: Path, device: str) ->
             total += loss.item()
         log.info("epoch %d of %d: loss %.3f", epoch + 1, settings.epochs, total * settings.batch / len(images))
     save_backbone(encoder, out, architecture=ARCHITECTURE)
-    notes = {"code": fingerprint("pretrain_encoder"), "settings": settings.model_dump(), "environment": environment()}
-    make_readable(out)
-    write_json(out / "manifest.json", {"files": manifest(out), **notes})
+    notes = {"code": digest(asked.code), "settings": settings.model_dump(), "environment": environment()}
+    finish_network(out, asked, notes)

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dcac.data.catalog import Card, Crowd, Network
-from dcac.data.store import Record, write_store
+from dcac.data.store import Record, read_manifest, write_store
+from dcac.provenance.keep import put_back
+from dcac.provenance.record import ask
 
 
-def write_demo(card: Card, out: Path) -> dict:
+def run(card: Card, out: Path) -> dict:
     """Render the domain of a synthetic card into a normalised file.
 
     Persons 0..train_ids-1 are for training, with all cameras and shots; of the persons after them shot 0 of each camera
@@ -19,6 +21,9 @@ def write_demo(card: Card, out: Path) -> dict:
     Raises:
         ValueError: The card is not synthetic.
     """
+    asked = ask(__name__, card.made_from(), {})
+    if put_back(asked, out.parent, [out.name, out.with_suffix(".json").name]):
+        return read_manifest(out)
     match card.synthetic:
         case Network() as network:
             records = _network_records(card.code, network)
@@ -35,7 +40,7 @@ def write_demo(card: Card, out: Path) -> dict:
         "standard": True,
         "recipe": card.synthetic.model_dump(),
     }
-    return write_store(records, out, manifest=manifest)
+    return write_store(records, out, manifest=manifest, asked=asked)
 
 
 def _network_records(code: str, network: Network) -> Iterator[Record]:

@@ -3,25 +3,28 @@
 In: a trained run, a normalised file. Out: the feature file of its query and gallery.
 """
 
-import json
 import logging
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
-from dcac.config import load_settings
 from dcac.data.images import decode
-from dcac.data.store import iter_split, read_split
+from dcac.data.store import iter_split, read_split, store_input
 from dcac.data.views import test_view
-from dcac.features.rows import describe, write_rows
+from dcac.features.rows import describe, feature_names, write_rows
 from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
-from dcac.provenance import environment, fingerprint
-from dcac.settings import Settings
+from dcac.provenance import environment, sha256
+from dcac.provenance.code import digest
+from dcac.provenance.keep import put_back
+from dcac.provenance.networks import network_input
+from dcac.provenance.record import Input, ask, given
+from dcac.reading import naming_damage, open_tensors, read_json
+from dcac.settings import Settings, load_settings
 
 BATCH = 256  # images; source: authors' released code
 TEST_SPLITS = ("query", "gallery")
@@ -46,33 +49,90 @@ def run(
         stores: normalised files of the targets.
         names: suite, variant, sources and seed, kept in the files.
         out: folder of the feature files, `{target}.npz`; features are unit vectors.
+
+    Raises:
+        ValueError: the run has another seed, other sources or other settings than those given.
     """
+    report = read_report(run_folder)
+    require_names(report, run_folder, names)
+    inputs = {"run": run_input(run_folder), "encoder": network_input(encoder)}
+    acting = {"names": dict(names), **load_own_settings(run_folder, config).tested()}
+    asked = {store: ask(__name__, acting, {**inputs, "data": store_input(store)}) for store in stores}
+    missing = [store for store in stores if not put_back(asked[store], out, feature_names(store))]
+    if not missing:
+        return
     model, settings = _load_run(run_folder, config, encoder, device)
-    report = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))
     stamp = {
-        "code": {"train": report["code"], "extract": fingerprint("extract")},
+        "code": {"train": report["code"], "extract": digest(asked[stores[0]].code)},
         "run": report["identity"],
         "settings": report["settings"],
         "diagnostics": report["epoch"],
         "diagnostics_by_epoch": report.get("epochs", []),
         "environment": environment(),
     }
-    for store in stores:
+    for store in missing:
         features = encode_store(store, partial(embed, model.embed, settings=settings, device=device), settings)
         rows = read_split(store, TEST_SPLITS, images=False)
-        write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp})
+        write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp}, asked[store])
         log.info("%s: %d features of %d values", store.stem, *features.shape)
+    shutil.rmtree(run_folder.with_name(f"{run_folder.name}.state"), ignore_errors=True)  # the run has been used
+
+
+def run_input(run_folder: Path) -> Input:
+    """Describe a trained run as an input: by its weights."""
+    return given(run_folder / "run.json", lambda: sha256(run_folder / "weights.safetensors"))
+
+
+def read_report(run_folder: Path) -> dict:
+    """Read what a run says of itself, its run.json.
+
+    Raises:
+        ValueError: the run is not finished, or its report is damaged.
+    """
+    keys = ("identity", "settings", "seed", "data", "code", "epoch")
+    return read_json(run_folder / "run.json", keys=keys, remedy=f"delete {run_folder} and train the run again")
+
+
+def require_names(report: dict, run_folder: Path, names: Mapping[str, str | int]) -> None:
+    """Refuse names that are not the run's own: features would be filed as those of another run.
+
+    Raises:
+        ValueError: seed or sources differ from those in the run's report.
+    """
+    own = {"seed": report["seed"], "sources": "+".join(report["data"])}  # a converted run does not know its data
+    for name, value in own.items():
+        if value != "" and names[name] != value:
+            raise ValueError(f"{run_folder} was trained with {name} {value}, not {names[name]}; give --{name} {value}")
+
+
+def load_own_settings(run_folder: Path, config: Path) -> Settings:
+    """Read merged settings that must be those the run was trained with.
+
+    Raises:
+        ValueError: a setting differs from that in the run's report.
+    """
+    settings = load_settings(config)
+    asked, own = settings.trained() | settings.tested(), read_report(run_folder)["settings"]
+    differing = [key for key in asked if key not in own or asked[key] != own[key]]
+    if differing:
+        key = differing[0]
+        raise ValueError(
+            f"{run_folder} was trained with {key} {own.get(key)!r}, {config} says {asked[key]!r}; give the settings of the run"
+        )
+    return settings
 
 
 def load_reid_model(weights: Path, encoder: Path, settings: Settings) -> ReIDModel:
     """Load encoder, BNNeck and classifier of a trained run, in eval mode."""
     backbone, dim = load_backbone(encoder, height=settings.image_height, width=settings.image_width)
-    with safe_open(weights, framework="pt") as archive:
+    remedy = f"delete {weights.parent} and train the run again"
+    with open_tensors(weights, remedy=remedy) as archive:
         state = {
             name.removeprefix("reid."): archive.get_tensor(name) for name in archive.keys() if name.startswith("reid.")
         }
-    model = ReIDModel(backbone, dim, len(state["classifier.weight"]))
-    model.load_state_dict(state)
+    with naming_damage(weights, remedy, also=(RuntimeError,)):
+        model = ReIDModel(backbone, dim, len(state["classifier.weight"]))
+        model.load_state_dict(state)
     return model.eval()
 
 
@@ -115,5 +175,5 @@ def embed_pictures(
 
 
 def _load_run(run_folder: Path, config: Path, encoder: Path, device: str) -> tuple[ReIDModel, Settings]:
-    settings = resolve_normalisation(load_settings(config), encoder)
+    settings = resolve_normalisation(load_own_settings(run_folder, config), encoder)
     return load_reid_model(run_folder / "weights.safetensors", encoder, settings).to(device), settings

@@ -12,6 +12,7 @@ from numpy.lib import format as npy
 from numpy.typing import ArrayLike, NDArray
 
 from dcac.provenance import atomic
+from dcac.reading import DAMAGE
 
 FIELDS = ("features", "pids", "camids", "split", "paths", "meta")
 SPLITS = ("query", "gallery")
@@ -81,7 +82,9 @@ def read_features(path: Path) -> FeatureFile:
         raise ValueError(f"{path} does not exist: extract the features first (`dcac extract`)")
     try:
         arrays = _read_members(path)
-    except (zipfile.BadZipFile, EOFError, struct.error) as error:
+    except (*DAMAGE, ValueError, OSError, RuntimeError, MemoryError) as error:
+        if str(error).startswith(str(path)):  # named already
+            raise
         raise ValueError(f"{path} is not a complete .npz file ({error}): extract the features again") from error
     _check(arrays, path)
     parts = [_part(arrays, name) for name in SPLITS]

@@ -12,11 +12,15 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from dcac.data.store import read_split
+from dcac.data.store import read_split, store_input
 from dcac.features.extract import TEST_SPLITS, embed, encode_store
-from dcac.features.rows import describe, write_rows
+from dcac.features.rows import describe, feature_names, write_rows
 from dcac.model.encoder import load_backbone, resolve_normalisation
-from dcac.provenance import environment, fingerprint
+from dcac.provenance import environment
+from dcac.provenance.code import digest
+from dcac.provenance.keep import put_back
+from dcac.provenance.networks import network_input
+from dcac.provenance.record import ask
 from dcac.seeding import numpy_generator
 from dcac.settings import Settings
 
@@ -46,16 +50,22 @@ def run(
     """
     if reference not in ("chance", "histogram", "pretrained"):
         raise ValueError(f"unknown reference '{reference}'; choose chance, histogram or pretrained")
-    stamp = {"code": {"reference": fingerprint("reference")}, "environment": environment()}
+    inputs = {"encoder": network_input(encoder)} if reference == "pretrained" else {}
+    acting = {"names": dict(names), **settings.tested()}
+    asked = {store: ask(__name__, acting, {**inputs, "data": store_input(store)}) for store in stores}
+    missing = [store for store in stores if not put_back(asked[store], out, feature_names(store))]
+    if not missing:
+        return
+    stamp = {"code": {"reference": digest(asked[stores[0]].code)}, "environment": environment()}
     encode = _pretrained(encoder, settings, device) if reference == "pretrained" else histograms
-    for store in stores:
+    for store in missing:
         rows = read_split(store, TEST_SPLITS, images=False)
         if reference == "chance":
             generator = numpy_generator(int(names["seed"]), "chance", store.stem)
             features = generator.standard_normal((len(rows), CHANCE_DIM))
         else:
             features = encode_store(store, encode, settings)
-        write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp})
+        write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp}, asked[store])
 
 
 def histograms(images: np.ndarray) -> np.ndarray:

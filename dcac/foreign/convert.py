@@ -9,10 +9,10 @@ import logging
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from dcac.config import load_settings, parse
+from dcac.closed import parse
 from dcac.foreign import released_names as names
 from dcac.foreign.compvis import vae_to_compvis
 from dcac.foreign.schedule_buffers import schedule_buffers
@@ -20,7 +20,8 @@ from dcac.foreign.stable_diffusion import UNET
 from dcac.foreign.tensor_file import read_tensors
 from dcac.model.diffusion import restore_prior
 from dcac.provenance import atomic, fingerprint, sha256, write_json
-from dcac.settings import Settings
+from dcac.reading import load_tensors, naming_damaged_part, read_json
+from dcac.settings import Settings, load_settings
 
 SEED = 0  # of a converted run: it draws nothing, but the seed is part of a run's name
 log = logging.getLogger(__name__)
@@ -63,9 +64,10 @@ def read_released(source: Path, out: Path, settings: Settings) -> None:
 
 def write_released(folder: Path, out: Path, prior: Path | None) -> None:
     """Write a run as one flat tensor file under the released names, complete for a strict load."""
-    report = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    remedy = f"delete {folder} and train the run again"
+    report = read_json(folder / "run.json", keys=("settings", "seed"), remedy=remedy)
     settings = parse(Settings, report["settings"], f"{folder}/run.json")
-    tensors = load_file(folder / "weights.safetensors")
+    tensors = load_tensors(folder / "weights.safetensors", remedy=remedy)
     released = names.reid_to_released(tensors)
     if settings.diffusion != "none":
         if prior is None:
@@ -85,8 +87,11 @@ def _denoiser(tensors: dict[str, Tensor], settings: Settings, seed: int, folder:
         raise ValueError("lora_ffn_output is true; the released network has no place for those adapters")
     unet = restore_prior(tensors, settings, seed, folder).unet
     released = names.unet_to_released(unet.state_dict(), unet.config, adapted=settings.diffusion == "lora")
-    vae = AutoencoderKL.from_pretrained(folder / "vae", use_safetensors=True)
+    with naming_damaged_part(folder / "vae"):
+        vae = AutoencoderKL.from_pretrained(folder / "vae", use_safetensors=True)
     autoencoder = vae_to_compvis(vae.state_dict(), vae.config)
     released |= {names.AUTOENCODER + name: value for name, value in autoencoder.items()}
-    buffers = schedule_buffers(DDPMScheduler.from_pretrained(folder / "scheduler").betas)
+    with naming_damaged_part(folder / "scheduler"):
+        scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
+    buffers = schedule_buffers(scheduler.betas)
     return released | {f"denoiser.{name}": value for name, value in buffers.items()}

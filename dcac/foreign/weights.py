@@ -7,9 +7,13 @@ import logging
 import shutil
 from pathlib import Path
 
-from dcac.config import Weights
 from dcac.foreign import single_file
-from dcac.provenance import fingerprint, make_readable, manifest, sha256, write_json
+from dcac.foreign.weights_card import Weights
+from dcac.provenance import manifest, sha256
+from dcac.provenance.code import digest
+from dcac.provenance.keep import put_back
+from dcac.provenance.networks import finish_network
+from dcac.provenance.record import ask
 
 REQUIRED = {
     "encoder": ("config.json", "model.safetensors"),
@@ -24,12 +28,16 @@ def run(*, name: str, card: Weights, out: Path) -> None:
     Raises:
         ValueError: the hub cannot be reached, a file is missing or refused, or a checksum differs.
     """
+    asked = ask(__name__, card.made_from(), {})
+    if card.source != "folder" and put_back(asked, out):  # a folder's content may change under its name
+        return
+    if out.is_dir():
+        shutil.rmtree(out)  # no file of an older network stays beside a newer one
     bring = {"hub": _from_hub, "folder": _from_folder, "file": _from_file}[card.source]
     revision = bring(name, card, out)
     verify(out, card)
-    notes = {"name": name, "repo": card.repo, "revision": revision, "terms": card.terms, "code": fingerprint("weights")}
-    make_readable(out)
-    write_json(out / "manifest.json", {"files": manifest(out), **notes})
+    notes = {"name": name, "repo": card.repo, "revision": revision, "terms": card.terms, "code": digest(asked.code)}
+    finish_network(out, asked, notes)
 
 
 def verify(folder: Path, card: Weights) -> None:

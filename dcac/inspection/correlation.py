@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dcac.config import load_settings
 from dcac.features.extract import BATCH
 from dcac.inspection.trained_run import TrainedRun, first_images, load_run, write_arrays
 from dcac.model.conditioning import correlation
-from dcac.settings import CORRELATIONS, Settings
+from dcac.settings import CORRELATIONS, Settings, load_settings
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from dcac.config import load_settings
 from dcac.data.images import decode
 from dcac.data.training_set import training_rows
 from dcac.inspection.trained_run import TrainedRun, first_images, load_run, write_arrays
@@ -21,7 +19,9 @@ from dcac.model.conditioning import Prompts, correlation
 from dcac.model.dcac import DCAC
 from dcac.model.diffusion import DiffusionPrior, restore_prior
 from dcac.model.encoder import Embedding
+from dcac.reading import load_tensors, naming_damage, naming_damaged_part
 from dcac.seeding import torch_generator
+from dcac.settings import load_settings
 from dcac.training.setup import load_latents
 
 STEPS = 50  # denoising steps from either start; ours, usual for DDIM
@@ -103,11 +103,13 @@ def spaced_images(labels: np.ndarray, count: int) -> np.ndarray:
 
 def restore_model(trained: TrainedRun, run_folder: Path, prior: Path) -> DCAC:
     """Put Re-ID model, prompts and prior of a run together again, in eval mode."""
-    settings, tensors = trained.settings, load_file(run_folder / "weights.safetensors")
+    settings, remedy = trained.settings, f"delete {run_folder} and train the run again"
+    tensors = load_tensors(run_folder / "weights.safetensors", remedy=remedy)
     learnt = {name.removeprefix("prompts."): value for name, value in tensors.items() if name.startswith("prompts.")}
     diffusion = restore_prior(tensors, settings, trained.report["seed"], prior)
-    prompts = Prompts(*learnt["table"].shape, settings.bottleneck)
-    prompts.load_state_dict(learnt)
+    with naming_damage(run_folder / "weights.safetensors", remedy, also=(RuntimeError,)):
+        prompts = Prompts(*learnt["table"].shape, settings.bottleneck)
+        prompts.load_state_dict(learnt)
     return DCAC(trained.reid, settings, diffusion, prompts).to(trained.device).eval()
 
 
@@ -142,7 +144,8 @@ def load_ddim(folder: Path):
     from diffusers import DDIMScheduler
 
     choices = {"timestep_spacing": "trailing", "set_alpha_to_one": True, "clip_sample": False, "thresholding": False}
-    return DDIMScheduler.from_pretrained(folder / "scheduler", **choices)
+    with naming_damaged_part(folder / "scheduler"):
+        return DDIMScheduler.from_pretrained(folder / "scheduler", **choices)
 
 
 def denoise_all(prior: DiffusionPrior, scheduler, clean: Tensor, tokens: Tensor, *, seed: int) -> Tensor:
@@ -178,7 +181,8 @@ def load_autoencoder(folder: Path, device: str) -> nn.Module:
     """Load the autoencoder of a prior."""
     from diffusers import AutoencoderKL
 
-    return AutoencoderKL.from_pretrained(folder / "vae", use_safetensors=True).to(device).eval()
+    with naming_damaged_part(folder / "vae"):
+        return AutoencoderKL.from_pretrained(folder / "vae", use_safetensors=True).to(device).eval()
 
 
 def to_pixels(vae: nn.Module, latents: Tensor) -> np.ndarray:

@@ -10,10 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dcac.config import load_settings
 from dcac.data.store import read_manifest
 from dcac.data.training_set import TrainingSet
-from dcac.features.extract import embed, load_reid_model
+from dcac.features.extract import embed, load_own_settings, load_reid_model, read_report
 from dcac.model.encoder import ReIDModel, resolve_normalisation
 from dcac.provenance import atomic, environment, fingerprint
 from dcac.settings import Settings
@@ -55,10 +54,10 @@ def load_run(run_folder: Path, config: Path, *, encoder: Path, stores: Sequence[
         stores: normalised files of its sources.
 
     Raises:
-        ValueError: the run learnt from other files than these.
+        ValueError: the run learnt from other files than these, or with other settings.
     """
-    settings = resolve_normalisation(load_settings(config), encoder)
-    report = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))
+    settings = resolve_normalisation(load_own_settings(run_folder, config), encoder)
+    report = read_report(run_folder)
     given = {path.stem: read_manifest(path)["sha256"] for path in stores}
     if report["data"] and given != report["data"]:  # a converted run does not know its data
         raise ValueError(

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from dcac.reading import naming_damaged_part
 from dcac.seeding import derive, torch_generator
 from dcac.settings import Settings
 
@@ -101,7 +102,8 @@ def load_prior(folder: Path, *, random_seed: int | None = None) -> DiffusionPrio
     from diffusers import UNet2DConditionModel
 
     if random_seed is None:
-        unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True)
+        with naming_damaged_part(folder / "unet"):
+            unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True)
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(random_seed)
@@ -118,7 +120,8 @@ def load_schedule(folder: Path) -> Tensor:
     """
     from diffusers import DDPMScheduler
 
-    scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
+    with naming_damaged_part(folder / "scheduler"):
+        scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
     if scheduler.config.prediction_type != "epsilon":
         kind = scheduler.config.prediction_type
         raise ValueError(f"{folder}/scheduler predicts '{kind}'; DCAC needs a network that predicts 'epsilon'")

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dcac.model.backbone import build_backbone
+from dcac.reading import load_tensors, read_json
 from dcac.settings import Settings
 
 BNNECK_MOMENTUM = 0.1  # share of the batch in the running statistics; PyTorch's default, as in the released code
@@ -77,7 +78,7 @@ def load_backbone(folder: Path, *, height: int, width: int, freeze_patches: bool
         ValueError: a file is missing, the two do not fit each other, or the encoder does not fit the image size.
     """
     card = read_card(folder)
-    state = load_file(_present(folder / "model.safetensors"))
+    state = load_tensors(folder / "model.safetensors", remedy=_remedy(folder))
     try:
         return build_backbone(card, state, size=(height, width), freeze_patches=freeze_patches)
     except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError) as error:  # timm's ways to refuse
@@ -115,12 +116,8 @@ def resolve_normalisation(settings: Settings, folder: Path) -> Settings:
 
 def read_card(folder: Path) -> dict:
     """Read the config.json of an encoder's folder."""
-    return json.loads(_present(folder / "config.json").read_text(encoding="utf-8"))
+    return read_json(folder / "config.json", remedy=_remedy(folder))
 
 
-def _present(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError(
-            f"{path.parent} holds no {path.name}; run `snakemake {path.parent}/manifest.json` to fetch these weights"
-        )
-    return path
+def _remedy(folder: Path) -> str:
+    return f"delete {folder} and run `snakemake {folder}/manifest.json` to fetch these weights again"

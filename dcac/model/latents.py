@@ -12,16 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from dcac.data.images import decode
 from dcac.data.store import iter_split, read_manifest, store_input, stored_splits
-from dcac.provenance import atomic, fingerprint, sha256, write_json
+from dcac.provenance import atomic, sha256, write_json
+from dcac.provenance.code import digest
 from dcac.provenance.keep import keep, put_back
 from dcac.provenance.networks import network_input
 from dcac.provenance.record import KEY, Input, ask, given, sidecar_of
+from dcac.reading import naming_damaged_part, open_tensors, read_json
 
 BATCH = 64  # images a forward pass
 log = logging.getLogger(__name__)
@@ -46,11 +47,12 @@ def run(*, store: Path, prior: Path, size: int, out: Path, device: str) -> None:
             in store order. Beside it the sidecar, its name and `.json`.
     """
     asked = ask(__name__, {"size": size}, {"data": store_input(store), "autoencoder": network_input(prior, "vae/")})
-    if put_back(asked, out.parent):
+    if put_back(asked, out.parent, [out.name, sidecar_of(out).name]):
         return
     from diffusers import AutoencoderKL
 
-    vae = AutoencoderKL.from_pretrained(prior / "vae", use_safetensors=True).to(device).eval()
+    with naming_damaged_part(prior / "vae"):
+        vae = AutoencoderKL.from_pretrained(prior / "vae", use_safetensors=True).to(device).eval()
     tensors = {}
     for split in stored_splits(store):
         parts = (decode(rows["data"], height=size, width=size) for rows in iter_split(store, split))  # squashed only
@@ -61,7 +63,7 @@ def run(*, store: Path, prior: Path, size: int, out: Path, device: str) -> None:
         "data_sha256": read_manifest(store)["sha256"],
         "size": str(size),
         "autoencoder": autoencoder_hash(prior),
-        "code": fingerprint("latents"),
+        "code": digest(asked.code),
     }
     with atomic(out) as temporary:
         save_file(tensors, temporary, metadata=notes)
@@ -115,8 +117,8 @@ def load_moments(
         "autoencoder": (autoencoder_hash(prior), f"another autoencoder than that of {prior}"),
         "size": (str(size), f"images of another size than {size} pixels"),
     }
-    with safe_open(path, framework="pt") as archive:
-        notes = archive.metadata()
+    with open_tensors(path, remedy="delete it and run the latents step again") as archive:
+        notes = archive.metadata() or {}
         for note, (value, what) in wanted.items():
             if notes.get(note) != value:
                 raise ValueError(f"{path} was made from {what}; delete it and run the step again")
@@ -149,7 +151,8 @@ def autoencoder_hash(prior: Path) -> str:
     Raises:
         ValueError: the manifest lists no autoencoder.
     """
-    files = json.loads((prior / "manifest.json").read_text(encoding="utf-8"))["files"]
+    remedy = f"delete {prior} and run `snakemake {prior}/manifest.json` to make these weights again"
+    files = read_json(prior / "manifest.json", keys=("files",), remedy=remedy)["files"]
     parts = {name: entry["sha256"] for name, entry in sorted(files.items()) if name.startswith("vae/")}
     if not parts:
         raise ValueError(f"{prior}/manifest.json lists no file of vae/; make these weights again")

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from dcac.disk import naming_full_disk
+
 HOST = platform.node().replace(".", "-") or "host"
 ABANDONED = 86_400  # seconds; source: ours
 
@@ -45,12 +47,13 @@ def atomic(path: Path):
         if is_abandoned(left):
             left.unlink(missing_ok=True)
     temporary = temporary_name(path)
-    try:
-        yield temporary
-        make_readable(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with naming_full_disk(path):
+        try:
+            yield temporary
+            make_readable(temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def temporary_name(path: Path) -> Path:

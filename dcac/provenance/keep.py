@@ -4,10 +4,11 @@ Snakemake deletes the outputs of a job before it starts, and after it fails. So 
 its files in `results/.kept/{step}/{identity}/`, where no rule looks, and begins by asking whether they lie there already.
 """
 
+import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dcac.provenance.files import is_abandoned, sha256, temporary_name, write_json
@@ -61,8 +62,12 @@ def keep(asked: Asked, base: Path, names: Iterable[str]) -> None:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def put_back(asked: Asked, base: Path) -> bool:
+def put_back(asked: Asked, base: Path, names: Sequence[str] | None = None) -> bool:
     """Put back what was made before under the asked identity, byte for byte; say so in the log.
+
+    Args:
+        base: folder of the files.
+        names: what the kept files are to be called there, in the order of keeping; None: as they were called.
 
     Returns:
         Whether it was there, complete and undamaged; then nothing remains to be done.
@@ -76,8 +81,8 @@ def put_back(asked: Asked, base: Path) -> bool:
         log.warning("%s is damaged (%s): it is made again", folder, damaged[0])
         shutil.rmtree(folder)
         return False
-    for name in entries:
-        target = base / name
+    for name, called in zip(entries, names or entries, strict=True):
+        target = base / called
         target.parent.mkdir(parents=True, exist_ok=True)
         staged = temporary_name(target)
         _link(folder / name, staged)
@@ -85,7 +90,7 @@ def put_back(asked: Asked, base: Path) -> bool:
         os.utime(target)
     log.info(
         "%s was made before from the same settings, data, networks and code (identity %s): put back, nothing is computed",
-        base,
+        base / (names[0] if names else ""),
         asked.identity[:12],
     )
     return True
@@ -93,8 +98,6 @@ def put_back(asked: Asked, base: Path) -> bool:
 
 def read_index(folder: Path) -> dict[str, dict]:
     """List the files of a kept thing with size and sha256; empty where nothing complete is kept."""
-    import json
-
     try:
         return json.loads((folder / INDEX).read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError):

@@ -1,10 +1,12 @@
 """A pre-trained network as an input: its folder, its manifest, and whether the two still agree."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
-from dcac.provenance.files import manifest
-from dcac.provenance.record import Input, hash_json, read_record
+from dcac.provenance.files import make_readable, manifest, write_json
+from dcac.provenance.keep import keep
+from dcac.provenance.record import KEY, Asked, Input, hash_json, read_record
 
 MANIFEST = "manifest.json"
 
@@ -30,6 +32,15 @@ def network_meaning(files: dict[str, dict], part: str = "") -> str | None:
     """Hash names and sha256 of a network's files; None where there are none."""
     acting = {name: entry["sha256"] for name, entry in sorted(files.items()) if name.startswith(part)}
     return hash_json(acting) if acting else None
+
+
+def finish_network(folder: Path, asked: Asked, notes: Mapping[str, object]) -> None:
+    """Write the manifest of a network that is complete, and keep its files under what was asked for."""
+    make_readable(folder)
+    files = manifest(folder)
+    record = asked.record(meaning=network_meaning(files))
+    write_json(folder / MANIFEST, {"files": files, **notes, KEY: record})
+    keep(asked, folder, [*files, MANIFEST])
 
 
 def listed(folder: Path) -> dict[str, dict]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from dcac.evaluation.statistics import mean_and_sd
+from dcac.reading import naming_damage
 
 METRIC_NAMES = {"mAP": "mAP", "rank1": "R1"}
 METRICS = tuple(METRIC_NAMES)
@@ -80,7 +81,8 @@ def published_rows(path: Path, protocol: str, origins: Sequence[str], cells: Seq
         protocol: Protocol-2 and Protocol-3 have the same cells, often from the same origin.
         origins: their rows follow each other in this order.
     """
-    table = pd.read_csv(path, na_values=["unknown", "not reported"])
+    with naming_damage(path, "correct it, or take it from the repository again", also=(ValueError,)):
+        table = pd.read_csv(path, na_values=["unknown", "not reported"])
     table = table[(table["protocol"] == protocol) & table["origin"].isin(origins)]
     table = table.assign(place=table["origin"].map(list(origins).index)).sort_values(["place", "order"])
     rows: dict[str, Row] = {}

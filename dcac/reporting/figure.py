@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dcac.config import Suite, Variant
 from dcac.provenance import atomic
 from dcac.reporting.figures.cmc import draw_cmc
 from dcac.reporting.figures.correlation import draw_correlation
@@ -12,6 +11,7 @@ from dcac.reporting.figures.samples import draw_samples
 from dcac.reporting.figures.tsne import draw_tsne
 from dcac.reporting.labels import method_labels
 from dcac.reporting.records import read_records
+from dcac.suites import Suite, Variant
 
 
 def run(

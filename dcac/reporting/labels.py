@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from dcac.config import Variant
+from dcac.suites import Variant
 
 REFERENCES = {
     "chance": "chance",

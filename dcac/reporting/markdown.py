@@ -51,7 +51,7 @@ def block(cells: list[Cell], rows: list[Row]) -> str:
         line = [marked(shown(row.values.get(c), sign=sign), ranked[c].get(row.name)) for c in columns]
         body.append([row.name, *line])
     headers = ["method", *(f"{cell} {METRIC_NAMES[metric]}" for cell, metric in columns)]
-    return tabulate(body, headers=headers, tablefmt="github", disable_numparse=True)
+    return pipes(body, headers)
 
 
 def marked(text: str, place: str | None) -> str:
@@ -63,7 +63,13 @@ def marked(text: str, place: str | None) -> str:
 
 def grid(table: pd.DataFrame) -> str:
     """Write a data frame of finished texts."""
-    return tabulate(table.values.tolist(), headers=list(table.columns), tablefmt="github", disable_numparse=True)
+    return pipes(table.values.tolist(), list(table.columns))
+
+
+def pipes(body: list[list[str]], headers: list[str]) -> str:
+    """Write rows of finished texts as a pipe table; a pipe or a line break within a text does not end its cell."""
+    rows = [[" ".join(str(text).split("\n")).replace("|", "\\|") for text in row] for row in (headers, *body)]
+    return tabulate(rows[1:], headers=rows[0], tablefmt="github", disable_numparse=True)
 
 
 def compact(value: object) -> str:

@@ -1,21 +1,33 @@
 """Write the table of computational overhead. In: one measurement a variant and source set. Out: {table}.md, .tex, .csv."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from dcac.config import BASELINE, Suite, Variant
 from dcac.provenance import atomic
+from dcac.reading import read_json
 from dcac.reporting.labels import method_labels
 from dcac.reporting.latex import PREAMBLE, escape, symbols
 from dcac.reporting.markdown import grid
+from dcac.suites import BASELINE, Suite, Variant
 
 Measurement = Mapping[str, Any]  # as the step `overhead` writes it
 Measurements = Mapping[str, Measurement]  # under the names of their rows, in the table's order
 COUNTS = ("total", "trained", "tested")
+NEEDED = (
+    "variant",
+    "sources",
+    "batch",
+    "precision",
+    "runtime",
+    "device",
+    "environment",
+    "steps",
+    "parameters",
+    "seconds",
+)
 COLUMNS = (
     "method",
     "parameters (M)",
@@ -64,7 +76,7 @@ def read_measurements(paths: Sequence[Path], name: str, suite: Suite, labels: Ma
     wanted = [(variant, sources) for sources in protocol for variant in suite.variants_of(name)]
     found: dict[tuple[str, str], Measurement] = {}
     for path in paths:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, keys=NEEDED, remedy="delete it and run `dcac overhead` again")
         key = content["variant"], content["sources"]
         what = f"{path} measures '{key[0]}' on {key[1]}"
         if key not in wanted:

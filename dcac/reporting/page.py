@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from dcac.config import BASELINE, Suite, Variant
 from dcac.data.splits import NUM_SPLITS, SEED
 from dcac.evaluation.statistics import BETTER, UNCLEAR, WORSE, mean_and_sd
 from dcac.reporting import cells as table_cells
 from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
 from dcac.reporting.labels import method_labels
 from dcac.reporting.records import DIAGNOSTICS
+from dcac.suites import BASELINE, Suite, Variant
 
 Protocol = Mapping[str, Sequence[str]]
 VERDICTS = (BETTER, UNCLEAR, WORSE)

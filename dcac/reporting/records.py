@@ -5,9 +5,11 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from dcac.provenance import atomic
+from dcac.reading import naming_damage, read_json
 
 NAMES = ("suite", "variant", "sources", "target", "seed")
 SCORES = ("mAP", "mINP", "rank1", "rank5", "rank10", "num_query", "num_gallery", "num_valid_queries", "num_ids")
@@ -28,7 +30,11 @@ log = logging.getLogger(__name__)
 
 def run(*, scores: Sequence[Path], out: Path) -> None:
     """Write the records of the given scores, sorted by name."""
-    table = pd.DataFrame([record(json.loads(path.read_text(encoding="utf-8"))) for path in scores])
+    table = pd.DataFrame([_read_score(path) for path in scores])
+    repeated = np.flatnonzero(table.duplicated(list(NAMES)))
+    if repeated.size:
+        names = ", ".join(f"{name} {table.at[repeated[0], name]}" for name in NAMES)
+        raise ValueError(f"{scores[repeated[0]]} scores {names}, as another file does; give one of them")
     with atomic(out) as temporary:
         table.sort_values(list(NAMES), kind="stable").to_csv(temporary, index=False)
     log.info("%s: %d records", out, len(table))
@@ -55,4 +61,19 @@ def record(score: dict) -> dict:
 def read_records(path: Path) -> pd.DataFrame:
     """Read a record file; the word `none` is a source name, not a missing value."""
     numbers = (*SCORES, *SPLITS, *DIAGNOSTICS)
-    return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in numbers})
+    remedy = "delete it and collect the score files again (`dcac records`)"
+    with naming_damage(path, remedy, also=(ValueError,)):
+        table = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in numbers})
+        absent = [name for name in (*NAMES, "mAP", "rank1") if name not in table]
+        if absent:
+            raise ValueError(f"no column '{absent[0]}'")
+        if table.duplicated(list(NAMES)).any():
+            raise ValueError("a score stands in it twice")
+        return table
+
+
+def _read_score(path: Path) -> dict:
+    remedy = "delete it and score the features again (`dcac score`)"
+    score = read_json(path, keys=("meta", "mAP", "cmc", "interval", "code"), remedy=remedy)
+    with naming_damage(path, remedy):
+        return record(score)

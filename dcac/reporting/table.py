@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dcac.config import Suite, Variant
 from dcac.provenance import atomic
 from dcac.reporting.latex import latex_document_part
 from dcac.reporting.markdown import markdown_page
 from dcac.reporting.page import Page
 from dcac.reporting.records import read_records
+from dcac.suites import Suite, Variant
 
 
 def run(

@@ -43,6 +43,8 @@ class Journal:
 class Stopped(RuntimeError):
     """The run was asked to stop; its state is saved."""
 
+    exit_code = 128 + signal.SIGTERM  # for whoever gave the command: not finished
+
 
 class StopSignal:
     """Remember that SIGTERM or SIGUSR1 came, so that the step under way can end and be saved."""

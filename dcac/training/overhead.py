@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from dcac.config import load_settings
 from dcac.model.dcac import DCAC
 from dcac.provenance import environment, fingerprint, write_json
-from dcac.settings import Runtime
+from dcac.settings import Runtime, load_settings
 from dcac.training.hardware import Hardware
 from dcac.training.state import Progress
 from dcac.training.trainer import Trainer

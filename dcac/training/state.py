@@ -4,6 +4,7 @@ All random draws derive from (seed, purpose, epoch or step), so no generator sta
 gradient scaler, the epoch's sums of losses and two counters are everything.
 """
 
+import errno
 import logging
 import os
 import shutil
@@ -11,10 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import TextIO
 
 import torch
 from torch import Tensor, nn
 
+from dcac.disk import naming_full_disk
+
+NEWEST, BEFORE = "checkpoint.pt", "checkpoint.before.pt"
+PARTS = {"identity", "model", "optimiser", "progress"}  # of a checkpoint
+IN_USE = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # what a lock that is held answers; all else: no locks here
 log = logging.getLogger(__name__)
 
 
@@ -37,56 +45,120 @@ class Progress:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a run's state directory against a second writer.
+    """Hold a run's state directory against a second writer, as far as the file system knows locks.
 
     Raises:
         InUse: another process trains this run.
     """
-    import fcntl
-
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InUse(f"{folder} is in use: another process trains this run; wait for it or stop it") from None
+        if not _lock(handle):
+            log.warning(
+                "%s lies on a file system without locks; see to it that no other process trains this run", folder
+            )
         yield
 
 
+def _lock(handle: TextIO) -> bool:
+    """Take a lock of the first kind that the file system knows; return False where it knows none."""
+    import fcntl
+
+    for take in (fcntl.flock, fcntl.lockf):
+        try:
+            take(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError as error:
+            if error.errno in IN_USE:
+                folder = Path(handle.name).parent
+                raise InUse(f"{folder} is in use: another process trains this run; wait for it or stop it") from None
+    return False
+
+
 def save(folder: Path, identity: str, model: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
-    """Write a checkpoint under a temporary name, flush it to disk, rename it."""
+    """Write a checkpoint under a temporary name, flush it to disk, rename it; the one before is kept.
+
+    Raises:
+        DiskFull: there is no room; the checkpoints that are there stay.
+    """
     content = {
         "identity": identity,
         "model": learnt_state(model),
         "optimiser": optimiser.state_dict(),
         "progress": vars(progress),
     }
-    temporary = folder / ".checkpoint.tmp"
-    with temporary.open("wb") as stream:
-        torch.save(content, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, folder / "checkpoint.pt")
+    temporary, path = folder / ".checkpoint.tmp", folder / NEWEST
+    with naming_full_disk(path, needed=_bytes(content)):
+        try:
+            with temporary.open("wb") as stream:
+                torch.save(content, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    if path.is_file():
+        os.replace(path, folder / BEFORE)
+    os.replace(temporary, path)
 
 
 def load(folder: Path, identity: str, model: nn.Module, optimiser: torch.optim.Optimizer) -> Progress:
-    """Restore the last checkpoint; without one, or with one of other settings, data or code, start from scratch."""
-    path = folder / "checkpoint.pt"
-    if not path.is_file():
-        return Progress()
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    if content["identity"] != identity:
-        previous = folder.with_name(folder.name + ".previous")
-        log.warning("%s was made with other settings, data or code; it is kept in %s", path, previous)
-        previous.mkdir(exist_ok=True)
-        shutil.copy2(path, previous / path.name)
-        path.unlink()
-        return Progress()
-    missing, unexpected = model.load_state_dict(content["model"], strict=False)
-    if unexpected or set(missing) & set(learnt_state(model)):
-        raise RuntimeError(f"{path} does not fit the model; delete it to train from the beginning")
-    optimiser.load_state_dict(content["optimiser"])
-    return Progress(**content["progress"])
+    """Restore the newest checkpoint that can be read; without one of these settings, data and code, start from scratch.
+
+    A damaged checkpoint and one of another run are set aside, with a line in the log.
+    """
+    for path in (folder / NEWEST, folder / BEFORE):
+        content = _read(path) if path.is_file() else None
+        if content is None:
+            continue
+        if content["identity"] != identity:
+            previous = folder.with_name(folder.name + ".previous")
+            log.warning("%s was made with other settings, data or code; it is kept in %s", path, previous)
+            previous.mkdir(exist_ok=True)
+            shutil.move(path, previous / path.name)
+            continue
+        missing, unexpected = model.load_state_dict(content["model"], strict=False)
+        if unexpected or set(missing) & set(learnt_state(model)):
+            raise RuntimeError(f"{path} does not fit the model; delete it to train from the beginning")
+        optimiser.load_state_dict(content["optimiser"])
+        return Progress(**content["progress"])
+    return Progress()
+
+
+def _read(path: Path) -> dict | None:
+    """Read a checkpoint; set a damaged one aside and return None."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if set(content) != PARTS:
+            raise ValueError("parts are missing")
+        return content
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        EOFError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        UnpicklingError,
+    ) as error:
+        aside = path.with_name(f"{path.name}.damaged")
+        os.replace(path, aside)
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        log.warning(
+            "checkpoint %s is damaged (%s); it is kept as %s, and training goes on from the one before, or from the start",
+            path,
+            reason,
+            aside.name,
+        )
+        return None
+
+
+def _bytes(content: object) -> int:
+    """Add up the tensors within nested dictionaries and lists."""
+    if isinstance(content, Tensor):
+        return content.nbytes
+    parts = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
+    return sum(map(_bytes, parts))
 
 
 def learnt_state(model: nn.Module) -> dict[str, Tensor]:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from dcac.config import load_settings
 from dcac.data.store import read_manifest, store_input
 from dcac.model.dcac import DCAC
 from dcac.model.latents import latents_input, verify_latents
@@ -22,7 +21,7 @@ from dcac.provenance.code import digest
 from dcac.provenance.keep import keep, kept_folder, put_back, read_index
 from dcac.provenance.networks import network_input, verify_network
 from dcac.provenance.record import KEY, Asked, ask, read_record
-from dcac.settings import Runtime, Settings
+from dcac.settings import Runtime, Settings, load_settings
 from dcac.training import state
 from dcac.training.card import model_card
 from dcac.training.hardware import Hardware

@@ -26,13 +26,13 @@ def build(diffusion: str, options: argparse.Namespace):
     from diffusers import UNet2DConditionModel
     from torch import nn
 
-    from dcac.config import load_suite, run_settings
     from dcac.foreign.stable_diffusion import UNET
     from dcac.model.conditioning import Prompts
     from dcac.model.dcac import DCAC
     from dcac.model.diffusion import DiffusionPrior, prepare_fine_tuning, use_single_token
     from dcac.model.encoder import ReIDModel
     from dcac.settings import Runtime
+    from dcac.suites import load_suite, run_settings
     from dcac.training.runtime import speed_up
 
     settings = run_settings(load_suite("paper", CONFIG), "dcac", "MA", CONFIG)

@@ -108,3 +108,19 @@ def test_sums_of_the_cards(catalog):
     assert images("C2") == 7264
     assert images("VIPeR") == 1264
     assert images("PRID") + catalog["PRID"].variants["standard"].dropped["cam_a only"] == 385 + 749
+
+
+@pytest.mark.parametrize("code", ["my set", "a_b", "a+b", "a/b", ".a", "none"])
+def test_a_code_that_cannot_stand_among_sources_is_refused(tmp_path, code):
+    path = tmp_path / "datasets.yaml"
+    path.write_text(f"{code}: {{}}\n")
+    with pytest.raises(
+        ValueError, match=f"datasets.yaml: data set {code!r} (cannot be a name|is a word)".replace("+", ".")
+    ):
+        load_catalog(path)
+
+
+def test_a_card_that_is_no_mapping_is_refused(tmp_path):
+    (tmp_path / "datasets.yaml").write_text("MA: Market\n")
+    with pytest.raises(ValueError, match=r"data set 'MA' is 'Market'; give `key: value` lines below it"):
+        load_catalog(tmp_path / "datasets.yaml")

@@ -4,7 +4,7 @@ import pytest
 
 from dcac.data.catalog import Crowd, Network
 from dcac.data.store import read_split
-from dcac.demo.render import write_demo
+from dcac.demo.render import run as write_demo
 
 
 @pytest.fixture(scope="module")

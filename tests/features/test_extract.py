@@ -1,6 +1,7 @@
 """Test images are resized and normalised as the settings ask, and embedded a batch at a time."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from dcac.data import store as data_store
 from dcac.data.images import decode
 from dcac.data.store import read_split
 from dcac.features import extract
-from dcac.features.extract import decode_test_images, embed, encode_store
+from dcac.features.extract import decode_test_images, embed, encode_store, require_names
 from dcac.training.setup import load_data
 
 
@@ -67,3 +68,26 @@ def test_a_target_is_decoded_in_parts_in_the_order_of_its_rows(store, settings, 
     assert sizes == [3, 3, 2, 3, 3, 2]
     rows = read_split(tmp_path / "A.parquet", ("query", "gallery"))
     assert np.array_equal(got, encode(decode_test_images(list(rows["data"]), settings)))
+
+
+REPORT = {"seed": 3, "data": {"MA": "a", "C3": "b"}}
+NAMES = {"suite": "paper", "variant": "dcac", "sources": "MA+C3", "seed": 3}
+
+
+def test_names_are_those_of_the_run():
+    require_names(REPORT, Path("run"), NAMES)
+    require_names({**REPORT, "data": {}}, Path("run"), NAMES)  # a converted run does not know its data
+
+
+@pytest.mark.parametrize(("name", "value"), [("seed", 4), ("sources", "MA"), ("sources", "C3+MA")])
+def test_another_name_than_the_runs_own_is_refused_with_both(name, value):
+    own = {"seed": 3, "sources": "MA.C3"}[name]
+    with pytest.raises(ValueError, match=f"run was trained with {name} {own}, not .*; give --{name} {own}"):
+        require_names(REPORT, Path("run"), {**NAMES, name: value})
+
+
+@pytest.mark.parametrize("suffix", ["", "0", "4,2", " 3 ", "many", "-1", "1.5"])
+def test_any_number_of_threads_asked_for_decodes_images(store, settings, monkeypatch, suffix):
+    monkeypatch.setenv("OMP_NUM_THREADS", suffix)
+    data = list(read_split(store, "query")["data"][:2])
+    assert len(decode_test_images(data, settings)) == 2

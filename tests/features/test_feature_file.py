@@ -140,3 +140,17 @@ def test_zip_of_something_else_is_refused(tmp_path):
         archive.writestr("readme.txt", "hello")
     with pytest.raises(ValueError, match="lacks the field 'features'"):
         read_features(tmp_path / "f.npz")
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_no_flipped_byte_ends_in_an_error_without_the_path(tmp_path, write):
+    path = saved(tmp_path / "whole.npz")
+    with np.load(path) as whole:
+        write(path, **whole)
+    content = path.read_bytes()
+    for place in range(0, len(content), 3):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x81]) + content[place + 1 :])
+        try:
+            read_features(path)
+        except ValueError as error:
+            assert str(path) in str(error), place

@@ -12,7 +12,6 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from dcac.cli import app
-from dcac.config import dump_settings
 from dcac.features.extract import load_reid_model
 from dcac.foreign import convert as step
 from dcac.foreign.compvis import rename, unet_modules, vae_to_diffusers
@@ -21,6 +20,7 @@ from dcac.foreign.schedule_buffers import schedule_buffers
 from dcac.foreign.stable_diffusion import SCHEDULE, UNET, VAE
 from dcac.model.diffusion import DiffusionPrior, prepare_fine_tuning, restore_prior
 from dcac.seeding import torch_generator
+from dcac.settings import dump_settings
 from dcac.training.setup import build_model
 from dcac.training.state import learnt_state
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dcac.config import Weights
 from dcac.foreign import single_file, weights
+from dcac.foreign.weights_card import Weights
 from dcac.provenance import manifest, sha256
 
 FILE = {"kind": "diffusion", "source": "file", "architecture": "sd-1", "ema": True, "terms": "test"}

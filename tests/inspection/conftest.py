@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from dcac.config import dump_settings
+from dcac.settings import dump_settings
 from dcac.training import train as step
 
 

@@ -1,15 +1,17 @@
 """A finished run comes back with its own images; other images are refused."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from dcac.config import dump_settings, load_settings
 from dcac.data.views import test_view as view
 from dcac.features import extract
 from dcac.inspection.trained_run import first_images, load_run, write_arrays
+from dcac.settings import dump_settings, load_settings
 from dcac.training.setup import load_data
 
 
@@ -52,8 +54,40 @@ def test_images_are_normalised_as_the_encoder_was_trained(finished_run, load, en
     (tmp_path / "model.safetensors").symlink_to(encoder_folder / "model.safetensors")
     asked = load_settings(finished_run()["config"]).model_copy(update={"pixel_mean": "encoder", "pixel_std": "encoder"})
     (tmp_path / "run.yaml").write_text(dump_settings(asked), encoding="utf-8")
-    found = load(config=tmp_path / "run.yaml", encoder=tmp_path).settings
+    folder = shutil.copytree(finished_run()["run_folder"], tmp_path / "run")
+    report = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    (folder / "run.json").write_text(json.dumps({**report, "settings": asked.model_dump(mode="json")}))
+    found = load(run_folder=folder, config=tmp_path / "run.yaml", encoder=tmp_path).settings
     assert (found.pixel_mean, found.pixel_std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+
+
+def test_settings_that_are_not_the_runs_own_are_refused_with_both_values(finished_run, load, tmp_path):
+    asked = load_settings(finished_run()["config"]).model_copy(update={"condition_temperature": 0.7})
+    (tmp_path / "run.yaml").write_text(dump_settings(asked), encoding="utf-8")
+    with pytest.raises(
+        ValueError, match=r"trained with condition_temperature [\d.]+, .*run.yaml says 0.7; give the sett"
+    ):
+        load(config=tmp_path / "run.yaml")
+
+
+@pytest.mark.parametrize("name", ["run.json", "weights.safetensors"])
+def test_a_damaged_run_is_named_with_the_remedy(finished_run, load, tmp_path, name):
+    folder = shutil.copytree(finished_run()["run_folder"], tmp_path / "run")
+    (folder / name).write_bytes((folder / name).read_bytes()[:200])
+    with pytest.raises(ValueError, match=rf"{name} is damaged .*; delete {folder} and train the run again"):
+        load(run_folder=folder)
+
+
+@pytest.mark.parametrize("name", ["reid.classifier.weight", "reid.bnneck.weight"])
+def test_weights_that_lack_a_tensor_are_named_with_the_remedy(finished_run, load, tmp_path, name):
+    folder = shutil.copytree(finished_run()["run_folder"], tmp_path / "run")
+    tensors = load_file(folder / "weights.safetensors")
+    del tensors[name]
+    save_file(tensors, folder / "weights.safetensors")
+    with pytest.raises(
+        ValueError, match=rf"weights.safetensors is damaged .*; delete {folder} and train the run again"
+    ):
+        load(run_folder=folder)
 
 
 def test_another_version_of_the_data_is_refused(load, other_store):

@@ -77,7 +77,15 @@ def test_positions_that_form_no_square_are_not_resized(tmp_path):
 def test_missing_file_is_named_with_the_command_that_fetches_it(encoder_folder, tmp_path, name):
     folder = shutil.copytree(encoder_folder, tmp_path / "encoder")
     (folder / name).unlink()
-    with pytest.raises(ValueError, match=rf"holds no {name}; run `snakemake .*encoder/manifest.json`"):
+    with pytest.raises(ValueError, match=rf"{name} does not exist; .*run `snakemake .*encoder/manifest.json`"):
+        load_backbone(folder, height=32, width=16)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_half_copied_file_is_named_with_the_command_that_fetches_it(encoder_folder, tmp_path, name):
+    folder = shutil.copytree(encoder_folder, tmp_path / "encoder")
+    (folder / name).write_bytes((folder / name).read_bytes()[:50])
+    with pytest.raises(ValueError, match=rf"{name} is damaged or was copied in part .*run `snakemake .*manifest.json`"):
         load_backbone(folder, height=32, width=16)
 
 

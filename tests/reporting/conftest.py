@@ -5,8 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from dcac.config import Suite as SuiteModel
-from dcac.config import Variant, parse
+from dcac.closed import parse
+from dcac.suites import Suite as SuiteModel
+from dcac.suites import Variant
 
 SHARES = {  # (variant, target, seed): mAP, rank1
     ("baseline", "MS", 1): (0.200, 0.500),

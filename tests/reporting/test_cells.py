@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dcac.config import load_suite
 from dcac.reporting.cells import Cell, blocks, differences_to_paper, own_rows, paired_differences, published_rows
+from dcac.suites import load_suite
 
 PUBLISHED = Path(__file__).parents[2] / "config/published.csv"
 CELLS = [Cell("MA", "MS"), Cell("MA", "C3")]

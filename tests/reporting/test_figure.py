@@ -35,3 +35,11 @@ def test_the_figure_is_written_in_both_formats_and_repeatably(suite, variants, i
     for suffix in ("pdf", "png"):
         first, second = (tmp_path / folder / f"f.{suffix}" for folder in ("a", "b"))
         assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_log_that_breaks_off_is_named(suite, variants, inputs, tmp_path):
+    entry = suite.figures["cmc"].model_copy(update={"kind": "diagnostics"})
+    chosen, (log,) = suite.model_copy(update={"figures": {"f": entry}}), inputs("diagnostics")
+    log.write_text(log.read_text()[:-20])
+    with pytest.raises(ValueError, match=rf"{log} is damaged or was copied in part .*train it again"):
+        figure.run(name="f", suite=chosen, variants=variants, inputs=[log], out=[tmp_path / "f.pdf"])

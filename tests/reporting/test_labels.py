@@ -1,8 +1,8 @@
 """Methods are called by their labels."""
 
-from dcac.config import Variant, load_variants
 from dcac.reporting.labels import REFERENCES, method_labels
 from dcac.reporting.latex import escape, symbols
+from dcac.suites import Variant, load_variants
 
 
 def test_variants_take_their_label_and_references_keep_theirs():

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from dcac.config import Suite, Variant, parse
+from dcac.closed import parse
 from dcac.reporting import overhead_table
 from dcac.reporting.overhead_table import CPU_MEMORY, GPU_MEMORY
+from dcac.suites import Suite, Variant
 
 GOLDEN = Path(__file__).parent / "golden"
 GPU = "NVIDIA H200"
@@ -142,3 +143,10 @@ def test_measurements_that_do_not_belong_are_refused(write):
         write(measurement("dcac", sources="C3"))
     with pytest.raises(ValueError, match=r"1\.json measures 'baseline' on MA, as another file does; give one of them"):
         write(measurement(), measurement())
+
+
+def test_a_measurement_that_lacks_a_number_is_named(write):
+    one = measurement()
+    del one["seconds"]
+    with pytest.raises(ValueError, match=r"0.json lacks 'seconds'; delete it and run `dcac overhead` again"):
+        write(one)

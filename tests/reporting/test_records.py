@@ -3,6 +3,8 @@
 import json
 import math
 
+import pytest
+
 from dcac.reporting import metrics, records
 
 SCORE = {
@@ -47,7 +49,8 @@ def test_a_record_keeps_every_digit_and_the_stamps(tmp_path):
 
 def test_a_record_says_over_how_many_splits_it_is_a_mean(tmp_path):
     splits = {"count": 10, "mAP_sd": 0.0123456789012345, "rank1_sd": 0.03, "each": [], "seed": "s"}
-    for name, score in (("one", SCORE), ("ten", {**SCORE, "splits": splits})):
+    other = {**SCORE["meta"], "target": "ten"}
+    for name, score in (("one", SCORE), ("ten", {**SCORE, "meta": other, "splits": splits})):
         (tmp_path / f"{name}.json").write_text(json.dumps(score))
     records.run(scores=[tmp_path / "one.json", tmp_path / "ten.json"], out=tmp_path / "r.csv")
     one, ten = records.read_records(tmp_path / "r.csv")[list(records.SPLITS)].to_numpy().tolist()
@@ -67,10 +70,51 @@ def test_records_are_sorted_by_name_whatever_the_order_given(tmp_path):
 
 
 def test_metrics_average_over_cells_and_seeds_in_percent(tmp_path):
-    path = tmp_path / "s.json"
-    path.write_text(json.dumps(SCORE))
-    records.run(scores=[path, path], out=tmp_path / "single-source.csv")
+    for seed in (1, 2):
+        score = {**SCORE, "mAP": SCORE["mAP"] * seed, "meta": {**SCORE["meta"], "seed": seed}}
+        (tmp_path / f"{seed}.json").write_text(json.dumps(score))
+    records.run(scores=[tmp_path / "1.json", tmp_path / "2.json"], out=tmp_path / "single-source.csv")
     metrics.run(records=[tmp_path / "single-source.csv"], out=tmp_path / "metrics.json")
     assert json.loads((tmp_path / "metrics.json").read_text()) == {
-        "single-source": {"dcac": {"mAP": 12.35, "rank1": 20.0}}
+        "single-source": {"dcac": {"mAP": 18.52, "rank1": 20.0}}
     }
+
+
+def test_a_score_given_twice_is_named_and_not_counted_twice(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(SCORE))
+    with pytest.raises(ValueError, match=r"b.json scores suite smoke, variant dcac, .*seed 1, as another file does"):
+        records.run(scores=[tmp_path / "a.json", tmp_path / "b.json"], out=tmp_path / "r.csv")
+    assert not (tmp_path / "r.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (json.dumps(SCORE)[:100], "is damaged or was copied in part"),
+        ("", "is damaged or was copied in part"),
+        ("[]", "holds a JSON list, not an object"),
+        ("{}", "lacks 'meta'"),
+        (json.dumps({**SCORE, "meta": {}}), r"is damaged or was copied in part .KeyError: 'suite'"),
+    ],
+)
+def test_a_damaged_score_file_is_named_with_the_remedy(tmp_path, content, message):
+    (tmp_path / "s.json").write_text(content)
+    with pytest.raises(ValueError, match=rf"s.json {message}.*; delete it and score the features again"):
+        records.run(scores=[tmp_path / "s.json"], out=tmp_path / "r.csv")
+
+
+def test_a_record_that_stands_twice_is_not_counted_twice(tmp_path):
+    (tmp_path / "s.json").write_text(json.dumps(SCORE))
+    records.run(scores=[tmp_path / "s.json"], out=tmp_path / "r.csv")
+    head, row = (tmp_path / "r.csv").read_text().splitlines()
+    (tmp_path / "r.csv").write_text("\n".join([head, row, row]) + "\n")
+    with pytest.raises(ValueError, match=r"r.csv is damaged .*a score stands in it twice"):
+        records.read_records(tmp_path / "r.csv")
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", '"'])
+def test_a_damaged_record_file_is_named_with_the_remedy(tmp_path, content):
+    (tmp_path / "r.csv").write_text(content)
+    with pytest.raises(ValueError, match=r"r.csv is damaged or was copied in part .*collect the score files again"):
+        records.read_records(tmp_path / "r.csv")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dcac.config import Variant
 from dcac.reporting import page, table
 from dcac.reporting.cells import Cell, Row, Value
 from dcac.reporting.ranking import places, shown
+from dcac.suites import Variant
 
 HERE = Path(__file__).parent
 PUBLISHED = HERE.parents[1] / "config/published.csv"

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import pytest
 from safetensors.torch import load_file
 
-from dcac.config import dump_settings
-from dcac.settings import Runtime
+from dcac.settings import Runtime, dump_settings
 
 
 @dataclass(frozen=True)

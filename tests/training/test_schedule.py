@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from dcac.config import load_suite, run_settings
+from dcac.suites import load_suite, run_settings
 from dcac.training.schedule import factor
 
 

@@ -1,5 +1,7 @@
 """The checkpoint: everything that training changes comes back; nothing else is trusted."""
 
+import errno
+import fcntl
 import logging
 
 import pytest
@@ -69,6 +71,72 @@ def test_checkpoint_of_another_run_is_kept_aside(build, tmp_path, caplog):
     assert (tmp_path / "run.state.previous" / "checkpoint.pt").is_file() and not (folder / "checkpoint.pt").exists()
 
 
+@pytest.fixture
+def three(build, tmp_path):
+    """A folder in which epochs 1 to 3 were saved."""
+    model, optimiser = build()
+    for epoch in (1, 2, 3):
+        state.save(tmp_path, "me", model, optimiser, Progress(epoch=epoch))
+    return tmp_path
+
+
+def test_the_checkpoint_before_is_kept_and_no_more(three):
+    assert sorted(path.name for path in three.iterdir()) == ["checkpoint.before.pt", "checkpoint.pt"]
+
+
+@pytest.mark.parametrize("kept", [0, 10, 3000, -100])
+def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(build, three, caplog, kept):
+    path = three / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:kept])
+    with caplog.at_level(logging.WARNING):
+        assert state.load(three, "me", *build()).epoch == 2
+    assert f"checkpoint {path} is damaged" in caplog.text and "kept as checkpoint.pt.damaged" in caplog.text
+    assert (three / "checkpoint.pt.damaged").is_file() and not path.exists()
+    state.save(three, "me", *build(), Progress(epoch=3))
+    assert state.load(three, "me", *build()).epoch == 3
+
+
+def test_flipped_bytes_never_end_in_another_error(build, three):
+    content = (three / "checkpoint.pt").read_bytes()
+    model, optimiser = build()
+    for place in (0, 50, 100, 200, len(content) - 10, len(content) - 200):
+        torn = content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+        (three / "checkpoint.pt").write_bytes(torn)
+        assert state.load(three, "me", model, optimiser).epoch in (2, 3), place
+
+
+def test_something_else_under_a_checkpoints_name_is_set_aside(build, three):
+    torch.save({"identity": "me"}, three / "checkpoint.pt")
+    assert state.load(three, "me", *build()).epoch == 2
+    torch.save([1], three / "checkpoint.pt")
+    assert state.load(three, "me", *build()).epoch == 2
+
+
+def test_with_both_checkpoints_damaged_training_starts_from_scratch(build, three):
+    for name in ("checkpoint.pt", "checkpoint.before.pt"):
+        (three / name).write_bytes(b"")
+    assert state.load(three, "me", *build()) == Progress()
+
+
+def test_a_stop_between_the_two_renamings_loses_one_save_at_most(build, three):
+    (three / "checkpoint.pt").unlink()
+    assert state.load(three, "me", *build()).epoch == 2
+
+
+def test_a_full_disk_leaves_the_checkpoints_and_no_temporary_file(build, three, monkeypatch):
+    real = torch.save
+
+    def save(content, _stream):
+        with open("/dev/full", "wb") as full:
+            real(content, full)
+
+    monkeypatch.setattr(torch, "save", save)
+    with pytest.raises(OSError, match=r"checkpoint.pt could not be written whole: the disk.* is full .*MB needed"):
+        state.save(three, "me", *build(), Progress(epoch=4))
+    assert sorted(path.name for path in three.iterdir()) == ["checkpoint.before.pt", "checkpoint.pt"]
+    assert state.load(three, "me", *build()).epoch == 3
+
+
 def test_torn_write_leaves_the_last_checkpoint(build, tmp_path, monkeypatch):
     model, optimiser = build()
     state.save(tmp_path, "me", model, optimiser, Progress(epoch=3))
@@ -109,4 +177,29 @@ def test_lock_keeps_a_second_writer_out_and_opens_again(tmp_path):
     with state.locked(tmp_path), pytest.raises(RuntimeError, match=message), state.locked(tmp_path):
         pass
     with state.locked(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_no_second_process(tmp_path, monkeypatch, caplog, number):
+    def refuse(*_):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with caplog.at_level(logging.WARNING), state.locked(tmp_path):
+        pass
+    assert not caplog.text  # a lock of the other kind is held
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    with caplog.at_level(logging.WARNING), state.locked(tmp_path):
+        pass
+    assert f"{tmp_path} lies on a file system without locks" in caplog.text
+
+
+@pytest.mark.parametrize("number", [errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES])
+def test_a_lock_that_is_held_means_in_use(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, "held")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(RuntimeError, match="another process trains this run"), state.locked(tmp_path):
         pass

@@ -1,15 +1,21 @@
 """Read and check the configuration; name what depends on it. No rules."""
 
 import sys
+from pathlib import Path
+
+from snakemake.settings.enums import RerunTrigger
 
 if sys.version_info < (3, 11):
     raise WorkflowError(
         f"dcac needs Python 3.11 or newer, this is {sys.version.split()[0]}: make the environment with python3.11"
     )
 try:
-    from dcac import config as dcac_config
+    from dcac import suites
+    from dcac.closed import ConfigError
     from dcac.planning import Plan
+    from dcac.standing import Standing
     from dcac.provenance import fingerprint
+    from dcac.settings import dump_settings
 except ImportError as error:
     raise WorkflowError(
         f"dcac is not installed in the environment of Snakemake ({error}): run `pip install -e .` first"
@@ -17,9 +23,10 @@ except ImportError as error:
 
 try:
     PLAN = Plan.read(given=config)
-except dcac_config.ConfigError as error:
+except ConfigError as error:
     raise WorkflowError(str(error))
 SUITE = PLAN.suite
+STANDING = Standing(PLAN)
 for line in PLAN.notices if workflow.is_main_process else ():
     logger.warning(line)
 
@@ -47,6 +54,57 @@ wildcard_constraints:
     figure=PLAN.pattern(SUITE.figures or ["none"]),
 
 
+def asks_for_all():
+    """Whether every job names all its inputs: where jobs are forced or the graph is looked at, and in jobs' own processes.
+
+    Elsewhere records decide what is due, not times, environments or sets of inputs: what stands asks for nothing, what is due
+    runs. (Settings of the graph are not known before input functions are called.)
+    """
+    chosen = workflow.dag_settings
+    chosen.rerun_triggers = frozenset({RerunTrigger.MTIME, RerunTrigger.PARAMS})
+    looked_at = {"--report", "--dag", "--rulegraph", "--filegraph", "--d3dag"} & set(sys.argv)
+    return bool(not workflow.is_main_process or chosen.forceall or chosen.forcerun or looked_at)
+
+
+def made(rule, wildcards):
+    """What a job of a rule makes."""
+    w = wildcards
+    if rule == "train":
+        return [STANDING.run(w.variant, w.sources, int(w.seed))]
+    if rule == "extract":
+        return [STANDING.features(w.variant, w.sources, int(w.seed), target) for target in SUITE.evaluated]
+    if rule == "reference":
+        return [STANDING.reference(w.reference, target) for target in SUITE.evaluated]
+    if rule == "latents":
+        return [STANDING.latents(w.dataset, w.prior)]
+    return [STANDING.network(w.weights)] if rule == "network" else [STANDING.data(w.dataset)]
+
+
+def is_due(rule, wildcards):
+    """Whether a job has to run; what lies there and no longer stands is forced to be made again."""
+    due = [artefact for artefact in made(rule, wildcards) if STANDING.due(artefact)]
+    if due and workflow.is_main_process:
+        stale = (path for artefact in due for path in artefact.outputs if Path(path).is_file())
+        workflow.dag.forcefiles.update(stale)
+    return bool(due)
+
+
+def if_due(rule, paths):
+    """Input function: the paths that a pattern or function names, or nothing where the job's results stand."""
+
+    def needed(wildcards):
+        if not (asks_for_all() or is_due(rule, wildcards)):
+            return []
+        return paths(wildcards) if callable(paths) else paths.format(**dict(wildcards.items()))
+
+    return needed
+
+
+def nothing(wildcards):
+    """No input: what is made from configuration, an archive or a hub alone."""
+    return []
+
+
 def repeated(option, paths):
     """Words of a command line: the option once before each path."""
     return [word for path in paths for word in (option, path)]
@@ -59,7 +117,7 @@ def settings(wildcards):
 
 def settings_text(wildcards):
     """The same as text, so that a changed setting reruns exactly its runs."""
-    return dcac_config.dump_settings(settings(wildcards))
+    return dump_settings(settings(wildcards))
 
 
 def reference_settings():
@@ -67,30 +125,19 @@ def reference_settings():
     return PLAN.settings(SUITE.variants[0], SUITE.source_sets[0])
 
 
-def reference_views():
-    """How references see images: a change makes their features anew."""
-    chosen = reference_settings()
-    return [chosen.image_height, chosen.image_width, chosen.pixel_mean, chosen.pixel_std, chosen.evaluation_resize]
-
-
-def reference_encoder():
+def reference_encoder(wildcards):
     """Manifest of the encoder that references use."""
     return f"results/weights/{reference_settings().encoder_weights}/manifest.json"
 
 
-def target_files(suffix):
-    """Normalised files, or their sidecars, of every target that some protocol of the suite scores."""
-    return [f"results/data/{code}.{suffix}" for code in SUITE.evaluated]
+def target_stores(wildcards):
+    """Normalised files of every target that some protocol of the suite scores."""
+    return [f"results/data/{code}.parquet" for code in SUITE.evaluated]
 
 
 def source_stores(wildcards):
     """Normalised files of the run's sources."""
-    return [f"results/data/{code}.parquet" for code in dcac_config.split_sources(wildcards.sources)]
-
-
-def source_sidecars(wildcards):
-    """Their small sidecars, which decide whether a run is out of date."""
-    return [f"results/data/{code}.json" for code in dcac_config.split_sources(wildcards.sources)]
+    return [f"results/data/{code}.parquet" for code in suites.split_sources(wildcards.sources)]
 
 
 def source_latents(wildcards):
@@ -98,13 +145,23 @@ def source_latents(wildcards):
     chosen = settings(wildcards)
     if chosen.diffusion == "none":
         return []
-    codes = dcac_config.split_sources(wildcards.sources)
+    codes = suites.split_sources(wildcards.sources)
     return [f"results/latents/{code}-{chosen.diffusion_weights}.safetensors" for code in codes]
 
 
 def encoder_manifest(wildcards):
     """Manifest of the run's pre-trained encoder."""
     return f"results/weights/{settings(wildcards).encoder_weights}/manifest.json"
+
+
+def pretraining_store(wildcards):
+    """Normalised file that one of the demo's networks is pre-trained on."""
+    return f"results/data/{PLAN.recipe(wildcards.weights).data}.parquet"
+
+
+def folder(manifest):
+    """Folder of a network, as an option gives it, from its manifest; nothing from nothing."""
+    return [str(Path(path).parent) for path in ([manifest] if isinstance(manifest, str) else manifest)]
 
 
 def prior_manifest(wildcards):

@@ -3,6 +3,8 @@
 
 rule render:
     """Render a synthetic domain."""
+    input:
+        if_due("data", nothing),
     output:
         store="results/data/{dataset}.parquet",
         sidecar="results/data/{dataset}.json",
@@ -18,15 +20,14 @@ rule render:
     resources:
         mem_mb=1000,
         runtime=30,
-    params:
-        card=lambda wildcards: PLAN.card_text(wildcards.dataset),
-        code=fingerprint("render"),
     shell:
         "dcac data render {wildcards.dataset:q} --out {output.store:q} > {log:q} 2>&1"
 
 
 rule import_data:
     """Turn an archive or folder of a real data set into its normalised file; stops on any unexpected count."""
+    input:
+        if_due("data", nothing),
     output:
         store="results/data/{dataset}.parquet",
         sidecar="results/data/{dataset}.json",
@@ -44,7 +45,5 @@ rule import_data:
         runtime=120,
     params:
         source=lambda wildcards: PLAN.import_source(wildcards.dataset),
-        card=lambda wildcards: PLAN.card_text(wildcards.dataset),
-        code=fingerprint("import"),
     shell:
         "dcac data import {params.source:q}" " --dataset {wildcards.dataset:q}" " --out {output.store:q} > {log:q} 2>&1"

@@ -4,15 +4,18 @@
 rule extract:
     """Extract the test features of a run on every target of the suite; one load of the model serves them all."""
     input:
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
-        weights="results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors",
-        encoder=encoder_manifest,
-        sidecars=target_files("json"),
-        stores=ancient(target_files("parquet")),
+        config=if_due("extract", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        report=if_due("extract", "results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json"),
+        weights=if_due("extract", "results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors"),
+        encoder=if_due("extract", encoder_manifest),
+        stores=if_due("extract", target_stores),
     output:
         features=expand(
             "results/{{suite}}/features/{{variant}}/{{sources}}/seed{{seed}}/{target}.npz", target=PLAN.suite.evaluated
+        ),
+        sidecars=expand(
+            "results/{{suite}}/features/{{variant}}/{{sources}}/seed{{seed}}/{target}.npz.json",
+            target=PLAN.suite.evaluated,
         ),
     log:
         "results/logs/extract/{suite}-{variant}-{sources}-seed{seed}.log",
@@ -25,20 +28,20 @@ rule extract:
         gpu=GPU,
         mem_mb=2000 if GPU == 0 else 16000,
         runtime=60,
-    params:
-        stores=lambda wildcards, input: repeated("--store", input.stores),
         device=SUITE.device,
-        code=fingerprint("extract"),
+    params:
+        stores=lambda wildcards: repeated("--store", target_stores(wildcards)),
+        encoder=lambda wildcards: folder(encoder_manifest(wildcards)),
     shell:
-        "dcac extract --run $(dirname {input.report:q})"
-        " --config {input.config:q}"
-        " --encoder $(dirname {input.encoder:q})"
+        "dcac extract --run results/{wildcards.suite:q}/runs/{wildcards.variant:q}/{wildcards.sources:q}/seed{wildcards.seed}"
+        " --config results/{wildcards.suite:q}/runs/{wildcards.variant:q}/{wildcards.sources:q}/config.yaml"
+        " --encoder {params.encoder:q}"
         " {params.stores:q}"
         " --suite {wildcards.suite:q}"
         " --variant {wildcards.variant:q}"
         " --sources {wildcards.sources:q}"
         " --seed {wildcards.seed}"
-        " --device {params.device}"
+        " --device {resources.device}"
         " --out $(dirname {output.features[0]:q}) > {log:q} 2>&1"
 
 
@@ -50,9 +53,8 @@ rule samples:
         weights="results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors",
         encoder=encoder_manifest,
         prior=prior_manifest,
-        sidecars=source_sidecars,
-        stores=ancient(source_stores),
-        latents=ancient(source_latents),
+        stores=source_stores,
+        latents=source_latents,
     output:
         samples="results/{suite}/samples/{variant}/{sources}/seed{seed}.npz",
     log:
@@ -89,8 +91,7 @@ rule correlation:
         report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
         weights="results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors",
         encoder=encoder_manifest,
-        sidecars=source_sidecars,
-        stores=ancient(source_stores),
+        stores=source_stores,
     output:
         correlation="results/{suite}/correlation/{variant}/{sources}/seed{seed}.npz",
     log:
@@ -120,11 +121,13 @@ rule correlation:
 rule reference:
     """Extract the features of a reference on every target: chance, colour histogram, or the encoder not fine-tuned."""
     input:
-        encoder=reference_encoder(),
-        sidecars=target_files("json"),
-        stores=ancient(target_files("parquet")),
+        encoder=if_due("reference", reference_encoder),
+        stores=if_due("reference", target_stores),
     output:
         features=expand("results/{{suite}}/features/{{reference}}/none/seed0/{target}.npz", target=PLAN.suite.evaluated),
+        sidecars=expand(
+            "results/{{suite}}/features/{{reference}}/none/seed0/{target}.npz.json", target=PLAN.suite.evaluated
+        ),
     log:
         "results/logs/reference/{suite}-{reference}.log",
     benchmark:
@@ -136,17 +139,16 @@ rule reference:
         gpu=GPU,
         mem_mb=2000,
         runtime=60,
-    params:
-        stores=lambda wildcards, input: repeated("--store", input.stores),
-        views=reference_views(),
         device=SUITE.device,
-        code=fingerprint("reference"),
+    params:
+        stores=lambda wildcards: repeated("--store", target_stores(wildcards)),
+        encoder=lambda wildcards: folder(reference_encoder(wildcards)),
     shell:
         "dcac reference {wildcards.reference:q}"
-        " --encoder $(dirname {input.encoder:q})"
+        " --encoder {params.encoder:q}"
         " {params.stores:q}"
         " --suite {wildcards.suite:q}"
-        " --device {params.device}"
+        " --device {resources.device}"
         " --out $(dirname {output.features[0]:q}) > {log:q} 2>&1"
 
 

@@ -27,12 +27,11 @@ rule write_config:
 rule train:
     """Train a run; a job that was killed continues where it stopped, from the undeclared folder seed{seed}.state."""
     input:
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        sidecars=source_sidecars,
-        stores=ancient(source_stores),
-        latents=ancient(source_latents),
-        encoder=encoder_manifest,
-        prior=prior_manifest,
+        config=if_due("train", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        stores=if_due("train", source_stores),
+        latents=if_due("train", source_latents),
+        encoder=if_due("train", encoder_manifest),
+        prior=if_due("train", prior_manifest),
     output:
         weights="results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors",
         log="results/{suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl",
@@ -48,20 +47,20 @@ rule train:
         gpu=GPU,
         mem_mb=3000 if GPU == 0 else 32000,
         runtime=60 if GPU == 0 else 2880,
-    params:
-        stores=lambda wildcards, input: repeated("--store", input.stores),
-        latents=lambda wildcards, input: repeated("--latents", input.latents),
-        prior=lambda wildcards, input: repeated("--prior", [manifest.rpartition("/")[0] for manifest in input.prior]),
         device=SUITE.device,
-        code=fingerprint("train"),
+    params:
+        stores=lambda wildcards: repeated("--store", source_stores(wildcards)),
+        latents=lambda wildcards: repeated("--latents", source_latents(wildcards)),
+        encoder=lambda wildcards: folder(encoder_manifest(wildcards)),
+        prior=lambda wildcards: repeated("--prior", folder(prior_manifest(wildcards))),
     shell:
-        "dcac train --config {input.config:q}"
+        "dcac train --config results/{wildcards.suite:q}/runs/{wildcards.variant:q}/{wildcards.sources:q}/config.yaml"
         " {params.stores:q}"
         " {params.latents:q}"
-        " --encoder $(dirname {input.encoder:q})"
+        " --encoder {params.encoder:q}"
         " {params.prior:q}"
         " --seed {wildcards.seed}"
-        " --device {params.device}"
+        " --device {resources.device}"
         " --out $(dirname {output.report:q}) > {log:q} 2>&1"
 
 
@@ -69,9 +68,8 @@ rule overhead:
     """Measure what a step of a run costs: time, memory, parameters; give it a machine of its own for figures to quote."""
     input:
         config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        sidecars=source_sidecars,
-        stores=ancient(source_stores),
-        latents=ancient(source_latents),
+        stores=source_stores,
+        latents=source_latents,
         encoder=encoder_manifest,
         prior=prior_manifest,
     output:

@@ -4,8 +4,7 @@
 rule pretrain_encoder:
     """Pre-train the demo's encoder on the broad synthetic domain."""
     input:
-        sidecar=lambda wildcards: f"results/data/{PLAN.recipe(wildcards.weights).data}.json",
-        store=lambda wildcards: ancient(f"results/data/{PLAN.recipe(wildcards.weights).data}.parquet"),
+        store=if_due("network", pretraining_store),
     output:
         manifest="results/weights/{weights}/manifest.json",
     log:
@@ -21,19 +20,17 @@ rule pretrain_encoder:
         mem_mb=2000,
         runtime=60,
     params:
-        recipe=lambda wildcards: PLAN.recipe_text(wildcards.weights),
-        code=fingerprint("pretrain_encoder"),
+        store=pretraining_store,
     shell:
         "dcac pretrain_encoder {wildcards.weights:q}"
-        " --store {input.store:q}"
+        " --store {params.store:q}"
         " --out $(dirname {output.manifest:q}) > {log:q} 2>&1"
 
 
 rule pretrain_diffusion:
     """Pre-train the demo's latent diffusion model on the broad synthetic domain."""
     input:
-        sidecar=lambda wildcards: f"results/data/{PLAN.recipe(wildcards.weights).data}.json",
-        store=lambda wildcards: ancient(f"results/data/{PLAN.recipe(wildcards.weights).data}.parquet"),
+        store=if_due("network", pretraining_store),
     output:
         manifest="results/weights/{weights}/manifest.json",
     log:
@@ -49,16 +46,17 @@ rule pretrain_diffusion:
         mem_mb=2000,
         runtime=60,
     params:
-        recipe=lambda wildcards: PLAN.recipe_text(wildcards.weights),
-        code=fingerprint("pretrain_diffusion"),
+        store=pretraining_store,
     shell:
         "dcac pretrain_diffusion {wildcards.weights:q}"
-        " --store {input.store:q}"
+        " --store {params.store:q}"
         " --out $(dirname {output.manifest:q}) > {log:q} 2>&1"
 
 
 rule weights:
     """Fetch pre-trained networks once; needs the network, so it runs where there is one."""
+    input:
+        if_due("network", nothing),
     output:
         manifest="results/weights/{weights}/manifest.json",
     log:
@@ -73,9 +71,6 @@ rule weights:
     resources:
         mem_mb=8000,  # a single file of 8 GB takes 5
         runtime=120,
-    params:
-        card=lambda wildcards: PLAN.weights[wildcards.weights].model_dump_json(),
-        code=fingerprint("weights"),
     shell:
         "dcac weights {wildcards.weights:q}" " --out $(dirname {output.manifest:q}) > {log:q} 2>&1"
 
@@ -83,11 +78,11 @@ rule weights:
 rule latents:
     """Cache the autoencoder's posterior moments of a data set, once for all runs."""
     input:
-        sidecar="results/data/{dataset}.json",
-        store=ancient("results/data/{dataset}.parquet"),
-        prior="results/weights/{prior}/manifest.json",
+        store=if_due("latents", "results/data/{dataset}.parquet"),
+        prior=if_due("latents", "results/weights/{prior}/manifest.json"),
     output:
         moments="results/latents/{dataset}-{prior}.safetensors",
+        sidecar="results/latents/{dataset}-{prior}.safetensors.json",
     log:
         "results/logs/latents/{dataset}-{prior}.log",
     benchmark:
@@ -99,13 +94,12 @@ rule latents:
         gpu=GPU,
         mem_mb=4000 if GPU == 0 else 16000,
         runtime=120,
+        device=SUITE.device,  # not among params: another device makes nothing due
     params:
         size=PLAN.diffusion_image_size,
-        device=SUITE.device,
-        code=fingerprint("latents"),
     shell:
-        "dcac latents --store {input.store:q}"
-        " --prior $(dirname {input.prior:q})"
+        "dcac latents --store results/data/{wildcards.dataset:q}.parquet"
+        " --prior results/weights/{wildcards.prior:q}"
         " --size {params.size}"
-        " --device {params.device}"
+        " --device {resources.device}"
         " --out {output.moments:q} > {log:q} 2>&1"

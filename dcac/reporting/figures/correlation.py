@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dcac.reading import read_arrays
+
 CELL = 0.62  # inches, width and height of a cell
 MARGINS = (2.6, 2.1)  # inches around the cells, for heads, thumbnails and the colour bar
 THUMBNAIL = 0.92  # of a cell, height
@@ -20,8 +22,7 @@ def draw_correlation(path: Path, *, title: str):
     """
     from matplotlib.figure import Figure
 
-    with np.load(path, allow_pickle=False) as file:
-        content = dict(file)
+    content = read_arrays(path, remedy="delete it and run `dcac correlation` again")
     size, percent = len(content["keys"]), 100 * content["matrix"]
     figure = Figure(figsize=(CELL * (size + 1) + MARGINS[0], CELL * (size + 1) + MARGINS[1]), layout="constrained")
     axes = figure.subplots()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dcac.reading import naming_damage
 from dcac.reporting.figures.style import BLUE, GREY, ORANGE, VERMILION, spread_labels
 
 GRADIENTS = {"prototype": BLUE, "id": ORANGE, "noise": VERMILION}
@@ -28,8 +29,9 @@ def read_logs(paths: Sequence[Path]) -> pd.DataFrame:
     """
     frames = []
     for path in paths:
-        lines = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
-        epochs = pd.DataFrame([line for line in lines if line["event"] == "epoch"])
+        with naming_damage(path, "delete the run's folder and train it again"):
+            lines = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
+            epochs = pd.DataFrame([line for line in lines if line["event"] == "epoch"])
         frames.append(epochs.assign(variant=path.parents[2].name))
     return pd.concat(frames, ignore_index=True)
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dcac.reading import read_arrays
+
 NAMES = {"true": "own\ncondition", "uniform": "no\ninformation", "swapped": "another's\ncondition"}
 EXPLANATION = "error: mean square against the image's own latent, over the images shown; a row shares one draw of noise"
 TILE = 1.0  # inches, width and height of a picture
@@ -20,8 +22,7 @@ def draw_samples(path: Path, *, title: str):
     """
     from matplotlib.figure import Figure
 
-    with np.load(path, allow_pickle=False) as file:
-        content = dict(file)
+    content = read_arrays(path, remedy="delete it and run `dcac samples` again")
     given = {"picture\n\n": content["pictures"], "through the\nautoencoder\n": content["decoded"]}
     blocks = [given, *(denoised_columns(content, start) for start in range(len(content["starts"])))]
     rows, columns = len(content["pictures"]), sum(map(len, blocks))

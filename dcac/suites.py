@@ -1,34 +1,45 @@
-"""Read `config/`: merge base, sources and variant into the settings of a run; describe suites, tables and weights."""
+"""Suites: what is trained, tested and shown, and the settings of each run: base <- preset <- overrides <- sources <- variant."""
 
-import difflib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from dcac.settings import Closed, DiffusionPretraining, EncoderPretraining, Runtime, Settings
+from dcac.closed import (
+    QUOTES,
+    Closed,
+    ConfigError,
+    Names,
+    Seed,
+    Seeds,
+    distinct,
+    load_yaml,
+    nearest,
+    parse,
+    require_mappings,
+    require_names,
+    stems,
+)
+from dcac.settings import Runtime, Settings
 
 CONFIG_DIR = Path("config")
 BASELINE = "baseline"  # what a variant is compared with unless it names another
 NO_SOURCES = "none"  # the `sources` word of references, which learn from no source
 INTENDED = "intended"  # the preset that is the base file itself
-Model = TypeVar("Model", bound=Closed)
-
-
-class ConfigError(ValueError):
-    """A configuration file that cannot be used; the message names file, key, value and remedy."""
+Reference = Literal["chance", "histogram", "pretrained"]
+NonEmptyNames = Annotated[Names, Field(min_length=1)]
 
 
 class Project(Closed):
     """`config/config.yaml`: what runs."""
 
     suite: str
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None
-    data_root: str
+    seeds: Seeds | None
+    data_root: Annotated[str, AfterValidator(os.path.expanduser)]
     profile: str
-    accept_withdrawn: tuple[str, ...]
+    accept_withdrawn: Names
     runtime: Runtime = Runtime()
 
 
@@ -46,9 +57,9 @@ class Table(Closed):
     protocol: str
     title: str
     kind: Literal["scores", "overhead"] = "scores"
-    variants: tuple[str, ...] = ()  # instead of the suite's
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = ()  # instead of the suite's
-    published: tuple[str, ...] = ()
+    variants: Names = ()  # instead of the suite's
+    seeds: Annotated[tuple[Seed, ...], AfterValidator(distinct)] = ()  # instead of the suite's
+    published: Names = ()
     note: str = ""
     on_demand: bool = False  # made when asked for by name, not with the whole suite
 
@@ -67,7 +78,7 @@ class Figure(Closed):
     table: str
     kind: Literal["cmc", "diagnostics", "samples", "correlation", "tsne"]
     title: str
-    variants: tuple[str, ...] = ()  # the runs to draw, for the kinds that draw single runs
+    variants: Names = ()  # the runs to draw, for the kinds that draw single runs
     on_demand: bool = False  # as of a table
 
     @model_validator(mode="after")
@@ -96,11 +107,11 @@ class Suite(Closed):
     device: Literal["cpu", "auto"]
     base: str
     preset: str = INTENDED
-    seeds: tuple[Annotated[int, Field(ge=0)], ...]
-    domains: tuple[str, ...]
-    variants: tuple[str, ...]
-    references: tuple[Literal["chance", "histogram", "pretrained"], ...]
-    protocols: dict[str, dict[str, tuple[str, ...]]]
+    seeds: Seeds
+    domains: NonEmptyNames
+    variants: NonEmptyNames
+    references: Annotated[tuple[Reference, ...], AfterValidator(distinct)]
+    protocols: Annotated[dict[str, Annotated[dict[str, NonEmptyNames], Field(min_length=1)]], Field(min_length=1)]
     source_settings: dict[str, dict[str, Any]] = {}
     overrides: dict[str, Any] = {}
     tables: dict[str, Table]
@@ -108,6 +119,8 @@ class Suite(Closed):
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Suite":
+        require_names(self.tables, "table")
+        require_names(self.figures, "figure")
         for name, table in self.tables.items():
             _require(table.protocol, self.protocols, f"protocol of table '{name}'")
         for name, figure in self.figures.items():
@@ -120,6 +133,7 @@ class Suite(Closed):
             _require(sources, self.source_sets, "sources in source_settings")
         for protocol, cells in self.protocols.items():
             for sources, targets in cells.items():
+                distinct(tuple(split_sources(sources)))
                 for code in (*split_sources(sources), *targets):
                     _require(code, self.domains, f"data set in protocol '{protocol}'")
         return self
@@ -164,52 +178,6 @@ class Suite(Closed):
         return tuple(dict.fromkeys(sources for cells in self.protocols.values() for sources in cells))
 
 
-class Weights(Closed):
-    """One card of `config/weights.yaml`: where a pre-trained network comes from."""
-
-    kind: Literal["encoder", "diffusion"]
-    source: Literal["demo", "hub", "folder", "file"]
-    repo: str | None = None
-    revision: str | None = None
-    files: tuple[str, ...] = ()
-    rename: dict[str, str] = {}  # files of a hub that take another's place, such as a U-Net before averaging
-    path: str | None = None
-    architecture: Literal["sd-1", "sd-2-base"] | None = None  # of a single file
-    ema: bool | None = None  # of a single file: its moving average, or the weights as trained
-    sha256: dict[str, str] = {}
-    pretraining: dict[str, Any] | None = None
-    terms: str
-
-    @model_validator(mode="after")
-    def _complete(self) -> "Weights":
-        if self.source == "hub" and not (self.repo and self.revision):
-            raise ValueError("weights from a hub need both 'repo' and a pinned 'revision'")
-        if self.source in ("folder", "file") and not self.path:
-            raise ValueError(f"weights from a {self.source} need 'path'")
-        self._check_single_file()
-        if (self.source == "demo") != (self.pretraining is not None):
-            raise ValueError("'pretraining' belongs to the demo's own weights, and they need it")
-        return self
-
-    def _check_single_file(self) -> None:
-        given = [name for name in ("architecture", "ema") if getattr(self, name) is not None]
-        if self.source != "file":
-            if given:
-                raise ValueError(f"'{given[0]}' belongs to `source: file` only; remove it, or correct 'source'")
-            return
-        if self.kind != "diffusion":
-            raise ValueError(f"`source: file` reads Stable Diffusion only; give this {self.kind} as `source: folder`")
-        if len(given) < 2:
-            raise ValueError(
-                "weights from a single file need 'architecture' (sd-1 or sd-2-base) and 'ema' (true or false)"
-            )
-
-    def recipe(self) -> EncoderPretraining | DiffusionPretraining:
-        """The checked pre-training settings of the demo's own weights."""
-        model = EncoderPretraining if self.kind == "encoder" else DiffusionPretraining
-        return parse(model, self.pretraining or {}, f"pretraining of a demo {self.kind}")
-
-
 def split_sources(sources: str) -> list[str]:
     """Split `MA+D+MS` into its data-set codes."""
     return sources.split("+")
@@ -218,35 +186,6 @@ def split_sources(sources: str) -> list[str]:
 def join_sources(codes: Sequence[str], order: Sequence[str]) -> str:
     """Join data-set codes with `+` in the fixed order of the cards."""
     return "+".join(sorted(codes, key=list(order).index))
-
-
-def load_yaml(path: Path) -> dict[str, Any]:
-    """Read one YAML mapping.
-
-    Raises:
-        ConfigError: the file is missing or holds no mapping.
-    """
-    if not path.is_file():
-        siblings = sorted(p.stem for p in path.parent.glob("*.yaml"))
-        near = _nearest(path.stem, siblings)
-        raise ConfigError(f"{path} does not exist{near}; there are: {', '.join(siblings) or 'none'}")
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold a mapping of keys to values, found {type(content).__name__}")
-    return content
-
-
-def parse(model: type[Model], content: Mapping[str, Any], origin: str) -> Model:
-    """Validate a mapping against a closed model.
-
-    Raises:
-        ConfigError: with every faulty key, its value and, for an unknown key, its nearest neighbour.
-    """
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        lines = [_explain(issue, model) for issue in error.errors()]
-        raise ConfigError(f"{origin}: " + "; ".join(lines)) from None
 
 
 def load_project(root: Path = CONFIG_DIR, overrides: Mapping[str, Any] | None = None) -> Project:
@@ -262,9 +201,10 @@ def load_suite(name: str, root: Path = CONFIG_DIR) -> Suite:
         ConfigError: the suite is unknown or inconsistent.
     """
     path = root / "suites" / f"{name}.yaml"
-    known = sorted(p.stem for p in path.parent.glob("*.yaml"))
-    if name not in known:
-        raise ConfigError(f"unknown suite '{name}'{_nearest(name, known)}; set `suite:` to one of: {', '.join(known)}")
+    known = stems(path.parent)
+    if known and name not in known:
+        raise ConfigError(f"unknown suite '{name}'{nearest(name, known)}; set `suite:` to one of: {', '.join(known)}")
+    require_names([name], f"{path}: suite")
     content = load_yaml(path)
     if (parent := content.pop("extends", None)) is not None:
         inherited = load_yaml(path.with_name(f"{parent}.yaml"))
@@ -278,27 +218,34 @@ def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
     """Read what each variant changes; without a `label` a variant is called by its key.
 
     Raises:
-        ConfigError: a `baseline` is no variant.
+        ConfigError: a `baseline` is no variant, a label is given twice, or a name cannot stand in a path.
     """
     path = root / "variants.yaml"
-    entries = {name: dict(entry or {}) for name, entry in load_yaml(path).items()}
+    content = load_yaml(path)
+    require_names(content, f"{path}: variant", reserved=get_args(Reference))
+    entries = {name: {} if entry is None else entry for name, entry in content.items()}
+    require_mappings(entries, f"{path}: variant")
+    entries = {name: dict(entry) for name, entry in entries.items()}
+    for name, entry in entries.items():
+        for key in ("label", "baseline"):
+            if not isinstance(entry.get(key, ""), str):
+                raise ConfigError(f"{path}: {key} of '{name}' is {entry[key]!r}, not a word; {QUOTES}")
     variants = {
-        name: Variant(str(entry.pop("label", name)), baseline=str(entry.pop("baseline", BASELINE)), changes=entry)
+        name: Variant(entry.pop("label", name), baseline=entry.pop("baseline", BASELINE), changes=entry)
         for name, entry in entries.items()
     }
+    named: dict[str, str] = {}
     for name, variant in variants.items():
+        if (other := named.setdefault(variant.label, name)) != name:
+            raise ConfigError(
+                f"{path}: '{other}' and '{name}' have one label, '{variant.label}'; rows of a table are told apart by it"
+            )
         if variant.baseline not in (*variants, BASELINE):
-            near = _nearest(variant.baseline, list(variants))
+            near = nearest(variant.baseline, list(variants))
             raise ConfigError(
                 f"{path}: baseline '{variant.baseline}' of '{name}' is no variant{near}; name one of this file"
             )
     return variants
-
-
-def load_weights(root: Path = CONFIG_DIR) -> dict[str, Weights]:
-    """Read the cards of pre-trained networks."""
-    path = root / "weights.yaml"
-    return {name: parse(Weights, card, f"{path}: {name}") for name, card in load_yaml(path).items()}
 
 
 def run_settings(suite: Suite, variant: str, sources: str, root: Path = CONFIG_DIR) -> Settings:
@@ -309,11 +256,17 @@ def run_settings(suite: Suite, variant: str, sources: str, root: Path = CONFIG_D
         sources: data-set codes joined with `+`.
 
     Raises:
-        ConfigError: unknown variant, misspelt key, missing key, or value out of range.
+        ConfigError: unknown variant or data set, misspelt key, missing key, or value out of range.
     """
     variants = load_variants(root)
     if variant not in variants:
-        raise ConfigError(f"unknown variant '{variant}'{_nearest(variant, list(variants))}; see {root}/variants.yaml")
+        raise ConfigError(f"unknown variant '{variant}'{nearest(variant, list(variants))}; see {root}/variants.yaml")
+    try:
+        distinct(tuple(split_sources(sources)))
+        for code in split_sources(sources):
+            _require(code, suite.domains, "data set among the sources")
+    except ValueError as error:
+        raise ConfigError(f"sources '{sources}': {error}") from None
     base = load_yaml(root / "base" / f"{suite.base}.yaml")
     layers = (
         load_preset(suite.preset, sources, root),
@@ -335,32 +288,6 @@ def load_preset(name: str, sources: str, root: Path = CONFIG_DIR) -> dict[str, A
     return {**content.every_run, **(content.single_source if len(split_sources(sources)) == 1 else {})}
 
 
-def dump_settings(settings: Settings) -> str:
-    """Write settings as YAML in the order of the model."""
-    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-def load_settings(path: Path) -> Settings:
-    """Read the merged settings of one run, as `write_config` left them."""
-    return parse(Settings, load_yaml(path), str(path))
-
-
 def _require(name: str, known: Sequence[str] | Mapping[str, Any], what: str) -> None:
     if name not in known:
-        raise ValueError(f"unknown {what}: '{name}'{_nearest(name, list(known))}; known: {', '.join(known)}")
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    return f" (did you mean '{near[0]}'?)" if near else ""
-
-
-def _explain(issue: Any, model: type[Closed]) -> str:
-    key = ".".join(str(part) for part in issue["loc"]) or "value"
-    if issue["type"] == "extra_forbidden":
-        return f"unknown key '{key}'{_nearest(key, list(model.model_fields))}"
-    if issue["type"] == "missing":
-        return f"key '{key}' is missing; add it"
-    message = issue["msg"].removeprefix("Value error, ")
-    value = issue.get("input")
-    return message if isinstance(value, dict) else f"'{key}' is {value!r}: {message}"
+        raise ValueError(f"unknown {what}: '{name}'{nearest(name, list(known))}; known: {', '.join(known)}")

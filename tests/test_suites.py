@@ -1,31 +1,16 @@
-"""The configuration: layers, closed models, messages that name the remedy, and the project's own files."""
+"""Suites: layers of settings, names that must exist, and what the project's own files say."""
 
-import ast
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from dcac.config import (
-    ConfigError,
-    Weights,
-    dump_settings,
-    join_sources,
-    load_preset,
-    load_project,
-    load_settings,
-    load_suite,
-    load_variants,
-    load_weights,
-    load_yaml,
-    parse,
-    run_settings,
-    split_sources,
-)
-from dcac.settings import DiffusionPretraining, EncoderPretraining, Settings
+from dcac.closed import ConfigError, load_yaml
+from dcac.foreign.weights_card import load_weights
+from dcac.suites import join_sources, load_preset, load_project, load_suite, load_variants, run_settings, split_sources
 
-BASES = ("demo", "paper")
 SUITES = sorted(path.stem for path in (Path(__file__).parents[1] / "config" / "suites").glob("*.yaml"))
 PAPER = {  # method.md section 7: training set -> (rank, temperature, noise weight)
     "MA": (8, 0.6, 1.0),
@@ -112,14 +97,6 @@ def test_all_faults_are_reported_at_once(root, edit):
     assert "lora_rang" in str(caught.value) and "'lora_rank'" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"decay_epochs": [1]}, {"warmup_epochs": 60}, {"erasing_min_area": 0.5, "erasing_max_area": 0.4}]
-)
-def test_values_that_contradict_each_other_are_refused(settings, changes):
-    with pytest.raises(ConfigError, match=next(iter(changes))):
-        parse(Settings, {**settings.model_dump(), **changes}, "test")
-
-
 def test_unknown_suite_and_variant_name_their_nearest_neighbour(config_dir):
     with pytest.raises(ConfigError, match=r"unknown suite 'papper' \(did you mean 'paper'\?\).*one of: .*demo.*paper"):
         load_suite("papper", config_dir)
@@ -144,14 +121,6 @@ def test_suite_with_a_name_that_does_not_exist_is_refused(root, edit, changes, m
         load_suite("demo", root)
 
 
-def test_missing_file_and_file_without_mapping_are_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"config.yaml does not exist"):
-        load_project(tmp_path)
-    (tmp_path / "config.yaml").write_text("- demo\n")
-    with pytest.raises(ConfigError, match="must hold a mapping of keys to values, found list"):
-        load_project(tmp_path)
-
-
 def test_command_line_wins_over_the_project_file(config_dir):
     assert load_project(config_dir).suite == "demo"
     assert load_project(config_dir, {"suite": "smoke"}).suite == "smoke"
@@ -159,37 +128,10 @@ def test_command_line_wins_over_the_project_file(config_dir):
         load_project(config_dir, {"suit": "smoke"})
 
 
-@pytest.mark.parametrize("name", BASES)
-def test_base_file_holds_every_key_in_the_order_of_the_model(config_dir, name):
-    assert list(load_yaml(config_dir / "base" / f"{name}.yaml")) == list(Settings.model_fields)
-
-
-@pytest.mark.parametrize("name", BASES)
-def test_numbers_of_the_base_files_have_the_type_of_their_key(config_dir, name):
-    values = load_yaml(config_dir / "base" / f"{name}.yaml")
-    plain = {
-        key: field.annotation for key, field in Settings.model_fields.items() if isinstance(field.annotation, type)
-    }
-    assert len(plain) >= 39
-    for key, kind in plain.items():
-        assert type(values[key]) is kind, key
-
-
-def test_every_key_is_read_outside_the_configuration_modules():
-    package = Path(__file__).parents[1] / "dcac"
-    read = set()
-    for path in sorted(package.rglob("*.py")):
-        if path.name not in ("settings.py", "config.py"):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for model in (Settings, EncoderPretraining, DiffusionPretraining):
-        assert set(model.model_fields) <= read, f"{model.__name__}: nobody reads {set(model.model_fields) - read}"
-
-
 @pytest.mark.parametrize("name", SUITES)
 def test_every_run_of_every_suite_has_settings(config_dir, name):
     suite = load_suite(name, config_dir)
-    weights = load_weights(config_dir)
+    weights = load_weights(config_dir / "weights.yaml")
     for sources in suite.source_sets:
         for variant in suite.all_variants:
             settings = run_settings(suite, variant, sources, config_dir)
@@ -343,11 +285,6 @@ def test_a_figure_names_what_it_can_draw(root, edit, figure, message):
         load_suite("paper", root)
 
 
-def test_recipes_of_the_demo_networks_parse(config_dir):
-    recipes = [card.recipe() for card in load_weights(config_dir).values() if card.source == "demo"]
-    assert {type(recipe) for recipe in recipes} == {EncoderPretraining, DiffusionPretraining}
-
-
 def test_paper_suite_trains_the_eight_published_runs(config_dir):
     suite = load_suite("paper", config_dir)
     assert set(suite.source_sets) == set(PAPER)
@@ -382,54 +319,95 @@ def test_variants_differ_from_the_method_only_where_they_say(config_dir):
     assert {key for key in dcac if dcac[key] != hard[key]} == {"condition"}
 
 
-def test_settings_survive_writing_and_reading(settings, tmp_path):
-    path = tmp_path / "config.yaml"
-    path.write_text(dump_settings(settings), encoding="utf-8")
-    assert load_settings(path) == settings
-
-
-def test_settings_are_frozen(settings):
-    with pytest.raises(ValueError, match="frozen"):
-        settings.epochs = 3
-
-
 def test_sources_join_in_the_order_of_the_cards():
     assert join_sources(["C3", "MA", "D"], ["MA", "D", "MS", "C3"]) == "MA+D+C3"
     assert split_sources("MA+D+C3") == ["MA", "D", "C3"]
 
 
+@pytest.mark.parametrize("name", ["my run", "a/b", "{a}", ".a", "chance", "pretrained"])
+def test_a_variant_that_cannot_be_a_folder_of_its_own_is_refused(root, edit, name):
+    edit("variants.yaml", **{name: {"epochs": 3}})
+    with pytest.raises(ConfigError, match=f"variants.yaml: variant '{name}' (cannot be a name|is a word)"):
+        load_variants(root)
+
+
+@pytest.mark.parametrize("entry", ["word", [1], 3])
+def test_a_variant_that_is_no_mapping_is_refused(root, edit, entry):
+    edit("variants.yaml", mine=entry)
+    with pytest.raises(ConfigError, match=r"variants.yaml: variant 'mine' is .*; give `key: value` lines below it"):
+        load_variants(root)
+
+
+@pytest.mark.parametrize("key", ["label", "baseline"])
+@pytest.mark.parametrize("value", [True, 3, None, ["a"]])
+def test_a_label_or_baseline_that_is_no_word_is_refused(root, edit, key, value):
+    edit("variants.yaml", mine={key: value})
+    with pytest.raises(
+        ConfigError, match=rf"variants.yaml: {key} of 'mine' is {re.escape(repr(value))}, not a word; write"
+    ):
+        load_variants(root)
+
+
+def test_two_variants_with_one_label_are_refused(root, edit):
+    edit("variants.yaml", one={"label": "Mine", "epochs": 3}, two={"label": "Mine", "epochs": 4})
+    with pytest.raises(ConfigError, match="'one' and 'two' have one label, 'Mine'"):
+        load_variants(root)
+
+
+def test_a_suite_whose_file_cannot_be_a_folder_is_refused(root):
+    (root / "suites/my suite.yaml").write_text("extends: paper\n")
+    with pytest.raises(ConfigError, match="suite 'my suite' cannot be a name in a path"):
+        load_suite("my suite", root)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({}, None),
-        ({"ema": None}, "need 'architecture' .sd-1 or sd-2-base. and 'ema'"),
-        ({"architecture": None}, "need 'architecture'"),
-        ({"architecture": "sd-3"}, "'architecture' is 'sd-3'"),
-        ({"path": None}, "weights from a file need 'path'"),
-        ({"kind": "encoder"}, "reads Stable Diffusion only; give this encoder as `source: folder`"),
-        ({"source": "folder"}, "'architecture' belongs to `source: file` only"),
-        ({"source": "folder", "architecture": None}, "'ema' belongs to `source: file` only"),
-        ({"emma": True}, "unknown key 'emma' .did you mean 'ema'"),
+        ({"seeds": [1, 2, 1]}, "'seeds' is .*: 1 is given twice"),
+        ({"seeds": []}, "'seeds'.* at least 1 item"),
+        ({"variants": ["dcac", "dcac"]}, "'dcac' is given twice"),
+        ({"variants": []}, "'variants'.* at least 1 item"),
+        ({"references": ["chance", "chance"]}, "'chance' is given twice"),
+        ({"domains": ["MA", "MA"]}, "'MA' is given twice"),
+        ({"protocols": {"p": {"MA": ["D", "D"]}}}, "'D' is given twice"),
+        ({"protocols": {"p": {"MA+MA": ["D"]}}}, "'MA' is given twice"),
+        ({"protocols": {"p": {"MA": []}}}, "at least 1 item"),
+        ({"protocols": {"p": {}}}, "at least 1 item"),
+        ({"tables": {"my table": {"protocol": "single-source", "title": "t"}}}, "table 'my table' cannot be a name"),
+        ({"tables": {"t": {"protocol": "single-source", "title": "t", "variants": ["dcac"] * 2}}}, "given twice"),
+        ({"tables": {"t": {"protocol": "single-source", "title": "t", "seeds": [1, 1]}}}, "1 is given twice"),
+        ({"tables": {"t": {"protocol": "single-source", "title": "t", "seeds": [-1]}}}, "'tables.t.seeds.0' is -1"),
+        ({"tables": {"t": {"protocol": "single-source", "title": "t", "on_demand": 0.5}}}, "on_demand"),
+        ({"figures": {"a/b": {"table": "dg_single", "kind": "cmc", "title": "t"}}}, "figure 'a/b' cannot be a name"),
     ],
 )
-def test_card_of_a_single_file_is_complete(changes, message):
-    card = {
-        "kind": "diffusion",
-        "source": "file",
-        "path": "sd.ckpt",
-        "architecture": "sd-1",
-        "ema": False,
-        "terms": "t",
-    }
-    card = {key: value for key, value in {**card, **changes}.items() if value is not None}
-    if message is None:
-        assert parse(Weights, card, "test").ema is False
-    else:
-        with pytest.raises(ConfigError, match=message):
-            parse(Weights, card, "test")
+def test_a_suite_with_nothing_or_the_same_twice_is_refused(root, edit, changes, message):
+    bare = {"figures": {}, "source_settings": {}, **({"tables": {}} if "protocols" in changes else {})}
+    edit("suites/paper.yaml", **{**bare, **changes})
+    with pytest.raises(ConfigError, match=message):
+        load_suite("paper", root)
 
 
-def test_commented_card_of_a_single_file_parses(config_dir):
-    text = (config_dir / "weights.yaml").read_text(encoding="utf-8")
-    example = text[text.index("# sd-v1-5-file:") :].replace("\n# ", "\n").removeprefix("# ")
-    assert parse(Weights, yaml.safe_load(example)["sd-v1-5-file"], "test").source == "file"
+def test_seeds_of_the_command_line_are_some_and_differ(config_dir):
+    for seeds in ([], [1, 1], [-1], [True]):
+        with pytest.raises(ConfigError, match="'seeds"):
+            load_project(config_dir, {"seeds": seeds})
+
+
+def test_settings_are_for_sources_of_the_suite_each_once(config_dir):
+    suite = load_suite("paper", config_dir)
+    with pytest.raises(ConfigError, match=r"sources 'MA\+MA': 'MA' is given twice"):
+        run_settings(suite, "dcac", "MA+MA", config_dir)
+    with pytest.raises(ConfigError, match=r"sources 'MA\+MSS': unknown data set .* 'MSS' \(did you mean 'MS'"):
+        run_settings(suite, "dcac", "MA+MSS", config_dir)
+
+
+def test_a_suite_outside_the_clone_says_where_it_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"config/suites/smoke.yaml does not exist; .* current folder, {tmp_path}"):
+        load_suite("smoke")
+
+
+def test_the_home_folder_is_known_by_its_sign(config_dir, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert load_project(config_dir, {"data_root": "~/pictures"}).data_root == "/home/me/pictures"

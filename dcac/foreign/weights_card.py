@@ -1,0 +1,64 @@
+"""The card of a pre-trained network: what it is, where it comes from and on which terms."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, model_validator
+
+from dcac.closed import Closed, Names, load_yaml, parse, require_mappings, require_names
+
+
+class Weights(Closed):
+    """One card of `config/weights.yaml`: where a pre-trained network comes from."""
+
+    kind: Literal["encoder", "diffusion"]
+    source: Literal["demo", "hub", "folder", "file"]
+    repo: str | None = None
+    revision: str | None = None
+    files: Names = ()
+    rename: dict[str, str] = {}  # files of a hub that take another's place, such as a U-Net before averaging
+    path: Annotated[str, AfterValidator(os.path.expanduser)] | None = None
+    architecture: Literal["sd-1", "sd-2-base"] | None = None  # of a single file
+    ema: bool | None = None  # of a single file: its moving average, or the weights as trained
+    sha256: dict[str, str] = {}
+    pretraining: dict[str, Any] | None = None
+    terms: str
+
+    def made_from(self) -> dict[str, Any]:
+        """Return what acts when the network is made, as plain JSON values: no terms."""
+        facts = self.model_dump(mode="json", exclude={"terms"})
+        file = Path(self.path) if self.path else None
+        return facts | ({"bytes": file.stat().st_size} if file is not None and file.is_file() else {})
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Weights":
+        if self.source == "hub" and not (self.repo and self.revision):
+            raise ValueError("weights from a hub need both 'repo' and a pinned 'revision'")
+        if self.source in ("folder", "file") and not self.path:
+            raise ValueError(f"weights from a {self.source} need 'path'")
+        self._check_single_file()
+        if (self.source == "demo") != (self.pretraining is not None):
+            raise ValueError("'pretraining' belongs to the demo's own weights, and they need it")
+        return self
+
+    def _check_single_file(self) -> None:
+        given = [name for name in ("architecture", "ema") if getattr(self, name) is not None]
+        if self.source != "file":
+            if given:
+                raise ValueError(f"'{given[0]}' belongs to `source: file` only; remove it, or correct 'source'")
+            return
+        if self.kind != "diffusion":
+            raise ValueError(f"`source: file` reads Stable Diffusion only; give this {self.kind} as `source: folder`")
+        if len(given) < 2:
+            raise ValueError(
+                "weights from a single file need 'architecture' (sd-1 or sd-2-base) and 'ema' (true or false)"
+            )
+
+
+def load_weights(path: Path) -> dict[str, Weights]:
+    """Read `config/weights.yaml`: the cards of pre-trained networks."""
+    cards = load_yaml(path)
+    require_names(cards, f"{path}: weights")
+    require_mappings(cards, f"{path}: weights")
+    return {name: parse(Weights, card, f"{path}: {name}") for name, card in cards.items()}

@@ -1,0 +1,27 @@
+"""Texts within a pipe table stay within their cells."""
+
+import re
+
+import pandas as pd
+
+from dcac.reporting.cells import Cell, Row, Value
+from dcac.reporting.markdown import block, grid
+
+
+def cells(line):
+    """Split a row at the pipes that Markdown counts."""
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def test_a_pipe_or_line_break_in_a_label_does_not_end_its_cell():
+    cell = Cell("MA", "C3")
+    values = {(cell, metric): Value(50.0, None, 1) for metric in ("mAP", "rank1")}
+    lines = block([cell], [Row("p(y|x)\nof ours", "run", values)]).splitlines()
+    assert len(lines) == 3 and {len(cells(line)) for line in lines} == {3}
+    assert cells(lines[2])[0] == r"p(y\|x) of ours"
+
+
+def test_a_pipe_in_a_head_or_a_grid_does_not_end_its_cell():
+    lines = grid(pd.DataFrame({"a|b": ["c|d", "–"], "e": ["f", "g"]})).splitlines()
+    assert {len(cells(line)) for line in lines} == {2}
+    assert cells(lines[0])[0] == r"a\|b" and cells(lines[2])[0] == r"c\|d"
