@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from dcac import ending
+from dcac import cli_workflow, ending
 from dcac.cli_data import app as data_app
 from dcac.cli_options import Device, Steps, known_device, named_once, once_each, suffixed
 
 app = Steps(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(data_app, name="data")
+for command in (cli_workflow.fingerprints, cli_workflow.why, cli_workflow.accept, cli_workflow.tidy):
+    app.command(command.__name__)(command)
 log = logging.getLogger("dcac")
 
 

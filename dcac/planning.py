@@ -125,20 +125,20 @@ class Plan:
         for target in dict.fromkeys(target for targets in cells.values() for target in targets):
             for reference in self.suite.references:
                 paths.append(f"results/{suite}/scores/{reference}/{NO_SOURCES}/seed0/{target}.json")
-        for variant, sources, seed in self._runs(table):
+        for variant, sources, seed in self.runs(table):
             folder = f"results/{suite}/scores/{variant}/{sources}/seed{seed}"
             paths += [f"{folder}/{target}.json" for target in cells[sources]]
         return paths
 
     def overheads(self, table: str) -> list[str]:
         """Measurements that a table of overhead is made of: one a source set and variant, whatever the seed."""
-        pairs = dict.fromkeys((variant, sources) for variant, sources, _ in self._runs(table))
+        pairs = dict.fromkeys((variant, sources) for variant, sources, _ in self.runs(table))
         return [f"results/{self.project.suite}/overhead/{variant}/{sources}.json" for variant, sources in pairs]
 
     def figure_inputs(self, name: str) -> list[str]:
         """Files that a figure is drawn from; kinds of single runs take the first source set, seed and target."""
         figure, suite = self.suite.figures[name], self.project.suite
-        runs = list(self._runs(figure.table))
+        runs = list(self.runs(figure.table))
         if figure.kind == "cmc":
             return [f"results/{suite}/records/{figure.table}.csv"]
         if figure.kind == "diagnostics":
@@ -155,7 +155,8 @@ class Plan:
     def _cells(self, table: str) -> Mapping[str, tuple[str, ...]]:
         return self.suite.protocols[self.suite.tables[table].protocol]
 
-    def _runs(self, table: str) -> Iterator[tuple[str, str, int]]:
+    def runs(self, table: str) -> Iterator[tuple[str, str, int]]:
+        """Yield variant, sources and seed of every training that a table compares."""
         for sources, variant, seed in product(
             self._cells(table), self.suite.variants_of(table), self.suite.seeds_of(table)
         ):
@@ -190,7 +191,7 @@ class Plan:
 
     def _check_figures(self) -> None:
         for name, figure in self.suite.figures.items():
-            _, sources, _ = next(self._runs(figure.table))
+            _, sources, _ = next(self.runs(figure.table))
             for variant in figure.variants if figure.kind in ("samples", "correlation") else ():
                 chosen = self.settings(variant, sources)
                 if chosen.diffusion == "none":
@@ -202,7 +203,7 @@ class Plan:
                     )
 
     def _all_runs(self) -> list[tuple[str, str]]:
-        runs = (run[:2] for table in self.suite.tables for run in self._runs(table))
+        runs = (run[:2] for table in self.suite.tables for run in self.runs(table))
         return list(dict.fromkeys(runs))
 
     def _check_targets(self, sources: str) -> None:

@@ -8,9 +8,11 @@ means the same: so a cache that was deleted, copied or made again leaves what wa
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dcac.closed import ConfigError
 from dcac.planning import Plan
 from dcac.provenance.code import digest, statement
 from dcac.provenance.networks import listed, network_meaning
@@ -137,6 +139,49 @@ class Standing:
         for given in artefact.inputs.values():
             yield from self.why(given.artefact)
         yield f"{artefact.what}: {'; '.join(reasons)}"
+
+    def of(self, target: str) -> list[Artefact]:
+        """Return what costs behind a table, named or as one of its files, or the one thing that makes a file.
+
+        Raises:
+            ConfigError: nothing of the active suite makes it.
+        """
+        name = Path(target).stem if Path(target).parent.name == "tables" else target
+        if name in self.plan.suite.tables:
+            return [artefact for artefact in self.everything() if self._serves(artefact, name)]
+        found = [artefact for artefact in self.everything() if target in artefact.outputs]
+        if not found:
+            tables = ", ".join(self.plan.suite.tables)
+            raise ConfigError(
+                f"nothing of suite '{self.suite}' that costs makes '{target}'; name one of its tables ({tables}), or a file "
+                "of results/data, results/weights, results/latents, or of a run or its features"
+            )
+        return found
+
+    def everything(self) -> list[Artefact]:
+        """Return everything of the suite that costs, inputs before what is made from them."""
+        found: dict[Artefact, None] = {}
+
+        def add(artefact: Artefact) -> None:
+            for given in artefact.inputs.values():
+                add(given.artefact)
+            found[artefact] = None
+
+        targets = self.plan.suite.evaluated
+        for table in self.plan.suite.tables:
+            for variant, sources, seed in self.plan.runs(table):
+                for target in targets:
+                    add(self.features(variant, sources, seed, target))
+        for kind, target in product(self.plan.suite.references, targets):
+            add(self.reference(kind, target))
+        return list(found)
+
+    def _serves(self, artefact: Artefact, table: str) -> bool:
+        names = artefact.settings.get("names")
+        if names is None:
+            return False
+        runs = list(self.plan.runs(table))
+        return names["sources"] == NO_SOURCES or (names["variant"], names["sources"], names["seed"]) in runs
 
     def _features(
         self, step: str, names: dict, target: str, tested: Mapping[str, Any], inputs: Mapping[str, Given]

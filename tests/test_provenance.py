@@ -1,32 +1,51 @@
-"""The fingerprint of a step follows its code and nothing else; files appear whole or not at all."""
+"""The statement of a step follows the code that computes it and nothing else; files appear whole or not at all."""
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from dcac import provenance
-from dcac.provenance import STEP_MODULES, atomic, fingerprint, make_readable, manifest, sha256, write_json
+from dcac.provenance import atomic, code, fingerprint, make_readable, manifest, sha256, write_json
+from dcac.provenance.code import statement, steps
+from dcac.provenance.keep import keep, kept_folder, put_back
+from dcac.provenance.record import Input, ask
 
+PACKAGE = Path(code.ROOT)
 TRAIN = '''
-"""Train."""
+"""Train. In: numbers. Out: a number."""
+import logging
 from toy.shared import mean
 
-def train(x):
+log = logging.getLogger(__name__)
+
+def run(x):
     """Sum up."""
+    if not x:
+        reason = f"nothing in {x}"
+        raise ValueError(f"{reason}; give numbers")
+    log.info("starts with %d", len(x))
     return mean(x) + 1  # one more
 '''
 SHARED = """
 def mean(x):
     return sum(x) / len(x)
+
+def unused(x):
+    return x
 """
-TABLE = """
+TABLE = '''
+"""Table. In: nothing. Out: a title."""
 from . import words
 
-def table():
+def run():
     return words.TITLE
-"""
+'''
 
 
 @pytest.fixture
@@ -35,6 +54,7 @@ def toy(tmp_path, monkeypatch):
 
     def write(module, text):
         (tmp_path / "toy" / f"{module}.py").write_text(textwrap.dedent(text), encoding="utf-8")
+        code._read.cache_clear()
 
     (tmp_path / "toy").mkdir()
     for module, text in {
@@ -45,46 +65,48 @@ def toy(tmp_path, monkeypatch):
         "words": "TITLE = 'Results'",
     }.items():
         write(module, text)
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "toy" / "provenance.py"))
-    monkeypatch.setattr(provenance, "PACKAGE", "toy")
-    monkeypatch.setattr(provenance, "STEP_MODULES", {"train": "toy.train", "table": "toy.table"})
-    return write
+    monkeypatch.setattr(code, "ROOT", tmp_path / "toy")
+    monkeypatch.setattr(code, "PACKAGE", "toy")
+    yield write
+    code._read.cache_clear()
 
 
-def test_comments_docstrings_and_layout_leave_the_fingerprint(toy):
+def test_steps_are_found_by_what_they_say_of_themselves(toy):
+    assert steps() == {"train": "toy.train", "table": "toy.table"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# one more", "# a remark"),
+        ("Sum up.", "Add."),
+        ("starts with %d", "begins with %d of them"),
+        ("nothing in", "not one number in all of"),
+        ("; give numbers", "; give at least one"),
+        ("return mean(x) + 1", "return (mean(x)\n            + 1)"),
+        ("def run(x):", "def run(x: list[float]) -> float:"),
+    ],
+)
+def test_what_computes_nothing_leaves_the_fingerprint(toy, old, new):
     before = fingerprint("train")
-    assert set(provenance._closure("toy.train")) == {"toy.train", "toy.shared"}
-    toy(
-        "train",
-        '''
-        """Another sentence."""
-        # a remark
-        from toy.shared import (
-            mean,
-        )
-
-
-        def train(
-            x,
-        ):
-            return (mean(x)
-                    + 1)
-        ''',
-    )
+    assert old in TRAIN
+    toy("train", TRAIN.replace(old, new))
     assert fingerprint("train") == before
 
 
 @pytest.mark.parametrize(
-    ("module", "old", "new", "moved"),
+    ("module", "text", "old", "new", "moved"),
     [
-        ("train", "+ 1", "+ 2", {"train"}),
-        ("shared", "sum(x)", "max(x)", {"train"}),
-        ("words", "Results", "Outcome", {"table"}),
+        ("train", TRAIN, "+ 1", "+ 2", {"train"}),
+        ("train", TRAIN, "if not x:", "if x:", {"train"}),
+        ("shared", SHARED, "sum(x)", "max(x)", {"train"}),
+        ("shared", SHARED, "return x\n", "return 2 * x\n", set()),
+        ("words", "TITLE = 'Results'", "Results", "Outcome", {"table"}),
     ],
 )
-def test_edit_moves_only_the_steps_that_import_the_module(toy, module, old, new, moved):
+def test_edit_moves_exactly_the_steps_that_compute_with_it(toy, module, text, old, new, moved):
     before = {step: fingerprint(step) for step in ("train", "table")}
-    text = {"train": TRAIN, "shared": SHARED, "words": "TITLE = 'Results'"}[module]
+    assert old in text
     toy(module, text.replace(old, new))
     after = {step: fingerprint(step) for step in ("train", "table")}
     assert {step for step in before if before[step] != after[step]} == moved
@@ -92,10 +114,11 @@ def test_edit_moves_only_the_steps_that_import_the_module(toy, module, old, new,
 
 def test_import_inside_a_function_counts(toy):
     before = fingerprint("table")
-    toy("table", "def table():\n    from toy import words\n    from toy.shared import mean\n    return words.TITLE\n")
-    between = fingerprint("table")
+    text = "def run():\n    from toy import words\n    from toy.shared import mean\n    return mean(words.TITLE)\n"
+    toy("table", text)
+    between = fingerprint("toy.table")
     toy("shared", SHARED.replace("sum", "max"))
-    assert len({before, between, fingerprint("table")}) == 3
+    assert len({before, between, fingerprint("toy.table")}) == 3
 
 
 def test_circular_imports_end(toy):
@@ -103,25 +126,143 @@ def test_circular_imports_end(toy):
     assert len(fingerprint("train")) == 12
 
 
-@pytest.mark.parametrize("step", sorted(STEP_MODULES))
-def test_every_step_has_a_fingerprint_of_twelve_hexadecimal_digits(step):
-    digits = fingerprint(step)
-    assert len(digits) == 12 and int(digits, 16) >= 0
-    assert STEP_MODULES[step] in provenance._closure(STEP_MODULES[step])
+def test_a_module_imported_for_what_it_does_counts(toy):
+    toy("train", "import toy.words\n" + TRAIN)
+    before = fingerprint("toy.train")
+    toy("words", "TITLE = 'Outcome'")
+    assert fingerprint("toy.train") != before
+
+
+def test_every_step_of_the_workflow_has_a_fingerprint_of_twelve_hexadecimal_digits():
+    rules = PACKAGE.parent / "workflow" / "rules"
+    asked = {
+        part.partition('"')[0]
+        for path in rules.glob("*.smk")
+        for part in path.read_text(encoding="utf-8").split('fingerprint("')[1:]
+    }
+    assert asked and asked <= set(steps())
+    for step in steps():
+        digits = fingerprint(step)
+        assert len(digits) == 12 and int(digits, 16) >= 0
 
 
 def test_training_code_includes_the_whole_method_and_no_scoring():
-    modules = provenance._closure(STEP_MODULES["train"])
+    modules = statement("dcac.training.train")
     for name in (
-        "model.diffusion",
-        "model.conditioning",
-        "training.losses",
-        "training.memory",
-        "data.views",
-        "seeding",
+        *("model.diffusion", "model.conditioning", "model.demo_vit", "training.losses", "training.memory"),
+        *("data.views", "seeding"),
     ):
         assert f"dcac.{name}" in modules
-    assert not [name for name in modules if name.startswith(("dcac.evaluation", "dcac.reporting"))]
+    aside = ("dcac.evaluation", "dcac.reporting", "dcac.suites", "dcac.foreign", "dcac.provenance", "dcac.cli")
+    assert not [name for name in modules if name.startswith(aside)]
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """A copy of the package, and a function that edits one of its files and tells which steps moved."""
+    root = tmp_path / "dcac"
+    shutil.copytree(PACKAGE, root, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code, "ROOT", root)
+    before = {step: fingerprint(step) for step in steps()}
+
+    def edit(path, old, new):
+        text = (root / path).read_text(encoding="utf-8") if (root / path).exists() else ""
+        assert old in text
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text(text.replace(old, new, 1), encoding="utf-8")
+        code._read.cache_clear()
+        after = {step: fingerprint(step) for step in steps()}
+        return {step for step in before if before[step] != after[step]}
+
+    yield edit
+    code._read.cache_clear()
+
+
+REPORTING = {"table", "overhead_table", "figure", "records", "metrics"}
+OF_A_RUN = {"train", "extract", "samples", "correlation", "overhead", "convert", "reference", "search"}
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "may_move", "must_move"),
+    [
+        ("suites.py", '"tsne"', '"tsne", "attention"', REPORTING, set()),
+        ("reporting/page.py", "class Page", "WORDS = 1\n\n\nclass Page", REPORTING, set()),
+        ("demo/new_step.py", "", '"""New. In: a. Out: b."""\n\n\ndef run():\n    return 1\n', set(), set()),
+        ("settings.py", "    epochs: Count\n", "    epochs: Count\n    focal: Count = 1\n", OF_A_RUN, {"train"}),
+        ("training/card.py", "# Re-ID model", "# A Re-ID model", set(), set()),
+        ("training/losses.py", '"""The two', '"""Both', set(), set()),
+        ("foreign/compvis.py", "def rename", "EXTRA = 1\n\n\ndef rename", {"convert", "weights"}, set()),
+        (
+            "training/losses.py",
+            "label_smoothing=smoothing",
+            "label_smoothing=2 * smoothing",
+            {"train", "overhead"},
+            {"train"},
+        ),
+        ("evaluation/ranking/ranks.py", "return ", "return 1 and ", {"score"}, {"score"}),
+        ("data/readers/viper.py", "return ", "return 1 and ", {"import_data"}, {"import_data"}),
+    ],
+)
+def test_an_edit_of_the_package_moves_what_it_touches(copied, path, old, new, may_move, must_move):
+    moved = copied(path, old, new)
+    assert must_move <= moved <= may_move
+
+
+@pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])
+def test_another_interpreter_states_the_same_code(version):
+    other = shutil.which(f"python{version}")
+    program = (
+        "import importlib.util, json, sys\n"
+        "spec = importlib.util.spec_from_file_location('code_', sys.argv[1])\n"
+        "sys.modules['code_'] = module = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(module)\n"
+        "print(json.dumps({step: module.fingerprint(step) for step in module.steps()}))\n"
+    )
+    words = [other or sys.executable, "-c", program, str(PACKAGE / "provenance/code.py")]
+    result = subprocess.run(words, capture_output=True, text=True)
+    if other is None or "No such" in result.stderr or "not found" in result.stderr:
+        pytest.skip(f"python{version} is not installed here")
+    assert json.loads(result.stdout) == {step: fingerprint(step) for step in steps()}
+
+
+def test_what_was_made_is_kept_by_links_and_put_back_byte_for_byte(tmp_path):
+    out = tmp_path / "results" / "run"
+    out.mkdir(parents=True)
+    (out / "weights.bin").write_bytes(b"weights")
+    asked = ask("dcac.training.train", {"seed": 1}, {"data A": Input("recipe", "meaning")})
+    keep(asked, out, ["weights.bin"])
+    assert (out / "weights.bin").stat().st_nlink == 2
+    (out / "weights.bin").unlink()
+    assert put_back(asked, out) and (out / "weights.bin").read_bytes() == b"weights"
+    another = ask("dcac.training.train", {"seed": 1}, {"data A": Input("recipe", "another")})
+    assert another.identity != asked.identity and not put_back(another, out)
+
+
+def test_an_identity_asks_what_its_inputs_mean_not_where_they_come_from():
+    asked = [ask("dcac.training.train", {"seed": 1}, {"data A": Input(recipe, "content")}) for recipe in ("old", "new")]
+    assert asked[0].identity == asked[1].identity and asked[0].recipe != asked[1].recipe
+
+
+def test_a_damaged_keeping_is_not_put_back(tmp_path, caplog):
+    (tmp_path / "a.bin").write_bytes(b"right")
+    asked = ask("dcac.training.train", {"seed": 1}, {})
+    keep(asked, tmp_path, ["a.bin"])
+    (kept_folder(asked, tmp_path) / "a.bin").unlink()
+    (kept_folder(asked, tmp_path) / "a.bin").write_bytes(b"wrong")
+    assert not put_back(asked, tmp_path) and "is damaged (a.bin)" in caplog.text
+    assert (tmp_path / "a.bin").read_bytes() == b"right"
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    host = provenance.files.HOST
+    left, own = tmp_path / f".a.txt.{host}-{ended.pid}.tmp", tmp_path / f".a.txt.{host}-1.tmp"
+    for path in (left, own):
+        path.write_text("half")
+    with atomic(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    assert not left.exists() and own.exists(), "only what no living process writes goes"
 
 
 def test_environment_names_versions():

@@ -150,6 +150,23 @@ def read_manifest(path: Path) -> dict:
     return manifest
 
 
+def verified(path: Path) -> dict:
+    """Read the sidecar of a normalised file, once its bytes are seen to be those that the sidecar speaks of.
+
+    Raises:
+        ValueError: the file was changed, damaged or replaced under its sidecar.
+    """
+    manifest = read_manifest(path)
+    if not Path(path).is_file():
+        raise ValueError(f"{path} does not exist, though its sidecar does; import the data set again")
+    if sha256(Path(path)) != manifest["sha256"]:
+        raise ValueError(
+            f"{path} is not the file that {Path(path).with_suffix('.json')} speaks of (sha256 differs); import the data set "
+            "again, or render it again"
+        )
+    return manifest
+
+
 def store_input(path: Path) -> Input:
     """Describe a normalised file as an input: its meaning is its images and labels, whatever wrote the file."""
     return given(Path(path).with_suffix(".json"), lambda: read_manifest(path)["sha256"])

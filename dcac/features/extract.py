@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dcac.data.images import decode
-from dcac.data.store import iter_split, read_split, store_input
+from dcac.data.store import iter_split, read_split, store_input, verified
 from dcac.data.views import test_view
 from dcac.features.rows import describe, feature_names, write_rows
 from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
@@ -61,6 +61,8 @@ def run(
     missing = [store for store in stores if not put_back(asked[store], out, feature_names(store))]
     if not missing:
         return
+    for store in missing:
+        verified(store)
     model, settings = _load_run(run_folder, config, encoder, device)
     stamp = {
         "code": {"train": report["code"], "extract": digest(asked[stores[0]].code)},

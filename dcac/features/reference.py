@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from dcac.data.store import read_split, store_input
+from dcac.data.store import read_split, store_input, verified
 from dcac.features.extract import TEST_SPLITS, embed, encode_store
 from dcac.features.rows import describe, feature_names, write_rows
 from dcac.model.encoder import load_backbone, resolve_normalisation
@@ -56,6 +56,8 @@ def run(
     missing = [store for store in stores if not put_back(asked[store], out, feature_names(store))]
     if not missing:
         return
+    for store in missing:
+        verified(store)
     stamp = {"code": {"reference": digest(asked[stores[0]].code)}, "environment": environment()}
     encode = _pretrained(encoder, settings, device) if reference == "pretrained" else histograms
     for store in missing:

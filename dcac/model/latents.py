@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dcac.data.images import decode
-from dcac.data.store import iter_split, read_manifest, store_input, stored_splits
+from dcac.data.store import iter_split, read_manifest, store_input, stored_splits, verified
 from dcac.provenance import atomic, sha256, write_json
 from dcac.provenance.code import digest
 from dcac.provenance.keep import keep, put_back
@@ -49,6 +49,7 @@ def run(*, store: Path, prior: Path, size: int, out: Path, device: str) -> None:
     asked = ask(__name__, {"size": size}, {"data": store_input(store), "autoencoder": network_input(prior, "vae/")})
     if put_back(asked, out.parent, [out.name, sidecar_of(out).name]):
         return
+    verified(store)
     from diffusers import AutoencoderKL
 
     with naming_damaged_part(prior / "vae"):

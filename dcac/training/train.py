@@ -13,7 +13,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from dcac.data.store import read_manifest, store_input
+from dcac.data.store import read_manifest, store_input, verified
 from dcac.model.dcac import DCAC
 from dcac.model.latents import latents_input, verify_latents
 from dcac.provenance import atomic, environment, make_readable, sha256, write_json
@@ -66,7 +66,7 @@ def run(
     hardware = Hardware(device, settings.precision)
     if _stands(asked, out, hardware):
         return
-    _verify(latents, encoder, prior)
+    _verify(stores, latents, encoder, prior)
     facts = _facts(asked, settings, stores, encoder, prior, seed)
     header = {**facts, "environment": environment(), **hardware.facts(), "runtime": runtime.model_dump()}
     with ExitStack() as stack:
@@ -128,11 +128,13 @@ def _wait_for(folder: Path, stack: ExitStack) -> None:
             time.sleep(WAIT)
 
 
-def _verify(latents: Sequence[Path], encoder: Path, prior: Path | None) -> None:
-    """Refuse networks and latents whose files are not those that their manifests and sidecars speak of."""
+def _verify(stores: Sequence[Path], latents: Sequence[Path], encoder: Path, prior: Path | None) -> None:
+    """Refuse data, networks and latents whose files are not those that their manifests and sidecars speak of."""
     for network in (encoder, prior):
         if network is not None:
             verify_network(network)
+    for path in stores:
+        verified(path)
     for path in latents:
         verify_latents(path)
 

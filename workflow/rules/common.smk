@@ -100,6 +100,19 @@ def if_due(rule, paths):
     return needed
 
 
+def in_full(output, paths):
+    """Input function of what is collected: if something of it is not there yet, what was collected before is made again."""
+
+    def collected(wildcards):
+        found = paths(wildcards)
+        before = output.format(**dict(wildcards.items()))
+        if Path(before).is_file() and not all(Path(path).is_file() for path in found) and workflow.is_main_process:
+            workflow.dag.forcefiles.add(before)
+        return found
+
+    return collected
+
+
 def nothing(wildcards):
     """No input: what is made from configuration, an archive or a hub alone."""
     return []

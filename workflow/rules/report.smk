@@ -4,7 +4,7 @@
 rule records:
     """Collect all scores of a table, a row a score."""
     input:
-        scores=table_scores,
+        scores=in_full("results/{suite}/records/{table}.csv", table_scores),
     output:
         records="results/{suite}/records/{table}.csv",
     log:
@@ -20,6 +20,7 @@ rule records:
         mem_mb=1000,
         runtime=10,
     params:
+        scores=table_scores,
         code=fingerprint("records"),
     shell:
         "dcac records {input.scores:q} --out {output.records:q} > {log:q} 2>&1"
@@ -48,7 +49,7 @@ rule table:
         runtime=10,
     params:
         suite=PLAN.project.suite,
-        table=lambda wildcards: SUITE.tables[wildcards.table].model_dump_json(),
+        printed=SUITE.model_dump_json(),  # all that a page may print
         labels=PLAN.labels,
         code=fingerprint("table"),
     shell:
@@ -62,7 +63,7 @@ rule table:
 rule overhead_table:
     """Write a table of what training costs as Markdown, LaTeX and CSV."""
     input:
-        measurements=table_overheads,
+        measurements=in_full("results/tables/{table}.csv", table_overheads),
     output:
         md=report("results/tables/{table}.md", caption="../report/overhead.rst", category="Tables"),
         tex="results/tables/{table}.tex",
@@ -81,8 +82,9 @@ rule overhead_table:
         runtime=10,
     params:
         suite=PLAN.project.suite,
-        table=lambda wildcards: SUITE.tables[wildcards.table].model_dump_json(),
+        printed=SUITE.model_dump_json(),
         labels=PLAN.labels,
+        measurements=table_overheads,
         code=fingerprint("overhead_table"),
     shell:
         "dcac overhead_table {wildcards.table:q} {input.measurements:q}"
@@ -93,7 +95,7 @@ rule overhead_table:
 rule figure:
     """Draw a figure as PDF and PNG."""
     input:
-        files=figure_inputs,
+        files=in_full("results/figures/{figure}.pdf", figure_inputs),
     output:
         pdf="results/figures/{figure}.pdf",
         png=report("results/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
@@ -109,8 +111,9 @@ rule figure:
         runtime=10,
     params:
         suite=PLAN.project.suite,
-        figure=lambda wildcards: SUITE.figures[wildcards.figure].model_dump_json(),
+        printed=SUITE.model_dump_json(),
         labels=PLAN.labels,
+        files=figure_inputs,
         code=fingerprint("figure"),
     shell:
         "dcac figure {wildcards.figure:q} {input.files:q}"
@@ -136,6 +139,7 @@ rule metrics:
         runtime=10,
     params:
         suite=PLAN.project.suite,
+        tables=all_records(),
         code=fingerprint("metrics"),
     shell:
         "dcac metrics {input.records:q} --out {output.metrics:q} > {log:q} 2>&1"

@@ -1,0 +1,61 @@
+"""`dcac fingerprints | why | accept | tidy`: what stands, why the rest is due, and what can go."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fingerprints() -> None:
+    """Print a JSON object: step -> hash of the code that computes it."""
+    from dcac.provenance.code import fingerprint, steps
+
+    typer.echo(json.dumps({step: fingerprint(step) for step in sorted(steps())}, indent=1))
+
+
+def why(
+    target: Annotated[str, typer.Argument(help="a table of the active suite, or a file below results/")],
+    suite: Annotated[str | None, typer.Option(help="another suite than the one in config/config.yaml")] = None,
+) -> None:
+    """Say what would be made for a target, and for which reason; nothing is started.
+
+    Example: dcac why dg_single
+    """
+    from dcac.planning import Plan
+    from dcac.standing import Standing
+
+    plan = Plan.read(given={"suite": suite} if suite else None)
+    standing = Standing(plan)
+    lines = list(dict.fromkeys(line for artefact in standing.of(target) for line in standing.why(artefact)))
+    for line in lines or [
+        f"Everything that costs stands for {target}: nothing has to be trained, fetched or extracted."
+    ]:
+        typer.echo(line)
+
+
+def accept(runs: Annotated[list[Path], typer.Argument(help="folders of finished runs, such as .../seed1")]) -> None:
+    """Let finished runs stand although their code changed: you vouch that the change computes nothing else.
+
+    Example: dcac accept results/paper/runs/dcac/MA/seed*
+    """
+    from dcac import accept as accepting
+
+    for line in accepting.run(runs):
+        typer.echo(line)
+
+
+def tidy(
+    results: Annotated[Path, typer.Option(help="folder of results")] = Path("results"),
+    free: Annotated[bool, typer.Option("--free", help="delete what is listed")] = False,
+) -> None:
+    """List what lies in results/ that nothing made there needs: kept files of other identities, states of finished runs."""
+    from dcac import tidy as tidying
+
+    found = list(tidying.leftovers(results))
+    for leftover in found:
+        typer.echo(f"{leftover.bytes / 1e6:10.1f} MB  {leftover.path}  ({leftover.why})")
+    total = sum(leftover.bytes for leftover in found) / 1e6
+    if free:
+        tidying.free(found)
+    typer.echo(f"{total:10.1f} MB  {'freed' if free else 'can be freed with --free'}")
