@@ -244,13 +244,15 @@ def test_an_identity_asks_what_its_inputs_mean_not_where_they_come_from():
 
 
 def test_a_damaged_keeping_is_not_put_back(tmp_path, caplog):
-    (tmp_path / "a.bin").write_bytes(b"right")
+    out = tmp_path / "results"
+    out.mkdir()
+    (out / "a.bin").write_bytes(b"right")
     asked = ask("dcac.training.train", {"seed": 1}, {})
-    keep(asked, tmp_path, ["a.bin"])
-    (kept_folder(asked, tmp_path) / "a.bin").unlink()
-    (kept_folder(asked, tmp_path) / "a.bin").write_bytes(b"wrong")
-    assert not put_back(asked, tmp_path) and "is damaged (a.bin)" in caplog.text
-    assert (tmp_path / "a.bin").read_bytes() == b"right"
+    keep(asked, out, ["a.bin"])
+    (kept_folder(asked, out) / "a.bin").unlink()
+    (kept_folder(asked, out) / "a.bin").write_bytes(b"wrong")
+    assert not put_back(asked, out) and "is damaged (a.bin)" in caplog.text
+    assert (out / "a.bin").read_bytes() == b"right"
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path):

@@ -21,26 +21,23 @@ SHOWN = 24  # digits of an identity in a folder's name
 log = logging.getLogger(__name__)
 
 
-def kept_root(base: Path) -> Path:
-    """Return the folder of kept things for files below `base`: in its `results`, or beside it."""
+def kept_folder(asked: Asked, base: Path) -> Path | None:
+    """Return the folder that holds, or would hold, what was asked for; None for files outside of any `results`."""
     path = base.absolute()
-    inside = next((parent for parent in (path, *path.parents) if parent.name == RESULTS), path.parent)
-    return inside / FOLDER
-
-
-def kept_folder(asked: Asked, base: Path) -> Path:
-    """Return the folder that holds, or would hold, what was asked for."""
-    return kept_root(base) / asked.word / asked.identity[:SHOWN]
+    inside = next((parent for parent in (path, *path.parents) if parent.name == RESULTS), None)
+    return inside / FOLDER / asked.word / asked.identity[:SHOWN] if inside is not None else None
 
 
 def keep(asked: Asked, base: Path, names: Iterable[str]) -> None:
-    """Keep finished files under their identity, by hard links; where the file system has none, by copies.
+    """Keep finished files of a `results` folder under their identity, by hard links; where there are none, by copies.
 
     Args:
         base: folder of the files.
         names: their paths in it, the file with the record last.
     """
     folder = kept_folder(asked, base)
+    if folder is None:
+        return
     root = folder.parent
     root.mkdir(parents=True, exist_ok=True)
     for left in root.glob(".*.tmp"):
@@ -73,7 +70,7 @@ def put_back(asked: Asked, base: Path, names: Sequence[str] | None = None) -> bo
         Whether it was there, complete and undamaged; then nothing remains to be done.
     """
     folder = kept_folder(asked, base)
-    entries = read_index(folder)
+    entries = read_index(folder) if folder is not None else {}
     if not entries:
         return False
     damaged = [name for name, entry in entries.items() if not _is(folder / name, entry["sha256"])]

@@ -106,7 +106,8 @@ def _stands(asked: Asked, out: Path, hardware: Hardware) -> bool:
     if record is not None and record["identity"] == asked.identity and (out / "weights.safetensors").is_file():
         log.info("%s is complete already", out)
         return True
-    if not read_index(kept_folder(asked, out)):
+    kept = kept_folder(asked, out)
+    if kept is None or not read_index(kept):
         return False
     hardware.wait()
     done = put_back(asked, out) if hardware.is_main else True

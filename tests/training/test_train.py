@@ -2,7 +2,10 @@
 
 import math
 import os
+import shutil
 import signal
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import torch
@@ -152,10 +155,45 @@ def test_gradient_scaler_resumes_too(train, stop_and_resume, settings, tmp_path,
     assert len(set(whole)) > 2 and scales == whole
 
 
-def test_second_writer_is_refused(arguments, settings, tmp_path):
-    out = tmp_path / "run"
-    with state.locked(tmp_path / "run.state"), pytest.raises(RuntimeError, match="another process trains this run"):
-        step.run(**arguments(out, settings))
+def test_second_writer_waits_for_the_first(train, settings, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    settings = settings.model_copy(update={"epochs": 1, "decay_epochs": (), "warmup_epochs": 0})
+    with ExitStack() as first:
+        first.enter_context(state.locked(tmp_path / "run.state"))
+        monkeypatch.setattr(step.time, "sleep", lambda seconds: first.close())
+        train(tmp_path / "run", settings)
+    assert "another process trains this run" in caplog.text and "waiting for it to end" in caplog.text
+
+
+def test_a_finished_run_whose_files_were_deleted_is_put_back_and_not_trained(train, settings, tmp_path, monkeypatch):
+    settings = settings.model_copy(update={"epochs": 1, "decay_epochs": (), "warmup_epochs": 0})
+    out = tmp_path / "results" / "runs" / "seed0"
+    first = train(out, settings)
+    shutil.rmtree(out)
+    shutil.rmtree(out.with_name("seed0.state"))
+    monkeypatch.setattr(Trainer, "fit", lambda *_, **__: pytest.fail("trained again"))
+    assert same(first, train(out, settings))
+    other = settings.model_copy(update={"evaluation_resize": "bilinear"})
+    assert same(first, train(out, other)), "a setting of testing only trains nothing again"
+
+
+def test_settings_of_the_prior_do_not_act_in_a_baseline(settings):
+    base = settings.model_copy(update={"diffusion": "none"})
+    assert base.trained() == base.model_copy(update={"lora_rank": 7, "condition": "feature"}).trained()
+    assert settings.trained() != settings.model_copy(update={"lora_rank": 7}).trained()
+    assert base.trained() != base.model_copy(update={"learning_rate": 7.0}).trained()
+
+
+def test_replaced_files_are_refused_before_anything_is_trained(train, arguments, settings, tmp_path):
+    given = arguments(tmp_path / "run", settings)
+    encoder = Path(shutil.copytree(given["encoder"], tmp_path / "encoder"))
+    (encoder / "config.json").write_text((encoder / "config.json").read_text() + " ")
+    with pytest.raises(ValueError, match=r"config.json is not the file of its manifest \(sha256 differs\)"):
+        step.run(**{**given, "encoder": encoder})
+    shutil.copy(given["encoder"] / "config.json", encoder)
+    (encoder / "older.safetensors").write_bytes(b"older")
+    with pytest.raises(ValueError, match="older.safetensors is not in the manifest"):
+        step.run(**{**given, "encoder": encoder})
 
 
 def test_state_of_other_settings_is_kept_aside_and_not_resumed(undisturbed, train, settings, tmp_path, stop_at):

@@ -21,7 +21,7 @@ rule render:
         mem_mb=1000,
         runtime=30,
     shell:
-        "dcac data render {wildcards.dataset:q} --out {output.store:q} > {log:q} 2>&1"
+        "dcac data render {wildcards.dataset:q} --out {output.store:q} >> {log:q} 2>&1"
 
 
 rule import_data:
@@ -46,4 +46,6 @@ rule import_data:
     params:
         source=lambda wildcards: PLAN.import_source(wildcards.dataset),
     shell:
-        "dcac data import {params.source:q}" " --dataset {wildcards.dataset:q}" " --out {output.store:q} > {log:q} 2>&1"
+        "dcac data import {params.source:q}"
+        " --dataset {wildcards.dataset:q}"
+        " --out {output.store:q} >> {log:q} 2>&1"

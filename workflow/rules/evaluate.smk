@@ -42,7 +42,7 @@ rule extract:
         " --sources {wildcards.sources:q}"
         " --seed {wildcards.seed}"
         " --device {resources.device}"
-        " --out $(dirname {output.features[0]:q}) > {log:q} 2>&1"
+        " --out $(dirname {output.features[0]:q}) >> {log:q} 2>&1"
 
 
 rule samples:
@@ -81,7 +81,7 @@ rule samples:
         " {params.stores:q}"
         " {params.latents:q}"
         " --device {params.device}"
-        " --out {output.samples:q} > {log:q} 2>&1"
+        " --out {output.samples:q} >> {log:q} 2>&1"
 
 
 rule correlation:
@@ -115,7 +115,7 @@ rule correlation:
         " --encoder $(dirname {input.encoder:q})"
         " {params.stores:q}"
         " --device {params.device}"
-        " --out {output.correlation:q} > {log:q} 2>&1"
+        " --out {output.correlation:q} >> {log:q} 2>&1"
 
 
 rule reference:
@@ -149,7 +149,7 @@ rule reference:
         " {params.stores:q}"
         " --suite {wildcards.suite:q}"
         " --device {resources.device}"
-        " --out $(dirname {output.features[0]:q}) > {log:q} 2>&1"
+        " --out $(dirname {output.features[0]:q}) >> {log:q} 2>&1"
 
 
 rule score:
@@ -176,4 +176,4 @@ rule score:
         against=lambda wildcards, input: repeated("--against", input.against),
         code=fingerprint("score"),
     shell:
-        "dcac score --features {input.features:q}" " {params.against:q}" " --out {output.score:q} > {log:q} 2>&1"
+        "dcac score --features {input.features:q}" " {params.against:q}" " --out {output.score:q} >> {log:q} 2>&1"

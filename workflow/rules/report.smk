@@ -23,7 +23,7 @@ rule records:
         scores=table_scores,
         code=fingerprint("records"),
     shell:
-        "dcac records {input.scores:q} --out {output.records:q} > {log:q} 2>&1"
+        "dcac records {input.scores:q} --out {output.records:q} >> {log:q} 2>&1"
 
 
 rule table:
@@ -57,7 +57,7 @@ rule table:
         " --suite {params.suite:q}"
         " --records {input.records:q}"
         " --published {input.published:q}"
-        " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} > {log:q} 2>&1"
+        " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} >> {log:q} 2>&1"
 
 
 rule overhead_table:
@@ -89,7 +89,7 @@ rule overhead_table:
     shell:
         "dcac overhead_table {wildcards.table:q} {input.measurements:q}"
         " --suite {params.suite:q}"
-        " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} > {log:q} 2>&1"
+        " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} >> {log:q} 2>&1"
 
 
 rule figure:
@@ -118,7 +118,7 @@ rule figure:
     shell:
         "dcac figure {wildcards.figure:q} {input.files:q}"
         " --suite {params.suite:q}"
-        " --out {output.pdf:q} --out {output.png:q} > {log:q} 2>&1"
+        " --out {output.pdf:q} --out {output.png:q} >> {log:q} 2>&1"
 
 
 rule metrics:
@@ -142,4 +142,4 @@ rule metrics:
         tables=all_records(),
         code=fingerprint("metrics"),
     shell:
-        "dcac metrics {input.records:q} --out {output.metrics:q} > {log:q} 2>&1"
+        "dcac metrics {input.records:q} --out {output.metrics:q} >> {log:q} 2>&1"

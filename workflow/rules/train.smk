@@ -21,7 +21,7 @@ rule write_config:
         "dcac write_config --suite {wildcards.suite:q}"
         " --variant {wildcards.variant:q}"
         " --sources {wildcards.sources:q}"
-        " --out {output.config:q} > {log:q} 2>&1"
+        " --out {output.config:q} >> {log:q} 2>&1"
 
 
 rule train:
@@ -61,7 +61,7 @@ rule train:
         " {params.prior:q}"
         " --seed {wildcards.seed}"
         " --device {resources.device}"
-        " --out $(dirname {output.report:q}) > {log:q} 2>&1"
+        " --out $(dirname {output.report:q}) >> {log:q} 2>&1"
 
 
 rule overhead:
@@ -101,4 +101,4 @@ rule overhead:
         " --variant {wildcards.variant:q}"
         " --sources {wildcards.sources:q}"
         " --device {params.device}"
-        " --out {output.measurement:q} > {log:q} 2>&1"
+        " --out {output.measurement:q} >> {log:q} 2>&1"

@@ -24,7 +24,7 @@ rule pretrain_encoder:
     shell:
         "dcac pretrain_encoder {wildcards.weights:q}"
         " --store {params.store:q}"
-        " --out $(dirname {output.manifest:q}) > {log:q} 2>&1"
+        " --out $(dirname {output.manifest:q}) >> {log:q} 2>&1"
 
 
 rule pretrain_diffusion:
@@ -50,7 +50,7 @@ rule pretrain_diffusion:
     shell:
         "dcac pretrain_diffusion {wildcards.weights:q}"
         " --store {params.store:q}"
-        " --out $(dirname {output.manifest:q}) > {log:q} 2>&1"
+        " --out $(dirname {output.manifest:q}) >> {log:q} 2>&1"
 
 
 rule weights:
@@ -72,7 +72,7 @@ rule weights:
         mem_mb=8000,  # a single file of 8 GB takes 5
         runtime=120,
     shell:
-        "dcac weights {wildcards.weights:q}" " --out $(dirname {output.manifest:q}) > {log:q} 2>&1"
+        "dcac weights {wildcards.weights:q}" " --out $(dirname {output.manifest:q}) >> {log:q} 2>&1"
 
 
 rule latents:
@@ -102,4 +102,4 @@ rule latents:
         " --prior results/weights/{wildcards.prior:q}"
         " --size {params.size}"
         " --device {resources.device}"
-        " --out {output.moments:q} > {log:q} 2>&1"
+        " --out {output.moments:q} >> {log:q} 2>&1"
