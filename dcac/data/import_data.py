@@ -49,8 +49,8 @@ def run(
         out: The Parquet file.
         variant: One of the card's variants; None is its first.
         workers: Processes that decode images.
-        allow_different_counts: Go on with counts or a fingerprint unlike the card's; the file is then marked as
-            non-standard for ever.
+        allow_different_counts: Go on with counts unlike the card's or with the images of another version; the file is
+            then marked as non-standard for ever.
         drop_unreadable: Leave unreadable images out and count them; the file is then marked as non-standard too.
         accept_withdrawn: Codes of withdrawn sets that the user has decided to use.
 
@@ -78,7 +78,8 @@ def run(
         findings = verify(reading.records, workers=workers)
         kept, unreadable = refuse_or_drop(reading.records, findings, drop=drop_unreadable)
         fingerprint = images_fingerprint(findings)
-        version, unlike = _version(card, reading.version, name, fingerprint, allow=allow_different_counts)
+        version, unlike = _version(card, reading.version, fingerprint, allow=allow_different_counts)
+        remarks = _remarks(card, reading.version, name, fingerprint)
         manifest = {
             "dataset": card.code,
             "name": card.name,
@@ -88,6 +89,7 @@ def run(
             "layout": reading.layout,
             "standard": not (deviations or unlike or unreadable),
             "deviations": deviations + unlike,
+            "remarks": remarks,
             "fingerprint": fingerprint,
             "distractor_pid": card.distractor_pid,
             "dropped": dict(sorted(reading.dropped.items())),
@@ -108,6 +110,7 @@ def report(sidecar: dict, card: Card) -> str:
     lines = [title, Comparison(sidecar["counts"], sidecar["dropped"], wanted).box()]
     lines += [f"NON-STANDARD: {deviation}" for deviation in sidecar["deviations"]]
     lines += [f"NON-STANDARD: dropped unreadable {problem}" for problem in sidecar["unreadable"]]
+    lines += [f"remark: {remark}" for remark in sidecar.get("remarks", ())]
     lines.append(f"fingerprint {sidecar['fingerprint']}, archive {sidecar['archive']['checksum']}")
     return "\n".join(lines)
 
@@ -143,6 +146,13 @@ def _read(source: Source, card: Card, variant: str) -> Reading:
             f"  {shown}\nRemove them if they do not belong there, or get a clean copy of the set."
         )
     log.info("%s: layout %s, version %s, %d images", card.code, reading.layout, reading.version, len(reading.records))
+    if reading.nearly:
+        log.info(
+            "%s: %d names were nearly of the known form (suffix doubled or in capitals) and are accepted, such as %s",
+            card.code,
+            len(reading.nearly),
+            reading.nearly[0],
+        )
     return reading
 
 
@@ -159,20 +169,25 @@ def _check_counts(reading: Reading, card: Card, wanted: Variant, *, allow: bool)
     return deviations
 
 
-def _version(card: Card, told: str, variant: str, fingerprint: str, *, allow: bool) -> tuple[str, list[str]]:
-    """Return the version by layout and by content, and how the two disagree."""
-    listed = card.fingerprints.get(f"{told}/{variant}")
+def _version(card: Card, told: str, fingerprint: str, *, allow: bool) -> tuple[str, list[str]]:
+    """Return the version by layout and by content, and how the two disagree; images of no listed version do not."""
     by_content = [key.partition("/")[0] for key, value in card.fingerprints.items() if value == fingerprint]
     if told == UNKNOWN and by_content:
         return by_content[0], []
-    if told in by_content or (listed is None and not by_content):
+    if told in by_content or not by_content:
         return told, []
-    unlike = f"fingerprint {fingerprint} is " + (
-        f"that of {by_content[0]}" if by_content else f"not {listed} of {told}"
-    )
+    unlike = f"fingerprint {fingerprint} is that of {by_content[0]}"
     if not allow:
         raise CountError(f"{card.name}: the folders say {told}, but the {unlike}; get the set again from its owners")
     return UNKNOWN, [unlike]
+
+
+def _remarks(card: Card, told: str, variant: str, fingerprint: str) -> list[str]:
+    """Say where the images are not those listed, though nobody knows them for another version."""
+    listed = card.fingerprints.get(f"{told}/{variant}")
+    if listed is None or fingerprint in card.fingerprints.values():
+        return []
+    return [f"fingerprint {fingerprint} is not the one listed for {told}, {listed}; some images differ from that copy"]
 
 
 def _images_in_both(records: Sequence[Record], findings: Sequence[Finding]) -> int:

@@ -1,6 +1,5 @@
 """The Re-ID view of a batch: published augmentation as batched tensor operations."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from dcac.settings import Settings
 
-ERASING_ATTEMPTS = 10  # torchvision's RandomErasing gives up after as many
+ERASING_ATTEMPTS = 100  # the authors' code gives up after as many
 
 
 class Augmentation(NamedTuple):
@@ -97,12 +96,16 @@ def flip_and_crop(images: Tensor, flips: Tensor, offsets: Tensor, pad: int) -> T
 def draw_boxes(count: int, height: int, width: int, settings: Settings, generator: torch.Generator) -> Tensor:
     """Draw the rectangle to erase in each image: int64 [B, 4] (top, left, height, width), height 0 where none.
 
-    Area is uniform, aspect ratio log-uniform; the first of ten attempts that fits is taken.
+    Area is uniform, and so is the aspect ratio, height / width, between `erasing_min_aspect` and its inverse; the
+    whole box is drawn again until it fits, at most a hundred times.
+
+    Source:
+        Random erasing of the authors' released code; torchvision's aspect ratio is log-uniform instead.
     """
     shape = (count, ERASING_ATTEMPTS)
     area = torch.empty(shape).uniform_(settings.erasing_min_area, settings.erasing_max_area, generator=generator)
-    limit = -math.log(settings.erasing_min_aspect)
-    aspect = torch.empty(shape).uniform_(-limit, limit, generator=generator).exp()
+    flattest = settings.erasing_min_aspect
+    aspect = torch.empty(shape).uniform_(flattest, 1 / flattest, generator=generator)
     heights = (area * height * width * aspect).sqrt().round().long()
     widths = (area * height * width / aspect).sqrt().round().long()
     fits = (heights < height) & (widths < width)

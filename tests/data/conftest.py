@@ -30,7 +30,7 @@ def fill(picture):
     kinds = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "bmp": "BMP"}
 
     def draw(names):
-        return {name: picture(number, kind=kinds[name.rpartition(".")[2]]) for number, name in enumerate(names)}
+        return {name: picture(number, kind=kinds[name.rpartition(".")[2].lower()]) for number, name in enumerate(names)}
 
     return draw
 

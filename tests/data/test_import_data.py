@@ -111,6 +111,27 @@ def test_unknown_file_among_the_images_stops(market, fill, pack, tmp_path):
         run(pack(files), tmp_path / "MA.parquet", card=card)
 
 
+def test_doubled_suffixes_of_the_genuine_archive_are_accepted_and_counted(fill, pack, shrink, tmp_path, caplog):
+    doubled = {
+        "0001_c1s1_001051_00.jpg": "0001_c1s1_001051_00.jpg.jpg",
+        "-1_c3s1_000401_03.jpg": "-1_c3s1_000401_03.JPG",
+    }
+    names = [f"{place}/{doubled.get(base, base)}" for place, _, base in (name.rpartition("/") for name in MARKET)]
+    with caplog.at_level("INFO"):
+        imported = run(pack(fill(names), "zip"), tmp_path / "MA.parquet", card=shrink("MA", **MARKET_COUNTS))
+    rows = read_split(tmp_path / "MA.parquet", "query")
+    assert list(zip(rows.path, rows.pid, rows.camid, strict=True)) == [("query/0001_c1s1_001051_00.jpg.jpg", 1, 0)]
+    assert imported.sidecar["standard"] is True
+    assert "MA: 2 names were nearly of the known form" in caplog.text
+
+
+def test_known_names_are_not_mentioned(market, pack, tmp_path, caplog):
+    files, card = market
+    with caplog.at_level("INFO"):
+        run(pack(files), tmp_path / "MA.parquet", card=card)
+    assert "nearly" not in caplog.text
+
+
 def test_no_layout_shows_the_tree_expected_and_the_tree_found(fill, pack, catalog, tmp_path):
     with pytest.raises(LayoutError) as caught:
         run(pack(fill(["photos/holiday/beach.jpg"])), tmp_path / "MA.parquet", card=catalog["MA"])
@@ -240,11 +261,27 @@ def test_fingerprint_is_that_of_the_set_of_images():
 
 def test_images_of_another_version_are_refused(market, pack, tmp_path):
     files, card = market
-    known = card.model_copy(update={"fingerprints": {"v15.09.15/standard": "00ff"}})
-    with pytest.raises(CountError, match="not 00ff of"):
-        run(pack(files), tmp_path / "a.parquet", card=known)
-    imported = run(pack(files), tmp_path / "a.parquet", card=known, allow_different_counts=True)
+    path = pack(files)
+    found = run(path, tmp_path / "a.parquet", card=card).sidecar["fingerprint"]
+    known = card.model_copy(update={"fingerprints": {"v15.09.15/standard": "00ff", "v2/standard": found}})
+    with pytest.raises(CountError, match=f"{found} is that of v2"):
+        run(path, tmp_path / "a.parquet", card=known)
+    imported = run(path, tmp_path / "a.parquet", card=known, allow_different_counts=True)
     assert (imported.sidecar["version"], imported.sidecar["standard"]) == ("unknown", False)
+    assert imported.sidecar["remarks"] == []
+
+
+def test_images_that_nobody_knows_are_a_remark(market, pack, tmp_path):
+    files, card = market
+    path = pack(files)
+    known = card.model_copy(update={"fingerprints": {"v15.09.15/standard": "00ff"}})
+    imported = run(path, tmp_path / "a.parquet", card=known)
+    assert (imported.sidecar["version"], imported.sidecar["standard"]) == ("v15.09.15", True)
+    assert f"remark: fingerprint {imported.sidecar['fingerprint']} is not the one listed for" in imported.report
+    same = card.model_copy(update={"fingerprints": {"v15.09.15/standard": imported.sidecar["fingerprint"]}})
+    again = run(path, tmp_path / "b.parquet", card=same)
+    assert (again.sidecar["remarks"], again.sidecar["standard"]) == ([], True)
+    assert "remark" not in again.report
 
 
 def test_zip_member_with_a_wrong_checksum_is_an_unreadable_image(market, pack, tmp_path):

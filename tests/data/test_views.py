@@ -144,30 +144,47 @@ def test_boxes_lie_inside_and_have_the_asked_area_and_aspect(settings):
     assert aspect.min() > 0.28 and aspect.max() < 1 / 0.28
 
 
-def test_boxes_follow_torchvisions_law(settings):
-    """Compare moments with RandomErasing's own draws of the same size."""
-    from torchvision.transforms import RandomErasing
-
-    height, width, draws = 256, 128, 4000
+def test_boxes_follow_the_authors_law(settings):
+    """Compare with the moments of the authors' erasing, measured over as many draws of the paper's size."""
+    height, width = 256, 128
     settings = settings.model_copy(update={"erasing_probability": 1.0})
-    ours = draw_boxes(draws, height, width, settings, torch_generator(0)).double()
-    blank = torch.zeros(3, height, width)
+    boxes = draw_boxes(60_000, height, width, settings, torch_generator(0)).double()
+    tall, wide = boxes[:, 2], boxes[:, 3]
+    assert (tall > 0).all()
+    assert (tall / wide).median().item() == pytest.approx(1.90, rel=0.02)
+    assert (tall > wide).double().mean().item() == pytest.approx(0.81, rel=0.02)
+    assert tall.mean().item() == pytest.approx(105, rel=0.02)
+    assert wide.mean().item() == pytest.approx(62, rel=0.02)
+    assert (tall * wide / (height * width)).mean().item() == pytest.approx(0.203, rel=0.02)
+    for place, room in ((boxes[:, 0], height - tall), (boxes[:, 1], width - wide)):
+        assert (place / room).mean().item() == pytest.approx(0.5, rel=0.02)
+
+
+def test_aspect_is_uniform_where_every_box_fits(settings):
+    changes = {"erasing_probability": 1.0, "erasing_min_area": 0.05, "erasing_max_area": 0.06}
+    boxes = draw_boxes(20_000, 1000, 1000, settings.model_copy(update=changes), torch_generator(0)).double()
+    ratios = (boxes[:, 2] / boxes[:, 3]).sort().values
+    expected = torch.linspace(0.3, 1 / 0.3, len(ratios), dtype=torch.double)
+    assert (ratios - expected).abs().max() < 0.05  # of a range of 3.03; whole pixels and chance
+
+
+def test_box_is_drawn_a_hundred_times_at_most(settings):
+    changes = {"erasing_probability": 1.0, "erasing_min_aspect": 1.0, "erasing_min_area": 0.9899, "erasing_max_area": 1}
+    boxes = draw_boxes(20_000, 100, 100, settings.model_copy(update=changes), torch_generator(0))
+    fits = (0.995**2 - 0.9899) / 0.0101  # a square of 99 pixels, by rounding
+    assert (boxes[:, 2] > 0).double().mean().item() == pytest.approx(1 - (1 - fits) ** 100, abs=0.02)
+
+
+def test_boxes_come_from_the_generator_alone(settings):
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        theirs = torch.tensor(
-            [RandomErasing.get_params(blank, (0.02, 0.4), (0.3, 1 / 0.3), [0.0])[:4] for _ in range(draws)]
-        ).double()
-    for quantity in (
-        lambda b: b[:, 0],
-        lambda b: b[:, 1],
-        lambda b: b[:, 2],
-        lambda b: b[:, 3],
-        lambda b: b[:, 2] * b[:, 3],
-    ):
-        first, second = quantity(ours), quantity(theirs)
-        error = math.sqrt((first.var() + second.var()) / draws)
-        assert abs(first.mean() - second.mean()) < 4 * error
-        assert first.std() == pytest.approx(second.std().item(), rel=0.06)
+        first = draw_boxes(500, 256, 128, settings, torch_generator(4))
+        before = torch.get_rng_state()
+        torch.manual_seed(99)
+        assert torch.equal(first, draw_boxes(500, 256, 128, settings, torch_generator(4)))
+        assert not torch.equal(first, draw_boxes(500, 256, 128, settings, torch_generator(5)))
+        torch.set_rng_state(before)
+        draw_boxes(500, 256, 128, settings, torch_generator(4))
+        assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_box_that_never_fits_erases_nothing(settings):

@@ -8,7 +8,10 @@ from dcac.data.readers.layout import (
     LayoutError,
     Member,
     Reading,
+    by_plain_name,
+    find_name,
     find_root,
+    plain_name,
     read_market_style,
 )
 from dcac.data.store import Record
@@ -55,15 +58,17 @@ def _read_lists(source: Source, root: str) -> Reading:
     if images is None:
         raise LayoutError(f"{root}*.list name images of DukeMTMC-reID, whose three folders are not beside them")
     folder_of = {split: f"{images}{folder}/" for folder, split in MARKET_FOLDERS.items()}
-    known = set(source.names)
+    known = by_plain_name(source.names)
     reading = Reading("lists", "original")
     for list_name, split in LISTS.items():
         # An occluded query may come from any folder of the full set; that of its own split is only the first guess.
         folders = [folder_of[split], *(folder for other, folder in folder_of.items() if other != split)]
         for base in source.read(root + list_name).decode().split():
-            name = next((folder + base for folder in folders if folder + base in known), None)
-            labels = label(base)
+            name = next((found for folder in folders if (found := find_name(known, folder + base))), None)
+            labels = label(plain_name(base))
             if name is None or labels is None:
                 raise LayoutError(f"{root}{list_name} names {base!r}, which is not in the folders of DukeMTMC-reID")
+            if plain_name(name) != name:
+                reading.nearly.append(name)
             reading.records.append(Record(split, *labels, "OccD", f"{split}/{base}", Member(source, name)))
     return reading

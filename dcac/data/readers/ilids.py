@@ -24,7 +24,7 @@ def read_ilids(source: Source, variant: str) -> Reading:
     reading = Reading(LAYOUTS[folder], "original")
     for split in ("query", "gallery"):
         read_folders(source, reading, domain="iLIDS", folders={roots[folder] + folder: split}, label=label)
-    reading.strays = sorted(set(reading.strays))
+    reading.strays, reading.nearly = sorted(set(reading.strays)), sorted(set(reading.nearly))
     return reading
 
 

@@ -1,7 +1,8 @@
 """What every reader shares: finding the root of a known tree, and labelling files by their whole base name."""
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from dcac.data.archives import Source
@@ -9,6 +10,7 @@ from dcac.data.store import Record
 
 MARKET_FOLDERS = {"bounding_box_train": "train", "query": "query", "bounding_box_test": "gallery"}
 JUNK = -1  # Market's pid for boxes that show nobody in particular
+SUFFIX = re.compile(r"(\.(?:jpe?g|png|bmp))\1*\Z", re.IGNORECASE)  # Market-1501 itself holds names in .jpg.jpg
 UNKNOWN = "unknown"  # the version where neither folder nor content tells
 
 
@@ -37,6 +39,7 @@ class Reading:
         records: Images with labels as on disk; their data are read later.
         dropped: Images left out on purpose, by reason.
         strays: Files in the folders of images whose name has not the known form.
+        nearly: Images whose name has the known form but for its suffix, which is doubled or in capitals.
     """
 
     layout: str
@@ -44,6 +47,7 @@ class Reading:
     records: list[Record] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     strays: list[str] = field(default_factory=list)
+    nearly: list[str] = field(default_factory=list)
 
 
 def find_root(names: Iterable[str], *required: str) -> str | None:
@@ -76,6 +80,21 @@ def below(source: Source, folder: str) -> Iterator[tuple[str, str]]:
             yield name, name[len(folder) :]
 
 
+def plain_name(name: str) -> str:
+    """Return a name with its suffix once and in small letters: `a.jpg` of `a.jpg.jpg` and of `a.JPG`."""
+    return SUFFIX.sub(lambda match: match[1].lower(), name)
+
+
+def by_plain_name(names: Collection[str]) -> dict[str, str]:
+    """Map names and their plain forms to the names; a name that is plain itself comes before one that is nearly so."""
+    return {plain_name(name): name for name in names} | {name: name for name in names}
+
+
+def find_name(known: dict[str, str], name: str) -> str | None:
+    """Return the file of this very name, else one that has it but for its suffix; known is of `by_plain_name`."""
+    return known.get(name) or known.get(plain_name(name))
+
+
 def read_folders(
     source: Source,
     reading: Reading,
@@ -89,18 +108,24 @@ def read_folders(
 
     Args:
         folders: Folder, without a final "/", to split.
-        label: Turns a base name into pid and camid (from 0), or None when the name has not the known form.
+        label: Turns a base name, its suffix once and in small letters, into pid and camid (from 0), or None when the
+            name has not the known form.
         inside: Folder, ending in "/", that keeps equal base names of one split apart in the paths stored.
 
     Returns:
-        The reading given, filled. Junk is dropped and counted, files of unknown form become strays.
+        The reading given, filled; paths keep the names on disk. Junk is dropped and counted, files of unknown form
+        become strays.
     """
     for folder, split in folders.items():
         for name, base in below(source, folder + "/"):
-            labels = None if "/" in base else label(base)
+            plain = plain_name(base)
+            labels = None if "/" in base else label(plain)
             if labels is None:
                 reading.strays.append(name)
-            elif labels[0] == JUNK:
+                continue
+            if plain != base:
+                reading.nearly.append(name)
+            if labels[0] == JUNK:
                 reading.dropped["junk"] += 1
             else:
                 reading.records.append(Record(split, *labels, domain, f"{split}/{inside}{base}", Member(source, name)))

@@ -4,12 +4,23 @@ import re
 from collections import Counter
 
 from dcac.data.archives import Source
-from dcac.data.readers.layout import UNKNOWN, LayoutError, Member, Reading, below, find_root, read_market_style
+from dcac.data.readers.layout import (
+    UNKNOWN,
+    LayoutError,
+    Member,
+    Reading,
+    below,
+    by_plain_name,
+    find_name,
+    find_root,
+    plain_name,
+    read_market_style,
+)
 from dcac.data.store import Record
 
 LISTS = {"list_train.txt": "train", "list_val.txt": "val", "list_query.txt": "query", "list_gallery.txt": "gallery"}
 FOLDERS = {"V1": ("train", "test"), "V2": ("mask_train_v2", "mask_test_v2")}  # of train and val, of query and gallery
-LISTED = re.compile(r"(\d+)/(\d+_\d+_(\d+)_[^/\s]+\.jpg) (\d+)")  # 0000/0000_000_01_0303morning_0008_0.jpg 0
+LISTED = re.compile(r"(\d+)/(\d+_\d+_(\d+)_[^/\s]+(?i:\.jpg)) (\d+)")  # 0000/0000_000_01_0303morning_0008_0.jpg 0
 CONVERTED = re.compile(r"(\d+)_c(\d+)_.*\.jpg")
 
 
@@ -55,18 +66,22 @@ def _read_lists(source: Source, root: str, version: str, *, keep_val: bool) -> R
     reading = Reading(f"lists-{version.lower()}", version)
     train_folder, test_folder = (f"{root}{folder}/" for folder in FOLDERS[version])
     unlisted = Counter(name for folder in (train_folder, test_folder) for name, _ in below(source, folder))
+    on_disk = by_plain_name(unlisted)
     for list_name, part in LISTS.items():
         folder = train_folder if part in ("train", "val") else test_folder
         for relative, pid, camid in _entries(source, root + list_name):
-            if unlisted.pop(folder + relative, None) is None:
+            name = find_name(on_disk, folder + relative)
+            if unlisted.pop(name, None) is None:
                 raise LayoutError(
                     f"{root}{list_name} names {relative}, which is missing or listed twice; get the set again"
                 )
+            if plain_name(name) != name:
+                reading.nearly.append(name)
             if part == "val" and not keep_val:
                 reading.dropped["val"] += 1
                 continue
             split = "train" if part == "val" else part
-            image = Member(source, folder + relative)
+            image = Member(source, name)
             reading.records.append(Record(split, pid, camid, "MS", f"{part}/{relative}", image))
     reading.strays += sorted(unlisted)
     return reading

@@ -3,7 +3,7 @@
 import re
 
 from dcac.data.archives import Source
-from dcac.data.readers.layout import LayoutError, Member, Reading, below, find_root
+from dcac.data.readers.layout import LayoutError, Member, Reading, below, find_root, plain_name
 from dcac.data.store import Record
 
 PATTERN = re.compile(r"person_(\d{4})\.png")
@@ -23,10 +23,13 @@ def read_prid(source: Source, variant: str) -> Reading:
     reading = Reading("single-shot", "single-shot")
     for camid, (folder, split) in enumerate(FOLDERS.items()):
         for name, base in below(source, f"{root}{folder}/"):
-            match = PATTERN.fullmatch(base)
+            match = PATTERN.fullmatch(plain_name(base))
             if match is None:
                 reading.strays.append(name)
-            elif split == "query" and int(match[1]) > SHARED:
+                continue
+            if plain_name(base) != base:
+                reading.nearly.append(name)
+            if split == "query" and int(match[1]) > SHARED:
                 reading.dropped["cam_a only"] += 1
             else:
                 image = Member(source, name)
