@@ -59,7 +59,7 @@ def test_accepted_but_absent_set_names_its_archive(catalog, places):
 
 def test_present_set_shows_its_stamp(catalog, places):
     (places["stores"] / "MA.parquet").touch()
-    sidecar = {"images": 3, "version": "v1", "variant": "standard", "standard": False}
+    sidecar = {"images": 3, "version": "v1", "variant": "standard", "standard": False, "sha256": "0" * 64}
     (places["stores"] / "MA.json").write_text(json.dumps(sidecar))
     assert stand(catalog["MA"], **places).hint == "3 images, version v1, standard, NON-STANDARD"
 

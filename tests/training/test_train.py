@@ -192,7 +192,7 @@ def test_replaced_files_are_refused_before_anything_is_trained(train, arguments,
         step.run(**{**given, "encoder": encoder})
     shutil.copy(given["encoder"] / "config.json", encoder)
     (encoder / "older.safetensors").write_bytes(b"older")
-    with pytest.raises(ValueError, match="older.safetensors is not in the manifest"):
+    with pytest.raises(ValueError, match=r"older.safetensors is not in the manifest"):
         step.run(**{**given, "encoder": encoder})
 
 

@@ -47,5 +47,9 @@ def test_results_come_back_from_a_remote_and_nothing_is_left_to_do(versioned, tm
     assert result.returncode == 0, result.stdout
     assert (versioned.folder / "results/tables/dg_single.md").read_bytes() == table
     assert "hashes agree" in versioned.run("dcac", "data", "check", "results/data/smoke-a.parquet").stdout
+    assert not [path for path in (versioned.folder / "results").rglob("*.tmp") if ".kept" not in path.parts]
+    shutil.rmtree(versioned.folder / ".snakemake")
+    costly = {"render", "pretrain_encoder", "pretrain_diffusion", "latents", "train", "extract", "reference"}
+    assert not costly & set(versioned.planned()), "what costs stands by its records, whatever the times of its files"
     versioned.snakemake("--touch")
     assert versioned.planned() == {}

@@ -173,7 +173,6 @@ def test_every_rule_has_log_benchmark_environment_and_docstring():
                 "conda:",
                 "threads:",
                 "resources:",
-                "params:",
                 "shell:",
             ):
                 assert part in rule, f"{path.name}: {rule.splitlines()[0]} lacks {part}"

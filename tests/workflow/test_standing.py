@@ -1,0 +1,118 @@
+"""Finished work is safe: what stands is not planned, and what Snakemake deletes comes back in seconds with the same bytes."""
+
+import os
+import shutil
+
+import pytest
+
+pytestmark = pytest.mark.slow
+COSTLY = {"render", "pretrain_encoder", "pretrain_diffusion", "latents", "train", "extract", "reference"}
+RUN = "results/smoke/runs/dcac/smoke-a/seed0"
+
+
+@pytest.fixture
+def finished(smoke, tmp_path):
+    """A copy of the finished smoke suite to break things in."""
+    folder = tmp_path / "copy"
+    shutil.copytree(smoke.folder, folder, symlinks=True)
+    return smoke.at(folder)
+
+
+def costly(checkout, *words):
+    """Return what is planned of the rules that cost."""
+    return {rule: count for rule, count in checkout.planned(*words).items() if rule in COSTLY}
+
+
+def test_a_copy_without_times_and_metadata_has_nothing_costly_to_do(finished):
+    shutil.rmtree(finished.folder / ".snakemake")
+    for number, path in enumerate(sorted((finished.folder / "results").rglob("*"))):
+        os.utime(path, (1_700_000_000 - number, 1_700_000_000 - number))
+    assert costly(finished) == {}
+    finished.snakemake("--touch")
+    assert finished.planned() == {}
+
+
+@pytest.mark.parametrize("cache", ["results/latents", "results/data", "results/weights"])
+def test_a_deleted_cache_is_made_again_only_where_something_new_needs_it(finished, cache):
+    shutil.rmtree(finished.folder / cache)
+    assert costly(finished) == {}
+    assert costly(finished, "--config", "seeds=[0,1,2]")["train"] == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("config/datasets.yaml", "\nsmoke-a:\n", "\nsmoke-a:\n  notes: A note.\n"),
+        ("dcac/training/card.py", "# Re-ID model", "# A Re-ID model"),
+        ("dcac/model/latents.py", "another version of", "a version, older or newer, of"),
+        ("dcac/training/train.py", "is complete already", "is there, complete"),
+        ("config/suites/smoke.yaml", "device: cpu", "device: auto"),
+    ],
+)
+def test_what_computes_nothing_makes_nothing_due(finished, path, old, new):
+    finished.edit(path, old, new)
+    assert costly(finished) == {}
+
+
+def test_a_changed_formula_makes_due_exactly_what_computes_with_it(finished):
+    finished.edit("dcac/training/losses.py", "label_smoothing=smoothing", "label_smoothing=2 * smoothing")
+    assert set(costly(finished)) == {"train", "extract"}
+    why = finished.run("dcac", "why", f"{RUN}/run.json")
+    assert why.returncode == 0 and "code changed in dcac.training.losses" in why.stdout
+
+
+def test_a_changed_setting_is_named_with_both_values(finished):
+    finished.edit("config/suites/smoke.yaml", "  epochs: 2", "  epochs: 3")
+    assert "setting epochs was 2, is 3" in finished.run("dcac", "why", "dg_single").stdout
+
+
+def test_deleted_and_failed_outputs_come_back_with_the_same_bytes(finished):
+    names = ("weights.safetensors", "log.jsonl", "run.json")
+    before = {name: (finished.folder / RUN / name).read_bytes() for name in names}
+    for name in names:  # as Snakemake does to a job that counts as failed after its end
+        (finished.folder / RUN / name).unlink()
+    finished.snakemake()
+    assert {name: (finished.folder / RUN / name).read_bytes() for name in names} == before
+    log = (finished.folder / "results/logs/train/smoke-dcac-smoke-a-seed0.log").read_text()
+    assert "put back, nothing is computed" in log and log.count("event=end") == 1, "the log keeps what came before"
+
+
+def test_a_forced_training_is_put_back_too(finished):
+    before = (finished.folder / RUN / "weights.safetensors").read_bytes()
+    finished.snakemake("--forcerun", "train")
+    assert (finished.folder / RUN / "weights.safetensors").read_bytes() == before
+    assert finished.planned() == {}
+
+
+def test_an_accepted_run_stands_for_the_new_code(finished):
+    finished.edit("dcac/training/losses.py", "label_smoothing=smoothing", "label_smoothing=1 * smoothing")
+    assert costly(finished)["train"] == 4
+    runs = [f"results/smoke/runs/{v}/smoke-a/seed{s}" for v in ("baseline", "dcac") for s in (0, 1)]
+    result = finished.run("dcac", "accept", *runs)
+    assert result.returncode == 0 and "dcac.training.losses" in result.stdout
+    assert costly(finished) == {}
+    for run in runs:
+        (finished.folder / run / "run.json").unlink()
+    before = (finished.folder / RUN / "weights.safetensors").read_bytes()
+    finished.snakemake()
+    assert (finished.folder / RUN / "weights.safetensors").read_bytes() == before
+
+
+def test_a_store_changed_under_its_sidecar_is_refused(finished):
+    store = finished.folder / "results/data/smoke-b.parquet"
+    store.write_bytes(store.read_bytes()[:-1] + b"!")
+    for path in (finished.folder / "results/smoke/features").rglob("*.npz"):
+        path.unlink()
+    shutil.rmtree(finished.folder / "results/.kept")
+    result = finished.run("snakemake", "--cores", "1", "--keep-going")
+    assert result.returncode != 0
+    logs = "".join(path.read_text() for path in (finished.folder / "results/logs/extract").glob("*.log"))
+    assert "smoke-b.parquet is not the file" in logs
+
+
+def test_tidy_lists_and_frees_only_what_nothing_needs(finished):
+    assert "0.0 MB  can be freed" in finished.run("dcac", "tidy").stdout
+    shutil.rmtree(finished.folder / RUN)
+    shown = finished.run("dcac", "tidy", "--free").stdout
+    assert "results/.kept/train/" in shown and "freed" in shown
+    assert finished.planned()["train"] == 1
