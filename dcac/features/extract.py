@@ -60,6 +60,7 @@ def run(
     asked = {store: ask(__name__, acting, {**inputs, "data": store_input(store)}) for store in stores}
     missing = [store for store in stores if not put_back(asked[store], out, feature_names(store))]
     if not missing:
+        _forget_state(run_folder)
         return
     for store in missing:
         verified(store)
@@ -77,7 +78,12 @@ def run(
         rows = read_split(store, TEST_SPLITS, images=False)
         write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp}, asked[store])
         log.info("%s: %d features of %d values", store.stem, *features.shape)
-    shutil.rmtree(run_folder.with_name(f"{run_folder.name}.state"), ignore_errors=True)  # the run has been used
+    _forget_state(run_folder)
+
+
+def _forget_state(run_folder: Path) -> None:
+    """Remove what a run could have continued from: it is finished, kept, and has been used."""
+    shutil.rmtree(run_folder.with_name(f"{run_folder.name}.state"), ignore_errors=True)
 
 
 def run_input(run_folder: Path) -> Input:

@@ -138,4 +138,3 @@ def test_a_kill_while_a_file_is_written_changes_nothing(arguments, begin, finish
     finish(given)
     assert results(given["out"]) == results(whole["out"])
     assert sorted(path.name for path in given["out"].iterdir()) == sorted(PUBLISHED)
-    assert not given["out"].with_name("run.state").exists()

@@ -66,7 +66,7 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others(undisturbed, t
     assert undisturbed.report["identity"] == again.report["identity"] != other.report["identity"]
 
 
-def test_run_leaves_its_report_and_no_state(undisturbed, settings, tmp_path, train):
+def test_run_leaves_its_report_and_its_state_until_it_is_used(undisturbed, settings, tmp_path, train):
     out = tmp_path / "runs" / "seed0"
     train(out, settings)
     assert sorted(path.name for path in out.iterdir()) == [
@@ -76,7 +76,7 @@ def test_run_leaves_its_report_and_no_state(undisturbed, settings, tmp_path, tra
         "run.json",
         "weights.safetensors",
     ]
-    assert not out.with_name("seed0.state").exists()
+    assert out.with_name("seed0.state").exists(), "extraction removes it"
     assert undisturbed.report["settings"] == settings.model_dump(mode="json")
     assert undisturbed.report["epoch"]["epoch"] == settings.epochs == len(undisturbed.epochs)
     assert {"identity", "code", "data", "weights", "seconds", "peak_memory_bytes"} <= set(undisturbed.report)
