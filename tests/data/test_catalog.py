@@ -8,7 +8,7 @@ import pytest
 from dcac.data.catalog import Card, load_catalog, require_accepted
 from dcac.data.readers import READERS
 
-FACTS = Path(__file__).with_name("dataset_counts.csv")  # docs/datasets.md says what its columns mean
+FACTS = Path(__file__).with_name("dataset_counts.csv")  # what its columns mean: docs/datasets.md, section 0
 REAL = ["MA", "D", "MS", "C3", "C2", "CS", "VIPeR", "PRID", "GRID", "iLIDS", "OccD"]
 
 
