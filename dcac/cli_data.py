@@ -7,7 +7,7 @@ import typer
 
 from dcac.suites import CONFIG_DIR
 
-app = typer.Typer(no_args_is_help=True, help="Data sets: status, fetch, import, check, render.")
+app = typer.Typer(no_args_is_help=True, help="Data sets: status, fetch, import, check, render, sheet.")
 
 Code = Annotated[str, typer.Argument(help="code of a data set, e.g. MA")]
 File = Annotated[Path, typer.Option(help="normalised file to write (.parquet)")]
