@@ -421,6 +421,18 @@ def metrics(
     metrics.run(records=records, out=out)
 
 
+@app.command("schemas")
+def schemas(
+    out: Annotated[Path, typer.Option(help="folder of the schemas, one for each kind of file")] = Path(
+        "config/schemas"
+    ),
+) -> None:
+    """Write the JSON schemas that editors complete and check the configuration by."""
+    from dcac import schemas
+
+    schemas.run(out)
+
+
 def main() -> None:
     """Run a step; a user's mistake ends in one clear sentence, not in a traceback."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)

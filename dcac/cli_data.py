@@ -8,7 +8,7 @@ import typer
 from dcac.cli_options import Steps, suffixed
 from dcac.suites import CONFIG_DIR
 
-app = Steps(no_args_is_help=True, help="Data sets: status, fetch, import, check, render.")
+app = Steps(no_args_is_help=True, help="Data sets: status, fetch, import, check, render, sheet.")
 
 Code = Annotated[str, typer.Argument(help="code of a data set, e.g. MA")]
 File = Annotated[Path, typer.Option(callback=suffixed(".parquet"), help="normalised file to write (.parquet)")]

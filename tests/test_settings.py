@@ -1,6 +1,7 @@
 """What settings may be, alone and together; base files hold all of them, and each is read somewhere."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -69,13 +70,25 @@ def test_numbers_of_the_base_files_have_the_type_of_their_key(config_dir, name):
         assert type(values[key]) is kind, key
 
 
+def read_settings(code):
+    """Name the attributes that a text reads of something called `settings` or returned by `recipe`."""
+    found = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Attribute)]
+    owner = re.compile(r"(.*\.)?(settings|recipe\(.*\))", re.DOTALL)
+    return {node.attr for node in found if owner.fullmatch(ast.unparse(node.value))}
+
+
+def test_only_what_is_read_of_settings_counts_as_read():
+    code = "journal.epochs + self.settings.lora_rank + settings.optimiser + recipe(kind, content).data + seed.settings"
+    assert read_settings(code) == {"lora_rank", "optimiser", "data"}
+
+
 def test_every_key_is_read_outside_the_configuration_modules():
     package = Path(__file__).parents[1] / "dcac"
-    read = set()
+    rules = "".join(path.read_text(encoding="utf-8") for path in package.with_name("workflow").rglob("*.smk"))
+    read = set(re.findall(r"\.recipe\([\w.]+\)\.(\w+)", rules))
     for path in sorted(package.rglob("*.py")):
         if path.name not in ("settings.py", "recipes.py"):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+            read |= read_settings(path.read_text(encoding="utf-8"))
     for model in (Settings, EncoderPretraining, DiffusionPretraining):
         assert set(model.model_fields) <= read, f"{model.__name__}: nobody reads {set(model.model_fields) - read}"
 

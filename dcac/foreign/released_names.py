@@ -1,6 +1,7 @@
 """The tensor names of the authors' released checkpoints and of our runs, both ways.
 
-Source: method.md section 12; read from the released code, no released file has been opened.
+Source: method.md section 12. A checkpoint that the released code itself wrote, converted, gave its features to 1e-7; the files that
+the authors uploaded have not been opened.
 """
 
 import logging

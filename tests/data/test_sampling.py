@@ -42,11 +42,18 @@ def test_image_occurs_once_unless_its_identity_is_short_of_images(problem):
 
 
 @given(problems())
-def test_identity_gives_whole_groups_only_and_a_short_one_a_single_group(problem):
+def test_identity_gives_no_more_than_its_whole_groups_and_a_short_one_a_single_group(problem):
     labels, _, images, _ = problem
     groups = Counter(labels[sample(*problem)[:, ::images]].ravel().tolist())
     for label, used in groups.items():
         assert used <= max(1, int((labels == label).sum()) // images)
+
+
+@given(problems())
+def test_every_whole_group_is_drawn_when_one_identity_fills_a_batch(problem):
+    labels, _, images, seed = problem
+    groups = Counter(labels[sample(labels, 1, images, seed)[:, 0]].tolist())
+    assert groups == {label: max(1, count // images) for label, count in Counter(labels.tolist()).items()}
 
 
 @given(problems())

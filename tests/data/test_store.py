@@ -91,8 +91,13 @@ def test_images_are_asked_for_group_by_group(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "ROWS_PER_GROUP", 3)
     asked = []
     written = []
-    table = store._table
-    monkeypatch.setattr(store, "_table", lambda *args: written.append(len(asked)) or table(*args))
+    write_table = pq.ParquetWriter.write_table
+
+    def watched(*args, **options):
+        written.append(len(asked))
+        write_table(*args, **options)
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", watched)
     records = [record("train", f"{i}", data=lambda i=i: asked.append(i) or b"x") for i in range(8)]
     write_store(records, tmp_path / "a.parquet", manifest={})
     assert written == [3, 6, 8]

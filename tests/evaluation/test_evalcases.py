@@ -1,4 +1,4 @@
-"""Every shared case with a float64 oracle, scored to its last digit."""
+"""Every case of `cases/` with a float64 oracle, scored to its last digit."""
 
 import json
 from pathlib import Path
@@ -8,14 +8,13 @@ import pytest
 
 from dcac.evaluation.metrics import score_ranking
 
-CASES = Path(__file__).parents[3] / "shared" / "evalcases"
+CASES = Path(__file__).parent / "cases"
 ORACLES = [
     (path.stem, name)
     for path in sorted(CASES.glob("[0-9]*.json"))
     for name, oracle in json.loads(path.read_text())["oracle"].items()
     if "stable" in oracle
 ]
-pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="the shared evaluation cases are not beside the project")
 
 
 def read_case(name):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dcac.evaluation.metrics import score_distances
 from dcac.evaluation.rerank import PUBLISHED, RELEASED, Settings, k_reciprocal, score_reranked
 
-CASES = Path(__file__).parents[3] / "shared" / "evalcases"
+CASES = Path(__file__).parent / "cases"
 
 
 def dense(query, gallery, k1, k2, share):
@@ -46,7 +46,6 @@ def draw(seed, queries=12, gallery=40, width=5):
     return (generator.standard_normal((rows, width)).astype(np.float32) for rows in (queries, gallery))
 
 
-@pytest.mark.skipif(not CASES.is_dir(), reason="the shared evaluation cases are not beside the project")
 @pytest.mark.parametrize("name", ["rr_a", "rr_c_k50", "rr_e_dup"])
 def test_case_equals_its_oracle(name):
     record, case = json.loads((CASES / f"{name}.json").read_text()), np.load(CASES / f"{name}.npz")

@@ -66,34 +66,34 @@ def asks_for_all():
     return bool(not workflow.is_main_process or chosen.forceall or chosen.forcerun or looked_at)
 
 
-def made(rule, wildcards):
+def made(step, wildcards):
     """What a job of a rule makes."""
     w = wildcards
-    if rule == "train":
+    if step == "train":
         return [STANDING.run(w.variant, w.sources, int(w.seed))]
-    if rule == "extract":
+    if step == "extract":
         return [STANDING.features(w.variant, w.sources, int(w.seed), target) for target in SUITE.evaluated]
-    if rule == "reference":
+    if step == "reference":
         return [STANDING.reference(w.reference, target) for target in SUITE.evaluated]
-    if rule == "latents":
+    if step == "latents":
         return [STANDING.latents(w.dataset, w.prior)]
-    return [STANDING.network(w.weights)] if rule == "network" else [STANDING.data(w.dataset)]
+    return [STANDING.network(w.weights)] if step == "network" else [STANDING.data(w.dataset)]
 
 
-def is_due(rule, wildcards):
+def is_due(step, wildcards):
     """Whether a job has to run; what lies there and no longer stands is forced to be made again."""
-    due = [artefact for artefact in made(rule, wildcards) if STANDING.due(artefact)]
+    due = [artefact for artefact in made(step, wildcards) if STANDING.due(artefact)]
     if due and workflow.is_main_process:
         stale = (path for artefact in due for path in artefact.outputs if Path(path).is_file())
         workflow.dag.forcefiles.update(stale)
     return bool(due)
 
 
-def if_due(rule, paths):
+def if_due(step, paths):
     """Input function: the paths that a pattern or function names, or nothing where the job's results stand."""
 
     def needed(wildcards):
-        if not (asks_for_all() or is_due(rule, wildcards)):
+        if not (asks_for_all() or is_due(step, wildcards)):
             return []
         return paths(wildcards) if callable(paths) else paths.format(**dict(wildcards.items()))
 

@@ -1,0 +1,107 @@
+"""JSON schemas of the configuration files, so that an editor completes keys and marks what `dcac` would refuse.
+
+In: the closed models. Out: `config/schemas/*.json`, named by the comment on the first line of each file of `config`.
+They say less than the models: what two keys mean together is checked when a file is read.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dcac.closed import Closed
+from dcac.data.catalog import Card
+from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining
+from dcac.foreign.weights_card import Weights
+from dcac.settings import Settings
+from dcac.suites import Preset, Project, Suite
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+TEXT = {"type": "string"}
+
+
+def run(out: Path) -> None:
+    """Write one schema for each kind of configuration file."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, schema in schemas().items():
+        (out / f"{name}.json").write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Describe each kind of configuration file, by the schema's name."""
+    found = {
+        "project": schema_of(Project),
+        "suite": suite_schema(),
+        "base": schema_of(Settings),
+        "preset": preset_schema(),
+        "variants": mapping_of({"anyOf": [partly(Settings, label=TEXT, baseline=TEXT), {"type": "null"}]}),
+        "weights": mapping_of(weights_schema()),
+        "datasets": mapping_of(card_schema()),
+    }
+    return {name: {"$schema": DIALECT, **lift_definitions(schema)} for name, schema in found.items()}
+
+
+def schema_of(model: type[Closed]) -> dict[str, Any]:
+    """Describe a file or entry that gives every key of a closed model."""
+    return model.model_json_schema()
+
+
+def partly(model: type[Closed], **more: dict[str, Any]) -> dict[str, Any]:
+    """Describe an entry that gives some keys of a model, and may give others of its own."""
+    schema = schema_of(model)
+    return {**schema, "required": [], "properties": {**more, **schema["properties"]}}
+
+
+def mapping_of(entry: dict[str, Any]) -> dict[str, Any]:
+    """Describe a file of named entries."""
+    return {"type": "object", "additionalProperties": entry}
+
+
+def suite_schema() -> dict[str, Any]:
+    """Describe a suite: complete, or the keys that differ from the suite it extends."""
+    complete = schema_of(Suite)
+    settings = partly(Settings)
+    properties = {
+        **complete["properties"],
+        "extends": TEXT,
+        "overrides": settings,
+        "source_settings": mapping_of(settings),
+    }
+    either = [{"required": ["extends"]}, {"required": complete["required"]}]
+    return {**complete, "properties": properties, "required": [], "anyOf": either}
+
+
+def preset_schema() -> dict[str, Any]:
+    """Describe a preset, whose layers are settings."""
+    schema = schema_of(Preset)
+    return {**schema, "properties": dict.fromkeys(schema["properties"], partly(Settings))}
+
+
+def weights_schema() -> dict[str, Any]:
+    """Describe the card of a pre-trained network; one that the demo trains says how."""
+    schema = schema_of(Weights)
+    recipes = {"anyOf": [schema_of(EncoderPretraining), schema_of(DiffusionPretraining), {"type": "null"}]}
+    return {**schema, "properties": {**schema["properties"], "pretraining": recipes}}
+
+
+def card_schema() -> dict[str, Any]:
+    """Describe the card of a data set, whose code is its key in the file."""
+    schema = schema_of(Card)
+    properties = {name: value for name, value in schema["properties"].items() if name != "code"}
+    return {**schema, "properties": properties, "required": [name for name in schema["required"] if name != "code"]}
+
+
+def lift_definitions(schema: dict[str, Any]) -> dict[str, Any]:
+    """Move `$defs` of nested models to the top, where `#/$defs/...` looks for them."""
+    definitions: dict[str, Any] = {}
+
+    def without(part: Any) -> Any:
+        if isinstance(part, list):
+            return [without(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        for name, definition in part.get("$defs", {}).items():
+            definitions[name] = without(definition)
+        return {key: without(value) for key, value in part.items() if key != "$defs"}
+
+    lifted = without(schema)
+    return {**lifted, "$defs": definitions} if definitions else lifted

@@ -1,0 +1,173 @@
+"""The command line: its shape, and that each command hands on what was typed."""
+
+import hashlib
+import io
+import re
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from dcac.cli import app
+from dcac.data.store import Record, write_store
+from dcac.features import extract
+from dcac.features.feature_file import write_features
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = get_command(app).commands
+EVERY = {**COMMANDS, **{f"data {name}": command for name, command in COMMANDS["data"].commands.items()}}
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves a folder and says nothing."""
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with the project's configuration, in which commands are typed."""
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def dcac(*words):
+    """Type a command and return its result; a fault of the program is raised."""
+    return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+
+
+def picture(colour):
+    stream = io.BytesIO()
+    Image.new("RGB", (32, 64), colour).save(stream, format="PNG")
+    return stream.getvalue()
+
+
+def test_every_step_that_a_rule_names_is_a_command():
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    steps = set(re.findall(r"^\W*dcac ((?:data )?[a-z_]+) ", text, flags=re.MULTILINE))
+    assert len(steps) >= 15
+    assert steps <= set(EVERY)
+
+
+def test_help_lists_every_command_with_its_sentence():
+    shown = " ".join(dcac("--help").stdout.split())
+    for name, command in COMMANDS.items():
+        assert re.search(rf"\b{name}\b", shown)
+        assert command.help and command.help.strip()[0].isupper()
+
+
+def test_help_of_data_names_each_of_its_commands():
+    listed = re.search(r"status.*\.", COMMANDS["data"].help)[0].rstrip(".").split(", ")
+    assert listed == list(COMMANDS["data"].commands)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_help_of_a_command_needs_nothing_else(name):
+    result = dcac(*name.split(), "--help")
+    assert result.exit_code == 0 and "Usage:" in result.stdout
+
+
+def test_a_misspelt_command_is_refused():
+    result = dcac("trian")
+    assert result.exit_code == 2 and "trian" in result.output
+
+
+def test_data_status_reads_data_root_and_every_suite(project):
+    data = project / "elsewhere"
+    (data / "Market1501").mkdir(parents=True)
+    config = yaml.safe_load((project / "config/config.yaml").read_text())
+    (project / "config/config.yaml").write_text(yaml.safe_dump({**config, "data_root": str(data)}))
+    lines = {line.split("  ")[0]: line for line in dcac("data", "status").stdout.splitlines()}
+    assert "importable" in lines["MA"] and "elsewhere" in lines["MA"]
+    assert "withdrawn" in lines["D"]
+    assert {"demo: single-source", "paper: leave-one-out"} <= set(lines)
+
+
+def test_data_fetch_puts_the_archive_into_data_root(project):
+    (project / "served").mkdir()
+    content = b"PK" + bytes(1000)
+    (project / "served/set.zip").write_bytes(content)
+    cards = yaml.safe_load((project / "config/datasets.yaml").read_text())
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=project / "served")) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/set.zip"
+        archive = {"name": "set.zip", "url": url, "sha256": hashlib.sha256(content).hexdigest()}
+        cards["MA"]["archives"] = [{"name": "first.zip"}, archive]
+        (project / "config/datasets.yaml").write_text(yaml.safe_dump(cards, sort_keys=False))
+        result = dcac("data", "fetch", "MA", "--archive", "set.zip")
+        server.shutdown()
+    assert result.stdout.strip() == "data/set.zip"
+    assert (project / "data/set.zip").read_bytes() == content
+
+
+def test_data_fetch_of_an_unknown_set_names_the_known_ones(project):
+    with pytest.raises(ValueError, match=r"unknown data set 'market'.*MA, D, MS"):
+        dcac("data", "fetch", "market")
+
+
+@pytest.fixture
+def rendered(tmp_path):
+    """A normalised file of three rendered pictures."""
+    colours = ("red", "lime", "blue")
+    records = [Record("train", pid, 0, "campus", f"{pid}.png", picture(c)) for pid, c in enumerate(colours)]
+    write_store(records, tmp_path / "campus.parquet", manifest={"layout": "rendered"})
+    return tmp_path / "campus.parquet"
+
+
+def test_data_sheet_draws_a_row_for_each_file(rendered, tmp_path):
+    result = dcac("data", "sheet", rendered, rendered, "--out", tmp_path / "sheet.png", "--images", 2)
+    assert result.exit_code == 0
+    single = dcac("data", "sheet", rendered, "--out", tmp_path / "single.png", "--images", 2)
+    assert single.exit_code == 0
+    (width, height), (single_width, single_height) = (
+        Image.open(tmp_path / name).size for name in ("sheet.png", "single.png")
+    )
+    assert width == single_width and height > 1.5 * single_height
+
+
+def test_data_sheet_refuses_pictures_of_real_people(tmp_path):
+    real = [Record("train", 1, 0, "MA", "1.png", picture("red"))]
+    write_store(real, tmp_path / "MA.parquet", manifest={"layout": "market"})
+    with pytest.raises(ValueError, match="pictures of real people"):
+        dcac("data", "sheet", tmp_path / "MA.parquet", "--out", tmp_path / "sheet.png")
+    assert not (tmp_path / "sheet.png").exists()
+
+
+def test_search_embeds_the_pictures_with_the_run_and_lists_the_nearest(tmp_path, monkeypatch):
+    pytest.importorskip("faiss")
+    asked = {}
+
+    def embed(pictures, **options):
+        asked.update(options, pictures=pictures)
+        return np.eye(3)[[2, 0]]
+
+    monkeypatch.setattr(extract, "embed_pictures", embed)
+    labels = {"pids": [9, 5, 6], "camids": [1, 0, 0], "split": ["query", "gallery", "gallery"]}
+    paths = ["q.png", "a.png", "b.png"]
+    write_features(tmp_path / "f.npz", features=np.eye(3)[[1, 0, 2]], **labels, paths=paths, meta={})
+    result = dcac(
+        "search", "one.png", "two.png", "--gallery", tmp_path / "f.npz", "--run", tmp_path / "run",
+        "--config", tmp_path / "config.yaml", "--encoder", tmp_path / "encoder",
+        "--out", tmp_path / "hits.csv", "--count", 1, "--device", "cpu",
+    )  # fmt: skip
+    assert asked == {
+        "pictures": [Path("one.png"), Path("two.png")],
+        "run_folder": tmp_path / "run",
+        "config": tmp_path / "config.yaml",
+        "encoder": tmp_path / "encoder",
+        "device": "cpu",
+    }
+    hits = pd.read_csv(tmp_path / "hits.csv")
+    assert hits["path"].tolist() == ["b.png", "a.png"] and hits["pid"].tolist() == [6, 5]
+    assert "b.png" in result.stdout
