@@ -8,9 +8,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
+from dcac.data.images import FORMATS
 from dcac.data.store import Record
 
-FORMATS = ("JPEG", "PNG", "BMP")  # those of the data sets; no other decoder is ever started
 MIN_SIDE, MAX_SIDE = 4, 4096  # pixels; a crop of a person is within, a decompression bomb is not
 CHUNK = 500  # images a task
 log = logging.getLogger(__name__)

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dcac.data.images import decode
+from dcac.data.images import decode, upright
 from dcac.data.store import iter_split, read_split, store_input, verified
+from dcac.data.verifying import image_problem
 from dcac.data.views import test_view
 from dcac.features.rows import describe, feature_names, write_rows
 from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
@@ -169,16 +170,20 @@ def embed(encode: Callable[[Tensor], Tensor], images: np.ndarray, *, settings: S
 def embed_pictures(
     pictures: Sequence[Path], *, run_folder: Path, config: Path, encoder: Path, device: str
 ) -> np.ndarray:
-    """Embed image files with a trained run: float32 [Q, D].
+    """Embed image files with a trained run: float32 [Q, D]; photographs are turned upright as their EXIF says.
 
     Raises:
-        ValueError: a picture does not exist.
+        ValueError: a picture does not exist, or is none; the message names it.
     """
     absent = [str(path) for path in pictures if not path.is_file()]
     if absent:
         raise ValueError(f"no picture at {absent[0]}; give image files")
+    data = [path.read_bytes() for path in pictures]
+    for path, picture in zip(pictures, data, strict=True):
+        if problem := image_problem(picture):
+            raise ValueError(f"{path} cannot be used: {problem}; give a JPEG, PNG or BMP picture")
     model, settings = _load_run(run_folder, config, encoder, device)
-    images = decode_test_images([path.read_bytes() for path in pictures], settings)
+    images = decode_test_images([upright(picture) for picture in data], settings)
     return embed(model.embed, images, settings=settings, device=device)
 
 

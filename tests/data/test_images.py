@@ -4,9 +4,9 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from dcac.data.images import decode
+from dcac.data.images import decode, upright
 
 
 def encode(image, kind="PNG"):
@@ -74,3 +74,49 @@ def test_number_of_workers_changes_nothing(monkeypatch, pixels):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
         results.append(decode(images, height=16, width=8))
     assert np.array_equal(*results)
+
+
+def grey16(values):
+    stream = io.BytesIO()
+    Image.fromarray(values.astype(np.uint16)).save(stream, format="PNG")
+    return stream.getvalue()
+
+
+def test_sixteen_bit_grey_is_scaled_and_not_clipped_to_white():
+    ramp = np.tile(np.linspace(0, 65535, 64), (128, 1))
+    decoded = decode([grey16(ramp)], height=128, width=64)
+    assert np.abs(decoded[0, 0].astype(int) - (ramp.astype(int) >> 8)).max() <= 1
+    assert (decoded[0, 0] == decoded[0, 1]).all() and (decoded[0, 0] == decoded[0, 2]).all()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_colours_behind_full_transparency_stay_hidden(mode):
+    picture = Image.new(mode, (8, 16), (200, 90, 30, 0) if mode == "RGBA" else (200, 0))
+    stream = io.BytesIO()
+    picture.save(stream, format="PNG")
+    assert decode([stream.getvalue()], height=16, width=8).max() == 0
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "CMYK"])
+def test_every_mode_shows_its_colours(mode):
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 16), (102, 102, 102)).convert(mode).save(stream, format="JPEG" if mode == "CMYK" else "PNG")
+    decoded = decode([stream.getvalue()], height=16, width=8).astype(int)
+    assert np.abs(decoded - 102).max() <= 6
+
+
+def test_nothing_but_pictures_of_the_three_formats_is_opened():
+    with pytest.raises(UnidentifiedImageError):
+        decode([b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n"], height=8, width=8)
+
+
+def test_a_photograph_is_turned_as_its_exif_says():
+    picture = Image.new("RGB", (4, 2))
+    picture.putpixel((0, 0), (255, 255, 255))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter, clockwise
+    stream = io.BytesIO()
+    picture.save(stream, format="PNG", exif=exif)
+    turned = decode([upright(stream.getvalue())], height=4, width=2)
+    assert turned[0, 0, 0, 1] == 255 and turned[0].sum() == 3 * 255
+    assert upright(grey16(np.zeros((2, 2)))) == grey16(np.zeros((2, 2)))
