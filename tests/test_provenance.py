@@ -178,8 +178,8 @@ def copied(tmp_path, monkeypatch):
     code._read.cache_clear()
 
 
-REPORTING = {"table", "overhead_table", "figure", "records", "metrics"}
-OF_A_RUN = {"train", "extract", "samples", "correlation", "overhead", "convert", "reference", "search"}
+REPORTING = {"schemas", "table", "overhead_table", "figure", "records", "metrics"}
+OF_A_RUN = {"schemas", "train", "extract", "samples", "correlation", "overhead", "convert", "reference", "search"}
 
 
 @pytest.mark.parametrize(
