@@ -24,6 +24,7 @@ EXTRACTED = re.compile(
 )  # pair, number in the pair, view, column of the cell array
 IDS_OF_PAIR = (843, 440, 77, 58, 49)  # identities of the five camera pairs (cuhk-03.mat)
 INDEX_FIELDS = {"train_idx": "train", "query_idx": "query", "gallery_idx": "gallery"}
+MOST_BYTES = 64_000_000  # of one picture, or of one table of references; ours
 CONFIG_FIELDS = (*INDEX_FIELDS, "filelist", "labels", "camId")
 
 
@@ -38,16 +39,37 @@ class Cell:
     column: int
 
     def __call__(self) -> bytes:
+        import h5py
         from PIL import Image
 
         file = _open(self.path)
-        cells = file[file[self.variant][0, self.pair]]
-        image = np.asarray(file[cells[self.column, self.row]])
+        if not isinstance(file.get(self.variant, getlink=True), h5py.HardLink):
+            raise ValueError(f"{self.variant} of {self.path} is a link out of the file; get the original archive")
+        cells = own_data(file[own_data(file[self.variant])[0, self.pair]])
+        image = np.asarray(own_data(file[cells[self.column, self.row]]))
         if image.ndim != 3 or image.dtype != np.uint8:
             raise ValueError(f"{self} is no image (shape {image.shape}); the split names an empty cell of {self.path}")
         encoded = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(image.transpose(2, 1, 0))).save(encoded, format="PNG", compress_level=6)
         return encoded.getvalue()
+
+
+def own_data(dataset: "h5py.Dataset") -> "h5py.Dataset":
+    """Return a data set of an HDF5 file once it is seen to hold bytes of its own, and not more than a picture can have.
+
+    Raises:
+        ValueError: its bytes lie in another file of this machine, in none, or would not fit a picture.
+    """
+    where = f"{dataset.name} of {dataset.file.filename}"
+    if dataset.external or dataset.is_virtual:
+        raise ValueError(f"{where} takes its bytes from another file; get the original archive")
+    if dataset.nbytes > MOST_BYTES:
+        raise ValueError(
+            f"{where} would take {dataset.nbytes / 1e6:.0f} MB, more than any picture; get the original archive"
+        )
+    if dataset.size and not dataset.id.get_storage_size():
+        raise ValueError(f"{where} holds no bytes, only a value to fill in; get the original archive")
+    return dataset
 
 
 def read_cuhk03(source: Source, variant: str) -> Reading:

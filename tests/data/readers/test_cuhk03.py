@@ -9,7 +9,7 @@ from scipy.io import savemat
 from dcac.data.archives import open_source
 from dcac.data.import_data import run
 from dcac.data.readers import LayoutError
-from dcac.data.readers.cuhk03 import IDS_OF_PAIR, label, physical_camera, read_cuhk03
+from dcac.data.readers.cuhk03 import IDS_OF_PAIR, label, own_data, physical_camera, read_cuhk03
 from dcac.data.store import read_split
 
 PACKAGE = ["bounding_box_train/0003_c1_21.png", "query/1467_c2_1.png", "bounding_box_test/1467_c1_3.png"]
@@ -171,3 +171,33 @@ def test_camera_of_config_and_file_name_must_agree(read):
     files = raw_files() | {"cuhk03_release/cuhk03_new_protocol_config_detected.mat": buffer.getvalue()}
     with pytest.raises(LayoutError, match=r"'1_001_1_01\.png' of camera 2"):
         read("C3", files, "detected")
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"external": "outside"}, "takes its bytes from another file"),
+        ({"shape": (3, 100_000, 1_000), "chunks": (3, 100, 100)}, "would take 300 MB"),
+        ({"chunks": (3, 8, 8), "fillvalue": 7}, "holds no bytes"),
+    ],
+)
+def test_a_picture_whose_bytes_are_not_in_the_file_is_refused_before_it_is_read(tmp_path, options, fault):
+    options = {"shape": (3, 8, 8), "dtype": "u1", **options}
+    if "external" in options:
+        (tmp_path / "secret").write_bytes(bytes(3 * 64))
+        options["external"] = [(str(tmp_path / "secret"), 0, 3 * 64)]
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        file.create_dataset("picture", **options)
+    with h5py.File(tmp_path / "a.mat") as file, pytest.raises(ValueError, match=fault):
+        own_data(file["picture"])
+
+
+def test_a_virtual_picture_is_refused(tmp_path):
+    with h5py.File(tmp_path / "other.mat", "w") as file:
+        file["picture"] = np.zeros((3, 8, 8), np.uint8)
+    layout = h5py.VirtualLayout((3, 8, 8), "u1")
+    layout[:] = h5py.VirtualSource(str(tmp_path / "other.mat"), "picture", (3, 8, 8))
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        file.create_virtual_dataset("picture", layout)
+    with h5py.File(tmp_path / "a.mat") as file, pytest.raises(ValueError, match="takes its bytes from another file"):
+        own_data(file["picture"])
