@@ -58,7 +58,7 @@ def upright(data: bytes) -> bytes:
         if image.getexif().get(ORIENTATION, 1) == 1:
             return data
         turned = io.BytesIO()
-        ImageOps.exif_transpose(image).save(turned, format="PNG")
+        to_rgb(ImageOps.exif_transpose(image)).save(turned, format="PNG")
     return turned.getvalue()
 
 

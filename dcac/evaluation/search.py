@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dcac.data.images import FORMATS, to_rgb, upright
 from dcac.data.store import read_split
 from dcac.evaluation.ranking.distances import Metric, measure
 from dcac.evaluation.ranking.neighbours import certain_candidates, exact_order
@@ -68,7 +69,7 @@ def run(
     if store is not None:
         stored = read_split(store, "gallery").set_index("path")["data"]
         found = [[stored[path] for path in part.paths[rows]] for rows in hits.rows]
-        strip = picture_strip([picture.read_bytes() for picture in pictures], found)
+        strip = picture_strip([upright(picture.read_bytes()) for picture in pictures], found)
         with atomic(out.with_suffix(".png")) as temporary:
             strip.save(temporary, format="PNG")
     return table
@@ -144,7 +145,8 @@ def picture_strip(pictures: Sequence[bytes], found: Sequence[Sequence[bytes]]) -
     strip = Image.new("RGB", (columns * (width + GAP) + 2 * GAP, len(pictures) * (height + GAP) + GAP), "white")
     for line, (picture, images) in enumerate(zip(pictures, found, strict=True)):
         for column, data in enumerate([picture, *images]):
-            tile = Image.open(io.BytesIO(data)).convert("RGB").resize(TILE, Image.Resampling.BICUBIC)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+                tile = to_rgb(opened).resize(TILE, Image.Resampling.BICUBIC)
             left = GAP + column * (width + GAP) + (2 * GAP if column else 0)
             strip.paste(tile, (left, GAP + line * (height + GAP)))
     return strip

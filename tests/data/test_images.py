@@ -120,3 +120,12 @@ def test_a_photograph_is_turned_as_its_exif_says():
     turned = decode([upright(stream.getvalue())], height=4, width=2)
     assert turned[0, 0, 0, 1] == 255 and turned[0].sum() == 3 * 255
     assert upright(grey16(np.zeros((2, 2)))) == grey16(np.zeros((2, 2)))
+
+
+def test_a_turned_photograph_in_cmyk_is_turned_too():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    Image.new("CMYK", (4, 2), (0, 0, 0, 255)).save(stream, format="JPEG", exif=exif)
+    with Image.open(io.BytesIO(upright(stream.getvalue()))) as turned:
+        assert turned.size == (2, 4) and turned.mode == "RGB"

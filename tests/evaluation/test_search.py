@@ -102,3 +102,10 @@ def test_absent_faiss_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(ValueError, match=r"dcac\[search\]"):
         nearest_images([[1.0]], [[1.0]], count=1)
+
+
+def test_the_strip_shows_pictures_as_the_network_saw_them():
+    stream = io.BytesIO()
+    Image.new("RGBA", (8, 16), (255, 255, 255, 0)).save(stream, format="PNG")
+    strip = np.asarray(picture_strip([stream.getvalue()], [[stream.getvalue()]]))
+    assert (strip == 0).any(), "behind transparent pixels is black, there as in features"

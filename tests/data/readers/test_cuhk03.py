@@ -178,6 +178,7 @@ def test_camera_of_config_and_file_name_must_agree(read):
     [
         ({"external": "outside"}, "takes its bytes from another file"),
         ({"shape": (3, 100_000, 1_000), "chunks": (3, 100, 100)}, "would take 300 MB"),
+        ({"maxshape": (3, None, None), "chunks": (3, 20_000, 2_000)}, "would take 120 MB"),
         ({"chunks": (3, 8, 8), "fillvalue": 7}, "holds no bytes"),
     ],
 )
