@@ -79,6 +79,7 @@ class _Source:
     definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)
     imports: dict[str, list[str]] = field(default_factory=dict)  # local name -> full names it may stand for
     effects: list[ast.stmt] = field(default_factory=list)  # statements that act when the module is imported
+    facts: dict[tuple[str, bool], tuple[str, list[tuple[str, str]]]] = field(default_factory=dict)  # by symbol
 
 
 @cache
@@ -165,10 +166,11 @@ def _reached(module: str, worded: bool) -> dict[str, list[str]]:
     queue = [(module, "run")]
     seen = set(queue)
 
-    def enqueue(item: tuple[str, str]) -> None:
-        if item not in seen and not _aside(item[0]):
-            seen.add(item)
-            queue.append(item)
+    def enqueue(items: Iterable[tuple[str, str]]) -> None:
+        for item in items:
+            if item not in seen and not _aside(item[0]):
+                seen.add(item)
+                queue.append(item)
 
     while queue:
         name, symbol = queue.pop()
@@ -176,18 +178,25 @@ def _reached(module: str, worded: bool) -> dict[str, list[str]]:
         if name not in found:
             found[name] = {}
             for target in _acting_imports(source):
-                for other in _source(target).definitions:
-                    enqueue((target, other))
-            for node in source.effects:
-                found[name][f"~{len(found[name])}"] = _bare(node, worded)
-                for item in _meant(node, name, source, worded):
-                    enqueue(item)
-        nodes = source.definitions.get(symbol, [])
-        found[name][symbol] = "\n".join(_bare(node, worded) for node in nodes)
-        for node in nodes:
-            for item in _meant(node, name, source, worded):
-                enqueue(item)
+                enqueue((target, other) for other in _source(target).definitions)
+            for number, node in enumerate(source.effects):
+                found[name][f"~{number}"], meant = _facts(name, source, f"~{number}", [node], worded)
+                enqueue(meant)
+        found[name][symbol], meant = _facts(name, source, symbol, source.definitions.get(symbol, []), worded)
+        enqueue(meant)
     return {name: [f"{symbol}: {parts[symbol]}" for symbol in sorted(parts)] for name, parts in found.items()}
+
+
+def _facts(
+    module: str, source: _Source, symbol: str, nodes: list[ast.stmt], worded: bool
+) -> tuple[str, list[tuple[str, str]]]:
+    """Return the bare text of what a symbol names, and the symbols that it may mean; worked out once for all steps."""
+    key = symbol, worded
+    if key not in source.facts:
+        reduced = [_reduced(node, worded) for node in nodes]
+        text = "\n".join(" ".join(map(_text, parts)) for parts in reduced)
+        source.facts[key] = text, [item for parts in reduced for item in _meant(parts, module, source)]
+    return source.facts[key]
 
 
 def _aside(module: str) -> bool:
@@ -209,9 +218,9 @@ def _acting_imports(source: _Source) -> Iterator[str]:
             yield from (target for target in targets if _path(target) is not None and target != PACKAGE)
 
 
-def _meant(node: ast.AST, module: str, source: _Source, worded: bool) -> Iterator[tuple[str, str]]:
-    """Yield the symbols of the package that a piece of code may mean, each with its module."""
-    for name, attributes in _names(_reduced(node, worded)):
+def _meant(parts: Iterable[ast.AST], module: str, source: _Source) -> Iterator[tuple[str, str]]:
+    """Yield the symbols of the package that reduced code may mean, each with its module."""
+    for name, attributes in _names(parts):
         if name in source.definitions:
             yield module, name
         for target in source.imports.get(name, ()):
@@ -265,10 +274,6 @@ def _nodes(value: object) -> list[ast.AST]:
 def _reduced(node: ast.AST, worded: bool) -> list[ast.AST]:
     """Return what remains of a statement once all that computes nothing is taken out."""
     return [] if _silent(node) else [_Reduce(worded).visit(_copied(node))]
-
-
-def _bare(node: ast.AST, worded: bool) -> str:
-    return " ".join(_text(part) for part in _reduced(node, worded))
 
 
 def _copied(node: ast.AST) -> ast.AST:
