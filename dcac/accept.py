@@ -6,8 +6,7 @@ from pathlib import Path
 from dcac.provenance import write_json
 from dcac.provenance.code import digest, statement
 from dcac.provenance.keep import keep
-from dcac.provenance.record import KEY, asked_of, read_record
-from dcac.standing import ACCEPTED
+from dcac.provenance.record import ACCEPTED, KEY, asked_of, moved_modules, read_record, stands_for
 
 
 def run(folders: list[Path]) -> list[str]:
@@ -28,15 +27,15 @@ def _accept(folder: Path) -> str:
     if record is None:
         raise ValueError(f"{report} is missing or has no record of its code; train the run, there is nothing to accept")
     now = statement(record["step"])
-    known = (digest(record["code"]), *(entry["code"] for entry in record.get(ACCEPTED, [])))
-    if digest(now) in known:
+    if stands_for(record, now):
         return f"{folder} stands for this code already"
-    moved = sorted(name for name in {*now, *record["code"]} if now.get(name) != record["code"].get(name))
-    record[ACCEPTED] = [*record.get(ACCEPTED, []), {"code": digest(now), "modules": moved}]
+    moved, accepted = moved_modules(record, now), asked_of(record, code=now)
+    entry = {"code": digest(now), "identity": accepted.identity, "modules": moved}
+    record[ACCEPTED] = [*record.get(ACCEPTED, []), entry]
     content = json.loads(report.read_text(encoding="utf-8"))
     write_json(report, {**content, KEY: record})
     names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
     names = [*(name for name in names if name != report.name), report.name]
-    for code in (record["code"], now):
-        keep(asked_of(record, code=code), folder, names)
+    for asked in (asked_of(record), accepted):
+        keep(asked, folder, names)
     return f"{folder} stands for the code of today ({digest(record['code'])} -> {digest(now)}; {', '.join(moved)})"

@@ -14,13 +14,19 @@ from typing import Any, NamedTuple
 
 from dcac.closed import ConfigError
 from dcac.planning import Plan
-from dcac.provenance.code import digest, statement
-from dcac.provenance.networks import listed, network_meaning
-from dcac.provenance.record import Asked, Input, plain, read_record, sidecar_of
+from dcac.provenance.code import statement
+from dcac.provenance.networks import MANIFEST, listed, network_meaning
+from dcac.provenance.record import (
+    BY_HAND,
+    Asked,
+    Input,
+    moved_modules,
+    plain,
+    read_record,
+    sidecar_of,
+    stands_for,
+)
 from dcac.suites import NO_SOURCES, split_sources
-
-BY_HAND = "by hand"  # of a record: options that a person gave to an import
-ACCEPTED = "accepted"  # of a run's record: statements of code that a person let stand for its own
 
 
 class Given(NamedTuple):
@@ -148,7 +154,7 @@ class Standing:
         """
         name = Path(target).stem if Path(target).parent.name == "tables" else target
         if name in self.plan.suite.tables:
-            return [artefact for artefact in self.everything() if self._serves(artefact, name)]
+            return list(self._behind(name))
         found = [artefact for artefact in self.everything() if target in artefact.outputs]
         if not found:
             tables = ", ".join(self.plan.suite.tables)
@@ -167,21 +173,18 @@ class Standing:
                 add(given.artefact)
             found[artefact] = None
 
-        targets = self.plan.suite.evaluated
         for table in self.plan.suite.tables:
-            for variant, sources, seed in self.plan.runs(table):
-                for target in targets:
-                    add(self.features(variant, sources, seed, target))
-        for kind, target in product(self.plan.suite.references, targets):
-            add(self.reference(kind, target))
+            for features in self._behind(table):
+                add(features)
         return list(found)
 
-    def _serves(self, artefact: Artefact, table: str) -> bool:
-        names = artefact.settings.get("names")
-        if names is None:
-            return False
-        runs = list(self.plan.runs(table))
-        return names["sources"] == NO_SOURCES or (names["variant"], names["sources"], names["seed"]) in runs
+    def _behind(self, table: str) -> Iterator[Artefact]:
+        """Yield the features of a table's references and runs."""
+        targets = self.plan.suite.evaluated
+        for kind, target in product(self.plan.suite.references, targets):
+            yield self.reference(kind, target)
+        for run, target in product(self.plan.runs(table), targets):
+            yield self.features(*run, target)
 
     def _features(
         self, step: str, names: dict, target: str, tested: Mapping[str, Any], inputs: Mapping[str, Given]
@@ -197,11 +200,9 @@ class Standing:
                 yield f"setting {key} was {made.get(key)!r}, is {asked.get(key)!r}"
 
     def _statements(self, artefact: Artefact, record: Mapping[str, Any]) -> Iterator[str]:
-        now, then = self._code(artefact.step), record["code"]
-        accepted = [entry["code"] for entry in record.get(ACCEPTED, [])]
-        if digest(now) not in (digest(then), *accepted):
-            moved = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
-            yield f"code changed in {', '.join(moved)}"
+        now = self._code(artefact.step)
+        if not stands_for(record, now):
+            yield f"code changed in {', '.join(moved_modules(record, now))}"
 
     def _inputs(self, artefact: Artefact, record: Mapping[str, Any]) -> Iterator[str]:
         made = record["inputs"]
@@ -218,7 +219,7 @@ class Standing:
 
     def _meaning(self, given: Given) -> str | None:
         sidecar = Path(given.artefact.sidecar)
-        if sidecar.name == "manifest.json":
+        if sidecar.name == MANIFEST:
             return network_meaning(listed(sidecar.parent), given.part)
         record = read_record(sidecar)
         return record["meaning"] if record else None

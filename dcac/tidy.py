@@ -1,14 +1,12 @@
 """Say what lies in a results folder that nothing made there needs, and free it when told."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from dcac.provenance.keep import FOLDER, INDEX, SHOWN
-from dcac.provenance.record import read_record
-from dcac.standing import ACCEPTED
+from dcac.provenance.record import ACCEPTED, read_record
 
 
 @dataclass(frozen=True)
@@ -44,17 +42,8 @@ def _identities(results: Path) -> Iterator[str]:
             continue
         record = read_record(path)
         if record is not None:
-            yield record["identity"][:SHOWN]
-            if record.get(ACCEPTED):
-                yield from _of_accepted(results, path)
-
-
-def _of_accepted(results: Path, report: Path) -> Iterator[str]:
-    """Name the folders that hold an accepted run under today's identities: they hold the same report."""
-    for index in (results / FOLDER).glob(f"*/*/{INDEX}"):
-        kept = index.parent / report.name
-        if kept.is_file() and json.loads(kept.read_bytes()) == json.loads(report.read_bytes()):
-            yield index.parent.name
+            for entry in (record, *record.get(ACCEPTED, [])):
+                yield entry["identity"][:SHOWN]
 
 
 def _size(folder: Path) -> int:

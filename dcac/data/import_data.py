@@ -17,9 +17,8 @@ from dcac.data.readers.layout import UNKNOWN, tree
 from dcac.data.store import Record, count, read_manifest, write_store
 from dcac.data.verifying import Finding, refuse_or_drop, verify
 from dcac.provenance.keep import put_back
-from dcac.provenance.record import ask
+from dcac.provenance.record import BY_HAND, ask
 
-BY_HAND = "by hand"  # of the record: options that a person gave
 log = logging.getLogger(__name__)
 
 

@@ -20,8 +20,7 @@ from dcac.model.diffusion import DiffusionPrior, use_single_token
 from dcac.model.latents import draw, encode, sample
 from dcac.provenance import environment
 from dcac.provenance.code import digest
-from dcac.provenance.keep import put_back
-from dcac.provenance.networks import finish_network
+from dcac.provenance.networks import finish_network, put_back_network
 from dcac.provenance.record import ask
 from dcac.seeding import torch_generator
 
@@ -165,7 +164,7 @@ def _draw(moments: Tensor, scale: float, generator: torch.Generator, device: str
 def run(*, store: Path, settings: DiffusionPretraining, out: Path, device: str) -> None:
     """Train the demo's autoencoder and U-Net and save them as a diffusers folder with a manifest."""
     asked = ask(__name__, settings.model_dump(mode="json"), {"data": store_input(store)})
-    if put_back(asked, out):
+    if put_back_network(asked, out):
         return
     rows = read_split(store, "train")
     pixels = decode(list(rows["data"]), height=settings.image_size, width=settings.image_size)

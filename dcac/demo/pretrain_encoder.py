@@ -21,8 +21,7 @@ from dcac.demo.recipes import EncoderPretraining
 from dcac.model.encoder import save_backbone
 from dcac.provenance import environment
 from dcac.provenance.code import digest
-from dcac.provenance.keep import put_back
-from dcac.provenance.networks import finish_network
+from dcac.provenance.networks import finish_network, put_back_network
 from dcac.provenance.record import ask
 from dcac.seeding import torch_generator
 
@@ -56,7 +55,7 @@ class CaptionHeads(nn.Module):
 def run(*, store: Path, settings: EncoderPretraining, out: Path, device: str) -> None:
     """Train the demo encoder and save it as a timm folder with a manifest."""
     asked = ask(__name__, settings.model_dump(mode="json"), {"data": store_input(store)})
-    if put_back(asked, out):
+    if put_back_network(asked, out):
         return
     rows = read_split(store, "train")
     images = torch.from_numpy(decode(list(rows["data"]), height=IMAGE_SIZE[0], width=IMAGE_SIZE[1]))

@@ -14,16 +14,15 @@ import torch
 from torch import Tensor
 
 from dcac.data.images import decode, upright
-from dcac.data.store import iter_split, read_split, store_input, verified
+from dcac.data.store import iter_split, read_split
 from dcac.data.verifying import image_problem
 from dcac.data.views import test_view
-from dcac.features.rows import describe, feature_names, write_rows
+from dcac.features.rows import describe, due_targets, write_rows
 from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
 from dcac.provenance import environment, sha256
 from dcac.provenance.code import digest
-from dcac.provenance.keep import put_back
 from dcac.provenance.networks import network_input
-from dcac.provenance.record import Input, ask, given
+from dcac.provenance.record import Input, given
 from dcac.reading import naming_damage, open_tensors, read_json
 from dcac.settings import Settings, load_settings
 
@@ -58,33 +57,24 @@ def run(
     require_names(report, run_folder, names)
     inputs = {"run": run_input(run_folder), "encoder": network_input(encoder)}
     acting = {"names": dict(names), **load_own_settings(run_folder, config).tested()}
-    asked = {store: ask(__name__, acting, {**inputs, "data": store_input(store)}) for store in stores}
-    missing = [store for store in stores if not put_back(asked[store], out, feature_names(store))]
-    if not missing:
-        _forget_state(run_folder)
-        return
-    for store in missing:
-        verified(store)
-    model, settings = _load_run(run_folder, config, encoder, device)
-    stamp = {
-        "code": {"train": report["code"], "extract": digest(asked[stores[0]].code)},
-        "run": report["identity"],
-        "settings": report["settings"],
-        "diagnostics": report["epoch"],
-        "diagnostics_by_epoch": report.get("epochs", []),
-        "environment": environment(),
-    }
-    for store in missing:
-        features = encode_store(store, partial(embed, model.embed, settings=settings, device=device), settings)
+    due = due_targets(__name__, acting, inputs, stores, out)
+    if due:
+        model, settings = _load_run(run_folder, config, encoder, device)
+        encode = partial(embed, model.embed, settings=settings, device=device)
+        stamp = {
+            "code": {"train": report["code"], "extract": digest(next(iter(due.values())).code)},
+            "run": report["identity"],
+            "settings": report["settings"],
+            "diagnostics": report["epoch"],
+            "diagnostics_by_epoch": report.get("epochs", []),
+            "environment": environment(),
+        }
+    for store, asked in due.items():
+        features = encode_store(store, encode, settings)
         rows = read_split(store, TEST_SPLITS, images=False)
-        write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp}, asked[store])
+        write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp}, asked)
         log.info("%s: %d features of %d values", store.stem, *features.shape)
-    _forget_state(run_folder)
-
-
-def _forget_state(run_folder: Path) -> None:
-    """Remove what a run could have continued from: it is finished, kept, and has been used."""
-    shutil.rmtree(run_folder.with_name(f"{run_folder.name}.state"), ignore_errors=True)
+    shutil.rmtree(run_folder.with_name(f"{run_folder.name}.state"), ignore_errors=True)  # finished, kept and used
 
 
 def run_input(run_folder: Path) -> Input:

@@ -12,15 +12,13 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from dcac.data.store import read_split, store_input, verified
+from dcac.data.store import read_split
 from dcac.features.extract import TEST_SPLITS, embed, encode_store
-from dcac.features.rows import describe, feature_names, write_rows
+from dcac.features.rows import describe, due_targets, write_rows
 from dcac.model.encoder import load_backbone, resolve_normalisation
 from dcac.provenance import environment
 from dcac.provenance.code import digest
-from dcac.provenance.keep import put_back
 from dcac.provenance.networks import network_input
-from dcac.provenance.record import ask
 from dcac.seeding import numpy_generator
 from dcac.settings import Settings
 
@@ -52,22 +50,19 @@ def run(
         raise ValueError(f"unknown reference '{reference}'; choose chance, histogram or pretrained")
     inputs = {"encoder": network_input(encoder)} if reference == "pretrained" else {}
     acting = {"names": dict(names), **settings.tested()}
-    asked = {store: ask(__name__, acting, {**inputs, "data": store_input(store)}) for store in stores}
-    missing = [store for store in stores if not put_back(asked[store], out, feature_names(store))]
-    if not missing:
+    due = due_targets(__name__, acting, inputs, stores, out)
+    if not due:
         return
-    for store in missing:
-        verified(store)
-    stamp = {"code": {"reference": digest(asked[stores[0]].code)}, "environment": environment()}
+    stamp = {"code": {"reference": digest(next(iter(due.values())).code)}, "environment": environment()}
     encode = _pretrained(encoder, settings, device) if reference == "pretrained" else histograms
-    for store in missing:
+    for store, asked in due.items():
         rows = read_split(store, TEST_SPLITS, images=False)
         if reference == "chance":
             generator = numpy_generator(int(names["seed"]), "chance", store.stem)
             features = generator.standard_normal((len(rows), CHANCE_DIM))
         else:
             features = encode_store(store, encode, settings)
-        write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp}, asked[store])
+        write_rows(out / f"{store.stem}.npz", features, rows, {**names, **describe(store), **stamp}, asked)
 
 
 def histograms(images: np.ndarray) -> np.ndarray:

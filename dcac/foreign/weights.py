@@ -11,8 +11,7 @@ from dcac.foreign import single_file
 from dcac.foreign.weights_card import Weights
 from dcac.provenance import manifest, sha256
 from dcac.provenance.code import digest
-from dcac.provenance.keep import put_back
-from dcac.provenance.networks import finish_network
+from dcac.provenance.networks import finish_network, put_back_network
 from dcac.provenance.record import ask
 
 REQUIRED = {
@@ -29,13 +28,18 @@ def run(*, name: str, card: Weights, out: Path) -> None:
         ValueError: the hub cannot be reached, a file is missing or refused, or a checksum differs.
     """
     asked = ask(__name__, card.made_from(), {})
-    if card.source != "folder" and put_back(asked, out):  # a folder's content may change under its name
+    if card.source != "folder" and put_back_network(asked, out):  # a folder's content may change under its name
         return
-    if out.is_dir():
-        shutil.rmtree(out)  # no file of an older network stays beside a newer one
+    staged = out.with_name(
+        f".{out.name}.{asked.identity[:12]}.fetching"
+    )  # the network in `out` stays until it is whole
+    if card.source != "hub":  # a broken fetch goes on where it stopped
+        shutil.rmtree(staged, ignore_errors=True)
     bring = {"hub": _from_hub, "folder": _from_folder, "file": _from_file}[card.source]
-    revision = bring(name, card, out)
-    verify(out, card)
+    revision = bring(name, card, staged)
+    verify(staged, card)
+    shutil.rmtree(out, ignore_errors=True)  # no file of an older network stays beside a newer one
+    staged.replace(out)
     notes = {"name": name, "repo": card.repo, "revision": revision, "terms": card.terms, "code": digest(asked.code)}
     finish_network(out, asked, notes)
 

@@ -3,7 +3,6 @@
 In: a normalised file and a VAE folder. Out: a safetensors file with the moments of every split, and its sidecar.
 """
 
-import hashlib
 import json
 import logging
 from collections.abc import Sequence
@@ -63,7 +62,7 @@ def run(*, store: Path, prior: Path, size: int, out: Path, device: str) -> None:
         "scaling_factor": repr(float(vae.config.scaling_factor)),
         "data_sha256": read_manifest(store)["sha256"],
         "size": str(size),
-        "autoencoder": autoencoder_hash(prior),
+        "autoencoder": asked.inputs["autoencoder"].meaning,
         "code": digest(asked.code),
     }
     with atomic(out) as temporary:
@@ -115,7 +114,7 @@ def load_moments(
     """
     wanted = {
         "data_sha256": (read_manifest(store)["sha256"], f"another version of {store}"),
-        "autoencoder": (autoencoder_hash(prior), f"another autoencoder than that of {prior}"),
+        "autoencoder": (network_input(prior, "vae/").meaning, f"another autoencoder than that of {prior}"),
         "size": (str(size), f"images of another size than {size} pixels"),
     }
     with open_tensors(path, remedy="delete it and run the latents step again") as archive:
@@ -138,23 +137,6 @@ def verify_latents(path: Path) -> None:
         ValueError: the file was damaged, replaced or changed.
     """
     sidecar = sidecar_of(path)
-    try:
-        expected = json.loads(sidecar.read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{sidecar} is missing or damaged ({error}); delete {path} and run `latents` again") from None
-    if sha256(path) != expected:
+    remedy = f"delete {path} and run `latents` again"
+    if sha256(path) != read_json(sidecar, keys=("sha256",), remedy=remedy)["sha256"]:
         raise ValueError(f"{path} is not the file of its sidecar (sha256 differs); delete it and run `latents` again")
-
-
-def autoencoder_hash(prior: Path) -> str:
-    """Hash the autoencoder of a prior's folder by its manifest, whatever U-Net lies beside it.
-
-    Raises:
-        ValueError: the manifest lists no autoencoder.
-    """
-    remedy = f"delete {prior} and run `snakemake {prior}/manifest.json` to make these weights again"
-    files = read_json(prior / "manifest.json", keys=("files",), remedy=remedy)["files"]
-    parts = {name: entry["sha256"] for name, entry in sorted(files.items()) if name.startswith("vae/")}
-    if not parts:
-        raise ValueError(f"{prior}/manifest.json lists no file of vae/; make these weights again")
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,11 +1,10 @@
 """A pre-trained network as an input: its folder, its manifest, and whether the two still agree."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from dcac.provenance.files import make_readable, manifest, write_json
-from dcac.provenance.keep import keep
+from dcac.provenance.keep import keep, put_back
 from dcac.provenance.record import KEY, Asked, Input, hash_json, read_record
 
 MANIFEST = "manifest.json"
@@ -43,19 +42,28 @@ def finish_network(folder: Path, asked: Asked, notes: Mapping[str, object]) -> N
     keep(asked, folder, [*files, MANIFEST])
 
 
+def put_back_network(asked: Asked, folder: Path) -> bool:
+    """Put a network back if it is kept; then no file of another one stays in its folder."""
+    if not put_back(asked, folder):
+        return False
+    expected = {folder / name for name in (*listed(folder), MANIFEST)}
+    for path in folder.rglob("*"):
+        if path.is_file() and path not in expected:
+            path.unlink()
+    return True
+
+
 def listed(folder: Path) -> dict[str, dict]:
     """Read the files that a network's manifest lists, with size and sha256.
 
     Raises:
         ValueError: the manifest is missing or damaged.
     """
+    from dcac.reading import read_json  # brings NumPy, which planning does without
+
     path = folder / MANIFEST
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["files"]
-    except FileNotFoundError:
-        raise ValueError(f"{path} is missing; make these weights with `dcac weights` or `dcac pretrain_...`") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error}); delete it and make these weights again") from None
+    remedy = f"delete {folder} and run `snakemake {path}` to make these weights again"
+    return read_json(path, keys=("files",), remedy=remedy)["files"]
 
 
 def verify_network(folder: Path) -> None:

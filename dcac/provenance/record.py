@@ -15,6 +15,10 @@ from typing import Any, NamedTuple
 from dcac.provenance.code import digest, statement
 
 KEY = "made"  # of the record in a sidecar, report or manifest
+BY_HAND = "by hand"  # of a record's settings: options that a person gave, which no plan asks for
+ACCEPTED = (
+    "accepted"  # of a run's record: statements of code that a person let stand for its own, with their identities
+)
 
 
 class Input(NamedTuple):
@@ -78,6 +82,16 @@ def asked_of(record: Mapping[str, Any], *, code: Mapping[str, str] | None = None
     """Read back from a record what was asked for, under its own code or another."""
     inputs = {name: Input(**given) for name, given in record["inputs"].items()}
     return Asked(record["step"], record["settings"], code or record["code"], inputs)
+
+
+def stands_for(record: Mapping[str, Any], code: Mapping[str, str]) -> bool:
+    """Tell whether something was made with this code, or was accepted as if it were."""
+    return digest(code) in (digest(record["code"]), *(entry["code"] for entry in record.get(ACCEPTED, [])))
+
+
+def moved_modules(record: Mapping[str, Any], code: Mapping[str, str]) -> list[str]:
+    """Name the modules whose code is another than when something was made."""
+    return sorted(name for name in {*code, *record["code"]} if code.get(name) != record["code"].get(name))
 
 
 def sidecar_of(path: Path) -> Path:

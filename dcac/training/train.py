@@ -109,10 +109,8 @@ def _stands(asked: Asked, out: Path, hardware: Hardware) -> bool:
     kept = kept_folder(asked, out)
     if kept is None or not read_index(kept):
         return False
-    hardware.wait()
-    done = put_back(asked, out) if hardware.is_main else True
-    hardware.wait()
-    return done
+    hardware.wait()  # until all have looked
+    return hardware.any(hardware.is_main and put_back(asked, out))
 
 
 def _wait_for(folder: Path, stack: ExitStack) -> None:

@@ -104,3 +104,33 @@ def test_a_hub_out_of_reach_is_named_with_the_remedy(tmp_path, monkeypatch):
     card = Weights(kind="diffusion", source="hub", repo="a/b", revision="main", terms="test")
     with pytest.raises(ValueError, match=r"cannot fetch a/b \(ConnectionError: no route\).*source: folder"):
         weights.run(name="sd", card=card, out=tmp_path / "out")
+
+
+def test_a_fetch_that_fails_leaves_the_network_that_is_there(tmp_path, prior_folder, file, converter):
+    out = tmp_path / "out"
+    weights.run(name="sd", card=Weights(**FILE, path=str(file)), out=out)
+    before = manifest(out)
+    with pytest.raises(ValueError, match="fetch it again"):
+        weights.run(name="sd", card=Weights(**FILE, path=str(file), sha256={"sd.ckpt": "0" * 64}), out=out)
+    assert manifest(out) == before
+
+
+def test_no_file_of_an_older_network_stays_beside_a_newer_one(tmp_path, prior_folder):
+    card = Weights(kind="diffusion", source="folder", path=str(prior_folder), terms="test")
+    out = tmp_path / "out"
+    (out / "unet").mkdir(parents=True)
+    (out / "unet" / "older.safetensors").write_bytes(b"older")
+    weights.run(name="own", card=card, out=out)
+    assert manifest(out) == manifest(prior_folder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_a_network_put_back_stands_alone_in_its_folder(tmp_path, file, converter):
+    out = tmp_path / "results" / "weights" / "sd"
+    card = Weights(**FILE, path=str(file))
+    weights.run(name="sd", card=card, out=out)
+    before = manifest(out)
+    (out / "manifest.json").unlink()
+    (out / "older.safetensors").write_bytes(b"older")
+    weights.run(name="sd", card=card, out=out)
+    assert manifest(out) == before and len(converter) == 1

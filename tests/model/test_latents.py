@@ -14,7 +14,8 @@ from safetensors import safe_open
 from dcac.data import store as data_store
 from dcac.data.images import decode
 from dcac.data.store import Record, read_split, write_store
-from dcac.model.latents import BATCH, autoencoder_hash, encode, load_moments, run, sample
+from dcac.model.latents import BATCH, encode, load_moments, run, sample
+from dcac.provenance.networks import network_input
 from dcac.seeding import torch_generator
 
 
@@ -135,7 +136,7 @@ def test_cache_of_another_autoencoder_is_refused_but_the_u_net_may_change(read, 
 def test_prior_without_autoencoder_is_refused(tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps({"files": {"unet/config.json": {"sha256": "0"}}}))
     with pytest.raises(ValueError, match="lists no file of vae/"):
-        autoencoder_hash(tmp_path)
+        network_input(tmp_path, "vae/")
 
 
 def test_cache_says_what_made_it(latents):

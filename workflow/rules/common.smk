@@ -83,9 +83,8 @@ def made(step, wildcards):
 def is_due(step, wildcards):
     """Whether a job has to run; what lies there and no longer stands is forced to be made again."""
     due = [artefact for artefact in made(step, wildcards) if STANDING.due(artefact)]
-    if due and workflow.is_main_process:
-        stale = (path for artefact in due for path in artefact.outputs if Path(path).is_file())
-        workflow.dag.forcefiles.update(stale)
+    stale = (path for artefact in due for path in artefact.outputs if Path(path).is_file())
+    workflow.dag.forcefiles.update(stale)
     return bool(due)
 
 
