@@ -3,6 +3,7 @@
 Several processes train one run together: each embeds its share of the batch, all hold the same weights.
 """
 
+import atexit
 import logging
 import platform
 from collections.abc import Iterable, Iterator
@@ -36,6 +37,8 @@ class Hardware:
                 f"device is '{device}', but this machine offers '{self.device.type}'; use cpu, or a machine with a GPU"
             )
         self.count: int = self._accelerator.num_processes
+        if self.count > 1:
+            atexit.register(_leave)
         self.rank: int = self._accelerator.process_index
         self.scaler = self._accelerator.scaler or torch.amp.GradScaler(self.device.type, enabled=False)
 
@@ -117,6 +120,12 @@ class Hardware:
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device)
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _leave() -> None:
+    """Leave the group of processes before the interpreter ends: its threads abort a process that ends without it."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def messages(tensors: Iterable[Tensor], most: int) -> Iterator[list[Tensor]]:
