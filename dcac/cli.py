@@ -14,8 +14,6 @@ from dcac.cli_options import Device, Steps, known_device, named_once, once_each,
 
 app = Steps(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(data_app, name="data")
-for command in (cli_workflow.fingerprints, cli_workflow.why, cli_workflow.accept, cli_workflow.tidy):
-    app.command(command.__name__)(command)
 log = logging.getLogger("dcac")
 
 
@@ -431,6 +429,10 @@ def schemas(
     from dcac import schemas
 
     schemas.run(out)
+
+
+for command in (cli_workflow.fingerprints, cli_workflow.why, cli_workflow.accept, cli_workflow.tidy):
+    app.command(command.__name__)(command)
 
 
 def main() -> None:
