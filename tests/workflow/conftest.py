@@ -101,3 +101,11 @@ def smoke(tmp_path_factory) -> Checkout:
     checkout.edit("config/config.yaml", "suite: demo ", "suite: smoke ")
     checkout.first_run = checkout.snakemake()
     return checkout
+
+
+@pytest.fixture
+def finished(smoke, tmp_path):
+    """A copy of the finished smoke suite to break things in."""
+    folder = tmp_path / "copy"
+    shutil.copytree(smoke.folder, folder, symlinks=True)
+    return smoke.at(folder)

@@ -58,11 +58,11 @@ def test_a_second_run_does_nothing(smoke):
     assert smoke.planned() == {}
 
 
-def test_what_is_made_on_demand_trains_only_what_is_new(smoke):
-    made = smoke.jobs(smoke.snakemake("on_demand"))
+def test_what_is_made_on_demand_trains_only_what_is_new(finished):
+    made = finished.jobs(finished.snakemake("on_demand"))
     wanted = {"train": 1, "samples": 1, "correlation": 1, "overhead": 2, "overhead_table": 1, "table": 1, "figure": 4}
     assert {name: made.get(name, 0) for name in wanted} == wanted
-    results = smoke.folder / "results"
+    results = finished.folder / "results"
     table = (results / "tables/overhead.md").read_text(encoding="utf-8")
     assert "| Baseline (ours)" in table and "| DCAC (ours)" in table and "1.00" in table
     scores = pd.read_csv(results / "tables/ablation.csv")
@@ -71,40 +71,35 @@ def test_what_is_made_on_demand_trains_only_what_is_new(smoke):
     assert scores.iloc[:, 0].equals(scores.iloc[:, 1]), "no gradient reaches the encoder of the control"
     for name in ("diagnostics", "samples", "look_alikes", "tsne"):
         assert (results / f"figures/{name}.png").stat().st_size > 10_000
-    assert smoke.planned("on_demand") == {}
+    assert finished.planned("on_demand") == {}
 
 
-def test_a_comment_in_code_or_configuration_reruns_nothing(smoke):
-    smoke.edit("dcac/training/losses.py", '"""The two Re-ID losses."""', '"""Both Re-ID losses."""\n\n# A comment.')
-    smoke.edit("config/variants.yaml", "diffusion: none ", "diffusion: none  # a comment\n#")
-    assert smoke.planned() == {}
+def test_a_comment_in_code_or_configuration_reruns_nothing(finished):
+    finished.edit("dcac/training/losses.py", '"""The two Re-ID losses."""', '"""Both Re-ID losses."""\n\n# A comment.')
+    finished.edit("config/variants.yaml", "diffusion: none ", "diffusion: none  # a comment\n#")
+    assert finished.planned() == {}
 
 
-def test_a_setting_of_one_variant_reruns_its_runs_only(smoke):
-    before = (smoke.folder / "config/variants.yaml").read_text(encoding="utf-8")
-    smoke.edit("config/variants.yaml", "label: DCAC (ours)\n", "label: DCAC (ours)\n  noise_weight: 2.0\n")
-    output = smoke.snakemake("--dry-run")
-    (smoke.folder / "config/variants.yaml").write_text(before, encoding="utf-8")
+def test_a_setting_of_one_variant_reruns_its_runs_only(finished):
+    finished.edit("config/variants.yaml", "label: DCAC (ours)\n", "label: DCAC (ours)\n  noise_weight: 2.0\n")
+    output = finished.snakemake("--dry-run")
     assert "results/smoke/runs/dcac/smoke-a/seed0/weights.safetensors" in output
     assert "output: results/smoke/runs/baseline" not in output
     assert "rule pretrain" not in output and "rule latents" not in output and "rule render" not in output
 
 
-def test_a_label_rewrites_tables_and_figures_only(smoke):
-    before = (smoke.folder / "config/variants.yaml").read_text(encoding="utf-8")
-    smoke.edit("config/variants.yaml", "label: DCAC (ours)\n", "label: DCAC, here\n")
-    planned = smoke.planned()
-    (smoke.folder / "config/variants.yaml").write_text(before, encoding="utf-8")
+def test_a_label_rewrites_tables_and_figures_only(finished):
+    finished.edit("config/variants.yaml", "label: DCAC (ours)\n", "label: DCAC, here\n")
+    planned = finished.planned()
     assert planned == {"all": 1, "figure": 1, "table": 2}
 
 
-def test_a_real_edit_of_the_scorer_scores_again_but_trains_nothing(smoke):
-    path = smoke.folder / "dcac/evaluation/score.py"
+def test_a_real_edit_of_the_scorer_scores_again_but_trains_nothing(finished):
+    path = finished.folder / "dcac/evaluation/score.py"
     before = path.read_text(encoding="utf-8")
     assert "LEVEL = 0.95" in before
     path.write_text(before.replace("LEVEL = 0.95", "LEVEL = 0.9"), encoding="utf-8")
-    planned = smoke.planned()
-    path.write_text(before, encoding="utf-8")
+    planned = finished.planned()
     assert planned["score"] == 14
     assert not {"train", "extract", "reference", "render"} & set(planned)
 
@@ -119,22 +114,22 @@ def test_an_unfinished_table_leaves_nothing_behind(smoke):
     assert target.exists() and not (smoke.folder / "results/tables/other.md").exists()
 
 
-def test_a_killed_training_continues_when_the_same_command_is_typed_again(smoke):
-    run, kept = smoke.folder / RUN, smoke.folder / "kept"
+def test_a_killed_training_continues_when_the_same_command_is_typed_again(finished):
+    run, kept = finished.folder / RUN, finished.folder / "kept"
     shutil.copytree(run, kept, dirs_exist_ok=True)
     for name in ("weights.safetensors", "log.jsonl", "run.json"):
         (run / name).unlink()
-    smoke.edit("config/suites/smoke.yaml", "  epochs: 2", "  epochs: 40")
+    finished.edit("config/suites/smoke.yaml", "  epochs: 2", "  epochs: 40")
     words = ["snakemake", f"{RUN}/run.json", "--cores", "1"]
     process = subprocess.Popen(
         words,
-        cwd=smoke.folder,
-        env=smoke.environment,
+        cwd=finished.folder,
+        env=finished.environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    checkpoint = smoke.folder / f"{RUN}.state/checkpoint.pt"
+    checkpoint = finished.folder / f"{RUN}.state/checkpoint.pt"
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -143,8 +138,8 @@ def test_a_killed_training_continues_when_the_same_command_is_typed_again(smoke)
             child.kill()
     assert process.wait(60) != 0
     assert checkpoint.exists() and not (run / "run.json").exists()
-    smoke.snakemake(f"{RUN}/run.json")
-    log = (smoke.folder / "results/logs/train/smoke-dcac-smoke-a-seed0.log").read_text()
+    finished.snakemake(f"{RUN}/run.json")
+    log = (finished.folder / "results/logs/train/smoke-dcac-smoke-a-seed0.log").read_text()
     assert "continues in epoch" in log
     epochs = [json.loads(line).get("epoch") for line in (run / "log.jsonl").read_text().splitlines()]
     assert [epoch for epoch in epochs if epoch] == list(range(1, 41))

@@ -10,14 +10,6 @@ COSTLY = {"render", "pretrain_encoder", "pretrain_diffusion", "latents", "train"
 RUN = "results/smoke/runs/dcac/smoke-a/seed0"
 
 
-@pytest.fixture
-def finished(smoke, tmp_path):
-    """A copy of the finished smoke suite to break things in."""
-    folder = tmp_path / "copy"
-    shutil.copytree(smoke.folder, folder, symlinks=True)
-    return smoke.at(folder)
-
-
 def costly(checkout, *words):
     """Return what is planned of the rules that cost."""
     return {rule: count for rule, count in checkout.planned(*words).items() if rule in COSTLY}
@@ -44,7 +36,7 @@ def test_a_deleted_cache_is_made_again_only_where_something_new_needs_it(finishe
     [
         ("config/datasets.yaml", "\nsmoke-a:\n", "\nsmoke-a:\n  notes: A note.\n"),
         ("dcac/training/card.py", "# Re-ID model", "# A Re-ID model"),
-        ("dcac/model/latents.py", "lists no file of vae/", "speaks of no file of vae/"),
+        ("dcac/model/latents.py", "is not the file of its sidecar", "is another file than its sidecar says"),
         ("dcac/training/train.py", "is complete already", "is there, complete"),
         ("config/suites/smoke.yaml", "device: cpu", "device: auto"),
     ],
