@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcac.data.store import read_manifest, store_input, verified
+from dcac.data.store import store_input, verified
 from dcac.model.latents import latents_input, verify_latents
 from dcac.provenance.networks import network_input, verify_network
 from dcac.provenance.record import Input
@@ -33,10 +33,6 @@ class Inputs:
             **{f"latents {store.stem}": latents_input(path) for store, path in latents},
             **{name: network_input(folder) for name, folder in self.networks(settings).items()},
         }
-
-    def data_versions(self) -> dict[str, str]:
-        """Name each source with the sha256 of its normalised file."""
-        return {path.stem: read_manifest(path)["sha256"] for path in self.stores}
 
     def verify(self) -> None:
         """Refuse data, networks and latents whose files are not those that their manifests and sidecars speak of.

@@ -13,14 +13,17 @@ import torch
 from torch import nn
 
 from dcac.model.dcac import DCAC
-from dcac.provenance import environment, fingerprint, write_json
-from dcac.settings import Runtime, load_settings
+from dcac.provenance import environment, write_json
+from dcac.provenance.code import digest
+from dcac.provenance.record import KEY, Asked, ask, hash_json
+from dcac.settings import Runtime, Settings, load_settings
 from dcac.training.hardware import Hardware
 from dcac.training.inputs import Inputs
 from dcac.training.loop import Training
 from dcac.training.state import Progress
 
 SEED = 0
+STEPS = 20  # timed, unless a person asks for another number
 WARM_UP = 3  # steps before the clock counts; source: ours
 
 
@@ -33,9 +36,9 @@ def run(
     prior: Path | None,
     variant: str,
     sources: str,
-    steps: int,
     out: Path,
     device: str,
+    steps: int = STEPS,
     runtime: Runtime = Runtime(),
 ) -> None:
     """Measure the training step of a run: parameters, seconds, images per second, peak memory.
@@ -52,8 +55,9 @@ def run(
     if steps < 1:
         raise ValueError(f"steps is {steps}, and nothing would be timed; ask for 1 or more")
     settings = load_settings(config)
-    hardware = Hardware(device, settings.precision)
     inputs = Inputs(stores, encoder, latents, prior)
+    asked = asked_overhead(settings, inputs, variant=variant, sources=sources, steps=steps, runtime=runtime)
+    hardware = Hardware(device, settings.precision)
     training = Training(settings, inputs, seed=SEED, hardware=hardware, runtime=runtime)
     seconds = time_steps(training, steps)
     low, median, high = np.percentile(seconds, [25, 50, 75]).tolist()
@@ -71,10 +75,18 @@ def run(
         "runtime": runtime.model_dump(),
         "environment": environment(),
         "settings": settings.model_dump(mode="json"),
-        "code": fingerprint("overhead"),
+        "code": digest(asked.code),
     }
     if hardware.is_main:
-        write_json(out, content)
+        write_json(out, {**content, KEY: asked.record(meaning=hash_json(content))})
+
+
+def asked_overhead(
+    settings: Settings, inputs: Inputs, *, variant: str, sources: str, steps: int, runtime: Runtime
+) -> Asked:
+    """Say what a measurement is asked to be; the number of steps only where it is not the workflow's."""
+    acting = {"variant": variant, "sources": sources, "runtime": runtime.model_dump(), **settings.trained()}
+    return ask(__name__, acting if steps == STEPS else {**acting, "steps": steps}, inputs.described(settings))
 
 
 def time_steps(training: Training, steps: int) -> list[float]:

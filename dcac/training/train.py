@@ -118,7 +118,7 @@ def _facts(asked: Asked, settings: Settings, inputs: Inputs, seed: int) -> dict:
         "identity": asked.identity,
         "settings": settings.model_dump(mode="json"),
         "seed": seed,
-        "data": inputs.data_versions(),
+        "data": {path.stem: asked.inputs[f"data {path.stem}"].meaning for path in inputs.stores},
         "weights": {folder.name: asked.inputs[name].meaning for name, folder in inputs.networks(settings).items()},
         "code": digest(asked.code),
     }
