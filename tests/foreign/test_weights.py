@@ -8,6 +8,7 @@ import pytest
 
 from dcac.foreign import single_file, weights
 from dcac.foreign.weights_card import Weights
+from dcac.locking import InUse
 from dcac.provenance import manifest, sha256
 
 FILE = {"kind": "diffusion", "source": "file", "architecture": "sd-1", "ema": True, "terms": "test"}
@@ -48,6 +49,20 @@ def test_single_file_with_another_checksum_is_never_read(tmp_path, file, convert
     with pytest.raises(ValueError, match=f"has not the sha256 {'0' * 64} of the card; fetch it again"):
         weights.run(name="sd", card=card, out=tmp_path / "out")
     assert not converter and not (tmp_path / "out").exists()
+
+
+def test_two_fetches_of_one_network_do_not_write_one_folder(tmp_path, file, monkeypatch, prior_folder):
+    card = Weights(**FILE, path=str(file))
+
+    def convert(path, out, **_):
+        with pytest.raises(InUse, match="another process fetches sd; wait for it or stop it"):
+            weights.run(name="sd", card=card, out=tmp_path / "out")
+        shutil.copytree(prior_folder, out)
+
+    monkeypatch.setattr(single_file, "run", convert)
+    weights.run(name="sd", card=card, out=tmp_path / "out")
+    assert (tmp_path / "out" / "manifest.json").is_file()
+    assert not list(tmp_path.glob(".out*"))
 
 
 @pytest.mark.parametrize("source", ["file", "folder"])
