@@ -18,7 +18,7 @@ TEXTS = ("split", "domain")
 WANTED = {"image": "a struct of bytes and path", "image.bytes": "binary", "image.path": "string", "caption": "a list"}
 WANTED |= dict.fromkeys(TEXTS, "string") | LABELS
 BUFFER = 1 << 20  # bytes read at a time, so that a file in one row group is streamed too
-REMEDY = "it is no normalised file of this project; import the data set again, or write the file as docs/datasets.md 4.3 says"
+REMEDY = "it is no normalised file of this project; import the data set again, or write the file as docs/datasets.md section 4.3 says"
 
 
 class ForeignStore(ValueError):
