@@ -292,7 +292,20 @@ def score(
         Path,
         typer.Option(callback=suffixed(".json"), help="score file (.json); per-query AP goes beside it as Parquet"),
     ],
-    against: Annotated[Path | None, typer.Option(help="another run's feature file, for a paired test")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="another run's feature file, of the same sources and seed, for a paired test")
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="data set of a feature file whose meta names none; VIPeR, PRID, GRID and iLIDS are scored on their ten "
+            "shipped splits, `other` in one ranking"
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="normalised file of the target (.parquet), to recognise the data set by its images"),
+    ] = None,
     metric: Annotated[Metric, typer.Option(help="distance")] = "cosine",
     max_rank: Annotated[int, typer.Option(min=1, help="length of the CMC curve")] = 50,
     rerank: Annotated[Reranking | None, typer.Option(help="also score the re-ranked gallery")] = None,
@@ -308,6 +321,8 @@ def score(
         features,
         out,
         against=against,
+        dataset=dataset,
+        store=store,
         rerank=rerank,
         metric=metric,
         max_rank=max_rank,
