@@ -72,7 +72,7 @@ def pretrain_encoder(name: str, store: Store, out: Out, device: Device = "cpu") 
 
 @app.command("pretrain_diffusion")
 def pretrain_diffusion(name: str, store: Store, out: Out, device: Device = "cpu") -> None:
-    """Pre-train the demo's latent diffusion model on the broad synthetic domain."""
+    """Pre-train a small latent diffusion model, the demo's; on a set without captions an unconditional one."""
     from dcac.demo import pretrain_diffusion
 
     pretrain_diffusion.run(store=store, settings=_recipe(name), out=out, device=_device(device))

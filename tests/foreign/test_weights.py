@@ -1,11 +1,15 @@
 """The `weights` step brings a network into the layout that the later steps read, checked by sha256."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
+from dcac.closed import parse
+from dcac.demo.recipes import recipe
 from dcac.foreign import single_file, weights
 from dcac.foreign.weights_card import Weights
 from dcac.locking import InUse
@@ -149,3 +153,15 @@ def test_a_network_put_back_stands_alone_in_its_folder(tmp_path, file, converter
     (out / "older.safetensors").write_bytes(b"older")
     weights.run(name="sd", card=card, out=out)
     assert manifest(out) == before and len(converter) == 1
+
+
+def test_examples_in_comments_are_cards(config_dir):
+    text = (config_dir / "weights.yaml").read_text(encoding="utf-8")
+    examples = re.findall(r"^# ([\w-]+:\n(?:#   .*\n)+)", text, flags=re.MULTILINE)
+    cards = {}
+    for example in examples:
+        cards |= yaml.safe_load(example.replace("\n# ", "\n"))
+    assert {card["source"] for card in cards.values()} == {"demo", "folder", "file"}
+    for name, card in cards.items():
+        parsed = parse(Weights, card, name)
+        assert parsed.source != "demo" or recipe(parsed.kind, parsed.pretraining)
