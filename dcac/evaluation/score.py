@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcac.data.splits import SEED
+from dcac.data.store import store_input
 from dcac.evaluation.camera_pairs import camera_pairs
 from dcac.evaluation.metrics import RankingScore
 from dcac.evaluation.ranking.blocks import Progress
@@ -21,9 +22,12 @@ from dcac.evaluation.rankings import Ranking, arrays, pool, rank_target
 from dcac.evaluation.recognition import Shown, recognise, require_same
 from dcac.evaluation.statistics import bootstrap_means, mean_and_sd, paired_differences, percentile_interval
 from dcac.features.feature_file import FeatureFile, Part, read_features
-from dcac.provenance import atomic, environment, fingerprint, write_json
+from dcac.provenance import atomic, environment, write_json
+from dcac.provenance.code import digest
+from dcac.provenance.record import KEY, Asked, ask, hash_json, made_input
 
 SCHEMA = 1  # of the record; raised when a field changes its meaning
+MAX_RANK = 50  # of the CMC curve, unless a person asks for another
 RESAMPLES = 10_000  # of every bootstrap
 LEVEL = 0.95  # of every interval
 BOOTSTRAP_SEED = 1  # fixed, so that a file has one interval
@@ -40,7 +44,7 @@ def run(
     store: Path | None = None,
     rerank: Literal["published", "released"] | None = None,
     metric: Metric = "cosine",
-    max_rank: int = 50,
+    max_rank: int = MAX_RANK,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> dict:
@@ -64,12 +68,19 @@ def run(
     Raises:
         ValueError: it is not known whether the target has shipped splits, or the other run is not one to compare with.
     """
+    asked = asked_score(
+        features, against=against, metric=metric, max_rank=max_rank, rerank=rerank, dataset=dataset, store=store
+    )
     options = {"metric": metric, "max_rank": max_rank, "device": device, "progress": progress}
     file = read_features(features)
     shown = recognise(file, features, dataset=dataset, store=store)
     other = None if against is None else _comparable(file, features, shown, against)
     rankings = rank_target(file, shown.code, **options)
-    record = {**describe(rankings, metric=metric, max_rank=max_rank), "protocol": shown.protocol()}
+    record = {
+        **describe(rankings, metric=metric, max_rank=max_rank),
+        "protocol": shown.protocol(),
+        "code": digest(asked.code),
+    }
     if other is not None:
         record["against"] = compare(rankings, rank_target(other, shown.code, **options))
     if rerank is not None:
@@ -77,6 +88,7 @@ def run(
             rankings, setting=rerank, metric=metric, max_rank=max_rank, progress=progress
         )
     write_queries(out.with_suffix(".queries.parquet"), rankings)
+    record[KEY] = asked.record(meaning=hash_json(record))
     write_json(out, record)
     return record
 
@@ -98,6 +110,25 @@ def _comparable(file: FeatureFile, path: Path, shown: Shown, against: Path) -> F
                 "difference is one of chance or of data too"
             )
     return other
+
+
+def asked_score(
+    features: Path,
+    *,
+    against: Path | None,
+    metric: Metric,
+    max_rank: int,
+    rerank: str | None,
+    dataset: str | None = None,
+    store: Path | None = None,
+) -> Asked:
+    """Say what a score is asked to be: its options where they are not the workflow's, and the features it compares."""
+    options = {"metric": (metric, "cosine"), "max_rank": (max_rank, MAX_RANK), "rerank": (rerank, None)}
+    options["dataset"] = (dataset, None)
+    settings = {name: given for name, (given, usual) in options.items() if given != usual}
+    inputs = {"features": features} | ({"against": against} if against is not None else {})
+    asked = {name: made_input(path) for name, path in inputs.items()}
+    return ask(__name__, settings, asked | ({"data": store_input(store)} if store is not None else {}))
 
 
 def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> dict:
@@ -124,7 +155,6 @@ def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> d
         **({"splits": describe_splits(rankings)} if len(rankings) > 1 else {}),
         "interval": {"mAP": list(intervals[0]), "rank1": list(intervals[1]), **_bootstrap_stamp()},
         "camera_pairs": camera_pairs(*pool(rankings)),
-        "code": fingerprint("score"),
         "environment": environment(),
     }
 
