@@ -118,7 +118,7 @@ def pretrain_encoder(name: NetworkName, store: Store, out: Network, device: Devi
 
 @app.command("pretrain_diffusion", rich_help_panel=NETWORKS)
 def pretrain_diffusion(name: NetworkName, store: Store, out: Network, device: Device = "cpu") -> None:
-    """Pre-train the demo's latent diffusion model on the broad synthetic domain.
+    """Pre-train a small latent diffusion model, the demo's; on a set without captions an unconditional one.
 
     Example: dcac pretrain_diffusion demo-prior results/data/broad.parquet --out results/weights/demo-prior
     """
@@ -371,7 +371,20 @@ def score(
         Path,
         typer.Option(callback=suffixed(".json"), help="score file (.json); per-query AP goes beside it as Parquet"),
     ],
-    against: Annotated[Path | None, typer.Option(help="another run's feature file, for a paired test")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="another run's feature file, of the same sources and seed, for a paired test")
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="data set of a feature file whose meta names none; VIPeR, PRID, GRID and iLIDS are scored on their ten "
+            "shipped splits, `other` in one ranking"
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="normalised file of the target (.parquet), to recognise the data set by its images"),
+    ] = None,
     metric: Annotated[Metric, typer.Option(help="distance")] = "cosine",
     max_rank: Annotated[int | None, typer.Option(min=1, help="length of the CMC curve; default: 50")] = None,
     rerank: Annotated[Reranking | None, typer.Option(help="also score the re-ranked gallery")] = None,
@@ -389,6 +402,8 @@ def score(
         features,
         out,
         against=against,
+        dataset=dataset,
+        store=store,
         rerank=rerank,
         metric=metric,
         device=None if device is None else _device(device),
