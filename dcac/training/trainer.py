@@ -52,7 +52,6 @@ class Trainer:
         self.settings, self.seed, self.runtime = settings, seed, runtime
         self.hardware, self.device, self.scaler = hardware, hardware.device, hardware.scaler
         self.data: TrainingSet = load_data(settings, stores)
-        self.images = torch.from_numpy(self.data.images)
         self.labels = torch.from_numpy(self.data.labels)
         self.model: DCAC = build_model(
             settings, num_identities=self.data.num_identities, encoder=encoder, prior=prior, seed=seed
@@ -175,8 +174,9 @@ class Trainer:
         """Embed the whole training set with the test view and average per identity."""
         self.model.eval()
         chunks = []
-        for batch in self.images.split(self.runtime.micro_batch or EVALUATION_BATCH):
-            batch = self.hardware.send(batch)
+        size = self.runtime.micro_batch or EVALUATION_BATCH
+        for start in range(0, len(self.data.images), size):
+            batch = self.hardware.send(torch.from_numpy(self.data.images[start : start + size]))
             with self._memory_precision():
                 chunks.append(self.model.reid.embed(test_view(batch, self.settings)))
         built = memory.build(torch.cat(chunks), self.labels.to(self.device), self.data.num_identities)
@@ -191,7 +191,7 @@ class Trainer:
 
     def _view(self, chosen: Tensor, name: str) -> Tensor:
         draws = draw_augmentation(len(chosen), self.settings, torch_generator(self.seed, "augment", name))
-        images = self.hardware.send(self.images[chosen])
+        images = self.hardware.send(torch.from_numpy(self.data.images[chosen.numpy()]))
         return train_view(images, Augmentation(*map(self.hardware.send, draws)), self.settings)
 
     def _draw(self, chosen: Tensor, name: str) -> DiffusionBatch:

@@ -37,7 +37,7 @@ def batch_of(trainer):
     """Draw one batch."""
     generator = torch.Generator().manual_seed(0)
     rows = torch.arange(16)
-    images = torch.randn(16, 3, *trainer.images.shape[-2:], generator=generator)
+    images = torch.randn(16, 3, *trainer.data.images.shape[-2:], generator=generator)
     memory = torch.nn.functional.normalize(torch.randn(16, 24, generator=generator), dim=1)
     drawn = trainer._draw(rows, "1/0") if trainer.model.prior is not None else None
     return Batch(images, trainer.labels[rows], memory, drawn)

@@ -61,7 +61,7 @@ def plain_loss(model, trainer, indices, name, prototypes):
     """Return L = w_id L_id + w_pcl L_pcl + lambda L_diff of one batch, and z_hat."""
     s, labels = trainer.settings, trainer.labels[indices]
     draws = draw_augmentation(len(indices), s, torch_generator(3, "augment", name))
-    images = train_view(trainer.images[indices], draws, s)
+    images = train_view(torch.from_numpy(trainer.data.images[indices]), draws, s)
     z = model.reid.bnneck(model.reid.backbone(images))
     z_hat, logits = z / z.norm(dim=1, keepdim=True), z @ model.reid.classifier.weight.T
     target = (1 - s.label_smoothing) * F.one_hot(labels, 16) + s.label_smoothing / 16
@@ -141,7 +141,9 @@ def test_memory_is_the_class_mean_of_unaugmented_unit_features(make):
         trainer.model.reid.bnneck.running_mean.fill_(0.3)
         memory, means = trainer.build_memory(), []
         for label in range(16):
-            images = (trainer.images[trainer.labels == label].float() / 255 - 0.5) / 0.5
+            images = (
+                torch.from_numpy(trainer.data.images[(trainer.labels == label).numpy()]).float() / 255 - 0.5
+            ) / 0.5
             z = (trainer.model.reid.backbone.eval()(images) - 0.3) / (1 + 1e-5) ** 0.5
             mean = (z / z.norm(dim=1, keepdim=True)).mean(dim=0)
             means.append(mean / mean.norm())
@@ -160,7 +162,7 @@ def test_memory_is_kept_in_the_precision_asked_for(make, monkeypatch, choice, ha
 
     monkeypatch.setattr(memory, "update", update)
     progress = Progress(memory=trainer.build_memory())
-    view = (trainer.images.float() / 255 - 0.5) / 0.5
+    view = (torch.from_numpy(trainer.data.images[:]).float() / 255 - 0.5) / 0.5
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
         z_hat = trainer.model.reid.eval().embed(view)
     expected = memory.build(z_hat.float(), trainer.labels, 16)
