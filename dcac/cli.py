@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from dcac import cli_workflow, ending
+from dcac.allocator import keep_freed_memory
 from dcac.cli_data import app as data_app
 from dcac.cli_options import Device, Steps, known_device, named_once, once_each, suffixed
 
@@ -440,6 +441,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     for noisy in ("faiss", "httpx", "huggingface_hub", "torch"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    keep_freed_memory()
     started = time.perf_counter()
     code = ending.run(app)
     if code is None:

@@ -64,7 +64,7 @@ def slow_correlations(run):
 @pytest.mark.parametrize("scheme", ["fc", "pcl", "fc+pcl"])
 def test_means_equal_a_slow_loop(load, monkeypatch, scheme):
     monkeypatch.setattr(correlation, "BATCH", 7)
-    monkeypatch.setattr(extract, "BATCH", 9)
+    monkeypatch.setattr(extract, "CPU_BATCH", 9)
     run = unequal(load(condition=scheme))
     means, largest = mean_correlation(run)
     p = slow_correlations(run)

@@ -27,7 +27,7 @@ def load(finished_run):
 
 
 def test_features_are_those_of_one_image_at_a_time(load, monkeypatch):
-    monkeypatch.setattr(extract, "BATCH", 7)
+    monkeypatch.setattr(extract, "CPU_BATCH", 7)
     run = load()
     rows = np.arange(3, 30, 2)
     features = run.encode(rows)
