@@ -110,6 +110,10 @@ def test_a_store_changed_under_its_sidecar_is_refused(finished):
 
 
 def test_tidy_lists_and_frees_only_what_nothing_needs(finished):
+    listed = finished.run("dcac", "tidy").stdout
+    assert "results/.cache  (decoded pictures" in listed and len(listed.splitlines()) == 2
+    assert "freed" in finished.run("dcac", "tidy", "--free").stdout
+    assert planned(finished) == {} and not (finished.folder / "results/.cache").exists()
     assert "0.0 MB  can be freed" in finished.run("dcac", "tidy").stdout
     shutil.rmtree(finished.folder / RUN)
     shown = finished.run("dcac", "tidy", "--free").stdout
