@@ -193,7 +193,7 @@ OF_A_RUN = {"schemas", "train", "extract", "samples", "correlation", "overhead",
             {"train"},
         ),
         ("evaluation/ranking/ranks.py", "return ", "return 1 and ", {"score"}, {"score"}),
-        ("data/readers/viper.py", "return ", "return 1 and ", {"import_data"}, {"import_data"}),
+        ("data/readers/viper.py", "return ", "return 1 and ", {"adding", "import_data"}, {"import_data"}),
     ],
 )
 def test_an_edit_of_the_package_moves_what_it_touches(copied, path, old, new, may_move, must_move):

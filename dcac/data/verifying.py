@@ -8,11 +8,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from dcac.data.images import FORMATS
+from dcac.data.images import FORMATS, is_turned
 from dcac.data.store import Record
 
 MIN_SIDE, MAX_SIDE = 4, 4096  # pixels; a crop of a person is within, a decompression bomb is not
 CHUNK = 500  # images a task
+ANOTHER_COPY = (
+    "Get the set again, or pass --drop-unreadable to leave them out; the result is then marked as non-standard."
+)
 log = logging.getLogger(__name__)
 
 
@@ -22,10 +25,17 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Finding:
-    """What one image turned out to be: the sha256 of its bytes, and the problem, "" where there is none."""
+    """What one image turned out to be.
+
+    Args:
+        digest: The sha256 of its bytes.
+        problem: "" where there is none.
+        turned: Whether its EXIF orientation asks for turning it; only sets of one's own heed it.
+    """
 
     digest: str
     problem: str
+    turned: bool = False
 
 
 def image_problem(data: bytes) -> str:
@@ -65,7 +75,7 @@ def verify(records: Sequence[Record], *, workers: int) -> list[Finding]:
 
 
 def refuse_or_drop(
-    records: Sequence[Record], findings: Sequence[Finding], *, drop: bool
+    records: Sequence[Record], findings: Sequence[Finding], *, drop: bool, remedy: str = ANOTHER_COPY
 ) -> tuple[list[Record], list[str]]:
     """Split off the unreadable images.
 
@@ -79,10 +89,7 @@ def refuse_or_drop(
     problems = [f"{record.path} ({finding.problem})" for record, finding in pairs if finding.problem]
     if problems and not drop:
         shown = "\n  ".join(problems[:20] + [f"... and {len(problems) - 20} more"] * (len(problems) > 20))
-        raise UnreadableError(
-            f"{len(problems)} of {len(records)} images cannot be read:\n  {shown}\n"
-            "Get the set again, or pass --drop-unreadable to leave them out; the result is then marked as non-standard."
-        )
+        raise UnreadableError(f"{len(problems)} of {len(records)} images cannot be read:\n  {shown}\n{remedy}")
     return [record for record, finding in pairs if not finding.problem], problems
 
 
@@ -93,8 +100,16 @@ def _verify_chunk(records: Sequence[Record], start: int) -> Iterator[Finding]:
         except Exception as error:  # a damaged archive or frame makes the libraries raise errors of many kinds
             yield Finding("", f"{type(error).__name__}: {error}".replace("\n", " "))
         else:
-            yield Finding(hashlib.sha256(data).hexdigest(), image_problem(data))
+            problem = image_problem(data)
+            yield Finding(hashlib.sha256(data).hexdigest(), problem, turned=not problem and _asks_for_turning(data))
     log.info("decoded %d of %d images", min(start + CHUNK, len(records)), len(records))
+
+
+def _asks_for_turning(data: bytes) -> bool:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        return is_turned(image)
 
 
 _kept: Sequence[Record] = ()  # in a worker: all records, sent once when it starts

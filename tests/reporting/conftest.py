@@ -71,6 +71,7 @@ def row(variant, sources, target, seed, mAP, rank1):
         "rank1_verdict": "no clear difference" if learnt else "",
         "num_splits": 1,
         "standard": target != "C3",
+        "data_variant": "standard",
         "cmc": json.dumps([rank1, (1 + rank1) / 2, 1.0]),
         "gradient_id": 0.1 if learnt else None,
         "gradient_prototype": 2.0 if learnt else None,
