@@ -568,8 +568,9 @@ def schemas(
     schemas.run(out)
 
 
-for command in (cli_workflow.why, cli_workflow.fingerprints, cli_workflow.accept, cli_workflow.tidy):
-    app.command(command.__name__, rich_help_panel=WORKFLOW)(command)
+QUESTIONS = (cli_workflow.status, cli_workflow.why, cli_workflow.fingerprints, cli_workflow.accept, cli_workflow.tidy)
+for question in QUESTIONS:
+    app.command(question.__name__, rich_help_panel=WORKFLOW)(question)
 
 
 def main() -> None:
@@ -580,7 +581,8 @@ def main() -> None:
     keep_freed_memory()
     started = time.perf_counter()
     code = ending.run(app)
-    if code is None:
+    is_question = any(question.__name__ in sys.argv[1:2] for question in QUESTIONS)
+    if code is None and not is_question:
         log.info("done in %.1f s", time.perf_counter() - started)
     sys.exit(code or 0)
 
