@@ -1,5 +1,6 @@
 """Every hyperparameter of one training run, as a closed and frozen model; how it is written and read."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -7,6 +8,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from dcac.closed import Closed, Count, NonNegative, Positive, Share, load_yaml, parse
+from dcac.declared import completed
 
 CORRELATIONS = ("fc", "pcl", "fc+pcl")  # conditions that are a class correlation p of the Re-ID model's own
 TrainSplits = Literal["train", "all"]
@@ -153,4 +155,13 @@ def dump_settings(settings: Settings) -> str:
 
 def load_settings(path: Path) -> Settings:
     """Read the merged settings of one run, as `write_config` left them."""
-    return parse(Settings, load_yaml(path), str(path))
+    return parse_settings(load_yaml(path), str(path))
+
+
+def parse_settings(content: Mapping[str, Any], origin: str) -> Settings:
+    """Validate the settings of a run, with the keys that loss terms and methods bring along.
+
+    Raises:
+        ConfigError: as `parse` does.
+    """
+    return parse(completed(Settings), content, origin)

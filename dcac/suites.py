@@ -22,7 +22,7 @@ from dcac.closed import (
     require_names,
     stems,
 )
-from dcac.settings import Runtime, Settings
+from dcac.settings import Runtime, Settings, parse_settings
 
 CONFIG_DIR = Path("config")
 BASELINE = "baseline"  # what a variant is compared with unless it names another
@@ -277,7 +277,7 @@ def run_settings(suite: Suite, variant: str, sources: str, root: Path = CONFIG_D
     merged = dict(base)
     for layer in layers:
         merged.update(layer)
-    return parse(Settings, merged, f"settings of variant '{variant}' on {sources}")
+    return parse_settings(merged, f"settings of variant '{variant}' on {sources}")
 
 
 def load_preset(name: str, sources: str, root: Path = CONFIG_DIR) -> dict[str, Any]:
