@@ -1,30 +1,72 @@
-"""What is declared once and asked for everywhere: the terms of the loss.
+"""What is declared once and asked for everywhere: the terms of the loss and the conditioning schemes.
 
 Settings and suites stand below what they ask for here, so a declaration is imported when somebody asks. None of them imports
 torch: planning does without. The statement of a step's code ends here: asking for names computes nothing.
 """
 
+from collections.abc import Sequence
 from functools import cache
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import create_model
+from pydantic import AfterValidator, Field, create_model
 
-from dcac.closed import Closed
+from dcac.closed import Closed, nearest
 
 Model = TypeVar("Model", bound=Closed)
 
 
 def completed(base: type[Model]) -> type[Model]:
     """Add the keys that declared parts bring along to the model of a run's settings."""
+    from dcac.model import schemes
     from dcac.training import losses
 
-    added = (term.settings for term in losses.TERMS)
+    added = (part.settings for part in (*losses.TERMS, *schemes.SCHEMES))
     return _joined(base, tuple(model for model in added if model is not None))
 
 
 @cache
 def _joined(base: type[Model], added: tuple[type[Closed], ...]) -> type[Model]:
     return create_model(base.__name__, __base__=(base, *added)) if added else base
+
+
+def conditions() -> list[str]:
+    """Name every conditioning scheme."""
+    from dcac.model import schemes
+
+    return [scheme.name for scheme in schemes.SCHEMES]
+
+
+def is_correlation(condition: str) -> bool:
+    """Tell whether a scheme is a class correlation p of the model's own."""
+    from dcac.model import schemes
+
+    return any(scheme.is_correlation for scheme in schemes.SCHEMES if scheme.name == condition)
+
+
+def correlations() -> str:
+    """List the schemes that are a class correlation, for people."""
+    *most, last = filter(is_correlation, conditions())
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def require(name: str, known: Sequence[str], what: str) -> str:
+    """Refuse a name that nothing declared has.
+
+    Raises:
+        ValueError: with its nearest and all declared names.
+    """
+    if name not in known:
+        raise ValueError(f"no {what} has this name{nearest(name, known)}; there are: {', '.join(known)}")
+    return name
+
+
+def _condition(name: str) -> str:
+    return require(name, conditions(), "conditioning scheme")
+
+
+Condition = Annotated[
+    str, AfterValidator(_condition), Field(json_schema_extra=lambda schema: schema.update(enum=conditions()))
+]
 
 
 def term_labels() -> dict[str, str]:

@@ -7,12 +7,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from dcac import declared
 from dcac.closed import ConfigError
 from dcac.data.catalog import Card, load_catalog
 from dcac.data.locate import locate
 from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining, recipe
 from dcac.foreign.weights_card import Weights, load_weights
-from dcac.settings import CORRELATIONS, Settings
+from dcac.settings import Settings
 from dcac.suites import (
     CONFIG_DIR,
     NO_SOURCES,
@@ -196,10 +197,10 @@ class Plan:
                 chosen = self.settings(variant, sources)
                 if chosen.diffusion == "none":
                     raise ConfigError(f"figure '{name}' draws '{variant}', which has no prior; name a DCAC variant")
-                if figure.kind == "correlation" and chosen.condition not in CORRELATIONS:
+                if figure.kind == "correlation" and not declared.is_correlation(chosen.condition):
                     raise ConfigError(
                         f"figure '{name}' draws the class correlation of '{variant}', whose condition is "
-                        f"'{chosen.condition}'; name a variant of fc, pcl or fc+pcl"
+                        f"'{chosen.condition}'; name a variant of {declared.correlations()}"
                     )
 
     def _all_runs(self) -> list[tuple[str, str]]:

@@ -8,9 +8,8 @@ import yaml
 from pydantic import Field, model_validator
 
 from dcac.closed import Closed, Count, NonNegative, Positive, Share, load_yaml, parse
-from dcac.declared import completed
+from dcac.declared import Condition, completed
 
-CORRELATIONS = ("fc", "pcl", "fc+pcl")  # conditions that are a class correlation p of the Re-ID model's own
 TrainSplits = Literal["train", "all"]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 VIEW = ("image_height", "image_width", "pixel_mean", "pixel_std")  # how images are seen, in training and in testing
@@ -69,7 +68,7 @@ class Settings(Closed):
     memory_dtype: Literal["fp32", "autocast"]
     noise_weight: NonNegative
     # conditioning
-    condition: Literal["fc", "pcl", "fc+pcl", "feature", "hard"]
+    condition: Condition
     condition_temperature: Positive
     bottleneck: Literal["embedding", "silu", "bn", "bn+silu", "condition_net"]
     prompt_std: Positive

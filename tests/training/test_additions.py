@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -9,6 +10,9 @@ from dcac.closed import Closed, ConfigError, NonNegative, Positive, parse
 from dcac.data.store import Record, read_split, write_store
 from dcac.evaluation import score
 from dcac.features import extract
+from dcac.inspection import correlation
+from dcac.model import schemes
+from dcac.model.schemes.scheme import Scheme
 from dcac.reporting import records, table
 from dcac.reporting.records import read_records
 from dcac.settings import parse_settings
@@ -130,3 +134,37 @@ def test_the_keys_of_a_loss_term_are_checked_like_all_others(settings, monkeypat
         short(settings, centre_wieght=1.0, centre_scale=1.0)
     with pytest.raises(ConfigError, match=r"'centre_weight' is -1\.0"):
         short(settings, centre_weight=-1.0, centre_scale=1.0)
+
+
+class SharpSettings(Closed):
+    """Keys of the toy scheme."""
+
+    sharp_power: Positive
+
+
+def sharpened(embedding, labels, memory, settings):
+    """p of the class scores to a power, normalised again."""
+    p = embedding.logits.softmax(dim=1) ** settings.sharp_power
+    return p / p.sum(dim=1, keepdim=True)
+
+
+SHARP = Scheme("sharp", sharpened, settings=SharpSettings)
+
+
+def test_a_conditioning_scheme_is_declared_once(settings, walk, store, encoder_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(schemes, "SCHEMES", (*schemes.SCHEMES, SHARP))
+    found = walk(short(settings, condition="sharp", sharp_power=3.0, classifier_std=1.0))
+    reported = found.run.report["epoch"]
+    assert {"loss_noise", "p_max", "p_entropy", "noise_own", "noise_other"} <= set(reported)
+    assert found.records["p_max"].item() == pytest.approx(reported["p_max"]) and "mean max p" in found.table
+    folder = tmp_path / "runs" / "toy" / "A" / "seed0"
+    files = {"run_folder": folder, "config": folder.with_suffix(".yaml"), "encoder": encoder_folder, "stores": [store]}
+    correlation.run(**files, people=3, out=tmp_path / "c.npz", device="cpu")
+    assert np.load(tmp_path / "c.npz")["mean_p_max"] > 0.2, "look-alikes know the scheme too"
+
+
+def test_an_unknown_scheme_is_refused_with_its_nearest_and_all_others(settings, monkeypatch):
+    monkeypatch.setattr(schemes, "SCHEMES", (*schemes.SCHEMES, SHARP))
+    refused = r"'condition' is 'sharpp': no conditioning scheme .*did you mean 'sharp'.*: fc, pcl, fc\+pcl, feature, hard, sharp"
+    with pytest.raises(ConfigError, match=refused):
+        short(settings, condition="sharpp", sharp_power=3.0)

@@ -28,7 +28,7 @@ def prototype_loss(
     """
     from torch.nn.functional import cross_entropy
 
-    from dcac.model.conditioning import prototype_logits
+    from dcac.model.similarity import prototype_logits
 
     logits = prototype_logits(direction, memory, temperature=temperature, logits_dtype=logits_dtype)
     return cross_entropy(logits, labels)
