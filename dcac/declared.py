@@ -1,4 +1,4 @@
-"""What is declared once and asked for everywhere: the terms of the loss and the conditioning schemes.
+"""What is declared once and asked for everywhere: terms of the loss, conditioning schemes, kinds of figures.
 
 Settings and suites stand below what they ask for here, so a declaration is imported when somebody asks. None of them imports
 torch: planning does without. The statement of a step's code ends here: asking for names computes nothing.
@@ -6,11 +6,14 @@ torch: planning does without. The statement of a step's code ends here: asking f
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import AfterValidator, Field, create_model
 
 from dcac.closed import Closed, nearest
+
+if TYPE_CHECKING:
+    from dcac.reporting.figures.kind import FigureKind
 
 Model = TypeVar("Model", bound=Closed)
 
@@ -66,6 +69,34 @@ def _condition(name: str) -> str:
 
 Condition = Annotated[
     str, AfterValidator(_condition), Field(json_schema_extra=lambda schema: schema.update(enum=conditions()))
+]
+
+
+def figure_kind(name: str) -> "FigureKind":
+    """Return the kind of figure of a name.
+
+    Raises:
+        ValueError: no kind has this name.
+    """
+    from dcac.reporting import figures
+
+    require(name, figure_kinds(), "kind of figure")
+    return next(kind for kind in figures.KINDS if kind.name == name)
+
+
+def figure_kinds() -> list[str]:
+    """Name every kind of figure."""
+    from dcac.reporting import figures
+
+    return [kind.name for kind in figures.KINDS]
+
+
+def _figure_kind(name: str) -> str:
+    return require(name, figure_kinds(), "kind of figure")
+
+
+FigureKindName = Annotated[
+    str, AfterValidator(_figure_kind), Field(json_schema_extra=lambda schema: schema.update(enum=figure_kinds()))
 ]
 
 

@@ -172,13 +172,18 @@ def copied(tmp_path, monkeypatch):
 
 
 REPORTING = {"schemas", "table", "overhead_table", "figure", "records", "metrics"}
+OF_A_SCHEME = {"train", "overhead", "samples", "correlation"}
 OF_A_RUN = {"schemas", "train", "extract", "samples", "correlation", "overhead", "convert", "reference", "search"}
 
 
 @pytest.mark.parametrize(
     ("path", "old", "new", "may_move", "must_move"),
     [
-        ("suites.py", '"tsne"', '"tsne", "attention"', REPORTING, set()),
+        ("reporting/figures/__init__.py", "KINDS = (", "NEW = 1\nKINDS = (NEW, ", {"figure"}, {"figure"}),
+        ("reporting/figures/tsne.py", "PEOPLE = 30", "PEOPLE = 31", {"figure"}, {"figure"}),
+        ("training/losses/__init__.py", "TERMS = (", "NEW = 1\nTERMS = (NEW, ", {"train", "overhead"}, {"train"}),
+        ("model/schemes/__init__.py", "SCHEMES = (", "NEW = 1\nSCHEMES = (NEW, ", OF_A_SCHEME, OF_A_SCHEME),
+        ("model/schemes/pcl.py", "return logits", "return 1 * logits", OF_A_SCHEME, OF_A_SCHEME),
         ("reporting/page.py", "class Page", "WORDS = 1\n\n\nclass Page", REPORTING, set()),
         ("demo/new_step.py", "", '"""New. In: a. Out: b."""\n\n\ndef run():\n    return 1\n', set(), set()),
         ("settings.py", "    epochs: Count\n", "    epochs: Count\n    focal: Count = 1\n", OF_A_RUN, {"train"}),

@@ -1,19 +1,26 @@
 """Each kind of addition is declared once: a toy one, declared here, walks through training, log, diagnostics, records and table."""
 
+import shutil
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from matplotlib.figure import Figure
 
-from dcac.closed import Closed, ConfigError, NonNegative, Positive, parse
+from dcac.artefacts import Artefacts
+from dcac.closed import Closed, ConfigError, NonNegative, Positive, load_yaml, parse
 from dcac.data.store import Record, read_split, write_store
 from dcac.evaluation import score
 from dcac.features import extract
 from dcac.inspection import correlation
 from dcac.model import schemes
 from dcac.model.schemes.scheme import Scheme
-from dcac.reporting import records, table
+from dcac.planning import Plan
+from dcac.reporting import figure, figures, records, table
+from dcac.reporting.figures.kind import FigureKind
 from dcac.reporting.records import read_records
 from dcac.settings import parse_settings
 from dcac.suites import Suite, Variant
@@ -168,3 +175,45 @@ def test_an_unknown_scheme_is_refused_with_its_nearest_and_all_others(settings, 
     refused = r"'condition' is 'sharpp': no conditioning scheme .*did you mean 'sharp'.*: fc, pcl, fc\+pcl, feature, hard, sharp"
     with pytest.raises(ConfigError, match=refused):
         short(settings, condition="sharpp", sharp_power=3.0)
+
+
+def draw_bars(drawing):
+    """Draw a bar for each method of the table."""
+    figure = Figure()
+    figure.subplots().bar(list(drawing.methods), [1.0] * len(drawing.methods))
+    return figure
+
+
+def no_long_run(settings):
+    """Refuse runs of many epochs."""
+    return "which takes too long; name a shorter one" if settings.epochs > 100 else ""
+
+
+BARS = FigureKind(
+    "bars",
+    runs="one",
+    inputs=lambda behind: behind.of_named("runs", "seed{seed}/log.jsonl"),
+    draw=draw_bars,
+    fault=no_long_run,
+)
+
+
+def test_a_kind_of_figure_is_declared_once(config_dir, tmp_path, monkeypatch):
+    root = Path(shutil.copytree(config_dir, tmp_path / "config"))
+    content = load_yaml(root / "suites" / "smoke.yaml")
+    content["figures"] = {"f": {"table": "dg_single", "kind": "bars", "title": "t", "variants": ["dcac"]}}
+    (root / "suites" / "smoke.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"no kind of figure has this name.*there are: cmc, diagnostics, samples"):
+        Plan.read(given={"suite": "smoke"}, root=root)
+    monkeypatch.setattr(figures, "KINDS", (*figures.KINDS, BARS))
+    plan = Plan.read(given={"suite": "smoke"}, root=root)
+    log = "results/smoke/runs/dcac/smoke-a/seed0/log.jsonl"
+    assert plan.figure_inputs("f") == [log]
+    assert [given.artefact.what for given in Artefacts(plan).figure("f").inputs.values()] == [f"run {Path(log).parent}"]
+    out = [tmp_path / "f.png", tmp_path / "f.pdf"]
+    figure.run(name="f", suite=plan.suite, variants=plan.variants, inputs=[], out=out)
+    assert all(path.stat().st_size > 1000 for path in out)
+    content["overrides"] |= {"epochs": 101}
+    (root / "suites" / "smoke.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(ConfigError, match="figure 'f' draws 'dcac', which takes too long; name a shorter one"):
+        Plan.read(given={"suite": "smoke"}, root=root)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from dcac.declared import term_labels
 from dcac.reading import naming_damage
+from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
 from dcac.reporting.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, spread_labels
 
 TERM_COLOURS = (ORANGE, BLUE, VERMILION, GREEN, SKY)  # of the loss terms, in the order of their declaration
@@ -105,3 +106,17 @@ def name_curves(axes, colours: Mapping[str, str], names: Mapping[str, str], *, a
         axes.text(last, y - overflow, f"  {names[line.get_label()]}", transform=axes.get_xaxis_transform(), **style)
     if len(lines) < len(colours):
         axes.text(0.02, 0.06, absent, transform=axes.transAxes, fontsize="small", color=GREY)
+
+
+def logs(behind: Behind) -> list[str]:
+    """Return the logs of the table's runs that have a prior."""
+    noisy = [run for run in behind.runs if behind.settings(*run[:2]).diffusion != "none"]
+    return [f"results/{behind.suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl" for variant, sources, seed in noisy]
+
+
+def draw(drawing: Drawing):
+    """Draw the diagnostics of all runs that have some."""
+    return draw_diagnostics(read_logs(drawing.inputs), drawing.methods, drawing.labels, title=drawing.title)
+
+
+DIAGNOSTICS = FigureKind("diagnostics", runs="all", inputs=logs, draw=draw)
