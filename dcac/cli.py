@@ -1,6 +1,7 @@
 """Domain-generalisable person re-identification, a step at a time; Snakemake calls the same steps by the same words."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from dcac import cli_workflow, ending, terminal
+from dcac import cli_workflow, ending, gpus, terminal
+from dcac.allocator import keep_freed_memory
 from dcac.cli_data import app as data_app
 from dcac.cli_options import (
     Device,
@@ -118,7 +120,7 @@ def pretrain_encoder(name: NetworkName, store: Store, out: Network, device: Devi
 
 @app.command("pretrain_diffusion", rich_help_panel=NETWORKS)
 def pretrain_diffusion(name: NetworkName, store: Store, out: Network, device: Device = "cpu") -> None:
-    """Pre-train the demo's latent diffusion model on the broad synthetic domain.
+    """Pre-train a small latent diffusion model, the demo's; on a set without captions an unconditional one.
 
     Example: dcac pretrain_diffusion demo-prior results/data/broad.parquet --out results/weights/demo-prior
     """
@@ -190,12 +192,14 @@ def train(
 ) -> None:
     """Train one run; the same command continues an interrupted one.
 
-    Memory and speed are switched under `runtime:` of config/config.yaml; under `accelerate launch` or `torchrun` several
-    processes share each batch.
+    Memory and speed are switched under `runtime:` of config/config.yaml; `gpus_per_training: 4` there makes four processes
+    share each batch, a free GPU each.
 
     Example: dcac train MA.parquet MA.safetensors --config run.yaml --encoder results/weights/clip-vit-b16 --prior
     results/weights/sd15 --seed 1 --out runs/dcac/MA/seed1
     """
+    runtime = _runtime()
+    _start_processes(device, runtime.gpus_per_training)
     from dcac.training import train
 
     train.run(
@@ -206,7 +210,7 @@ def train(
         seed=seed,
         out=out,
         device=_device(device),
-        runtime=_runtime(),
+        runtime=runtime,
     )
 
 
@@ -371,7 +375,20 @@ def score(
         Path,
         typer.Option(callback=suffixed(".json"), help="score file (.json); per-query AP goes beside it as Parquet"),
     ],
-    against: Annotated[Path | None, typer.Option(help="another run's feature file, for a paired test")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="another run's feature file, of the same sources and seed, for a paired test")
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="data set of a feature file whose meta names none; VIPeR, PRID, GRID and iLIDS are scored on their ten "
+            "shipped splits, `other` in one ranking"
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="normalised file of the target (.parquet), to recognise the data set by its images"),
+    ] = None,
     metric: Annotated[Metric, typer.Option(help="distance")] = "cosine",
     max_rank: Annotated[int | None, typer.Option(min=1, help="length of the CMC curve; default: 50")] = None,
     rerank: Annotated[Reranking | None, typer.Option(help="also score the re-ranked gallery")] = None,
@@ -389,6 +406,8 @@ def score(
         features,
         out,
         against=against,
+        dataset=dataset,
+        store=store,
         rerank=rerank,
         metric=metric,
         device=None if device is None else _device(device),
@@ -558,6 +577,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     for noisy in ("faiss", "httpx", "huggingface_hub", "torch"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    keep_freed_memory()
     started = time.perf_counter()
     code = ending.run(app)
     if code is None:
@@ -619,16 +639,33 @@ def _runtime():
     return load_project().runtime if (CONFIG_DIR / "config.yaml").is_file() else Runtime()
 
 
-def _device(asked: str) -> str:
+def _device(asked: str, *, count: int = 1) -> str:
+    """Choose the device: free GPUs are taken before torch is imported, and a GPU that does not work is an error."""
     if asked == "cpu":
         return asked
+    gpus.take(count)
     import torch
 
-    if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if asked != "cpu" and not torch.cuda.is_available():
-        raise ValueError(f"--device {asked}, but this machine has no CUDA device; use --device cpu")
-    return asked
+    if torch.cuda.is_available():
+        return "cuda" if asked == "auto" else asked
+    if asked != "auto":
+        raise ValueError(f"--device {asked}, but torch finds no CUDA device here; use --device cpu")
+    if promised := gpus.promised():
+        raise ValueError(
+            f"{promised}, but torch {torch.__version__} cannot use it: the driver or the build of torch does not fit; "
+            "mend that, or say --device cpu (`device: cpu` in the suite) if it is to compute for so long"
+        )
+    return "cpu"
+
+
+def _start_processes(device: str, count: int) -> None:
+    """Become `count` processes, each with a GPU of its own, unless one is enough or a launcher has done it already."""
+    if count == 1 or device == "cpu" or gpus.is_ranked():
+        return
+    gpus.take(count)
+    gpus.hold_on()
+    launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    os.execv(sys.executable, [sys.executable, "-m", *launcher, "-m", "dcac.cli", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

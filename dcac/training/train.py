@@ -13,6 +13,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
+from dcac.locking import InUse
 from dcac.model.dcac import DCAC
 from dcac.provenance import atomic, environment, make_readable, sha256, write_json
 from dcac.provenance.code import digest
@@ -106,7 +107,7 @@ def _wait_for(folder: Path, stack: ExitStack) -> None:
         try:
             stack.enter_context(state.locked(folder))
             return
-        except state.InUse as error:
+        except InUse as error:
             if looks % REPEAT == 0:
                 log.info("%s; waiting for it to end", error)
             looks += 1

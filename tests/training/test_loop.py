@@ -163,7 +163,7 @@ def test_memory_is_kept_in_the_precision_asked_for(make, monkeypatch, choice, ha
 
     monkeypatch.setattr(memory, "update", update)
     progress = Progress(memory=training.build_memory())
-    view = (torch.from_numpy(training.data.images).float() / 255 - 0.5) / 0.5
+    view = (torch.from_numpy(training.data.images[:]).float() / 255 - 0.5) / 0.5
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
         z_hat = training.model.reid.eval().embed(view)
     expected = memory.build(z_hat.float(), training.batches.labels, 16)
