@@ -7,12 +7,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from dcac import declared
 from dcac.closed import ConfigError
 from dcac.data.catalog import Card, load_catalog
 from dcac.data.locate import locate
 from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining, recipe
 from dcac.foreign.weights_card import Weights, load_weights
-from dcac.settings import CORRELATIONS, Settings
+from dcac.reporting.figures.kind import Behind
+from dcac.settings import Settings
 from dcac.suites import (
     CONFIG_DIR,
     NO_SOURCES,
@@ -137,20 +139,16 @@ class Plan:
 
     def figure_inputs(self, name: str) -> list[str]:
         """Files that a figure is drawn from; kinds of single runs take the first source set, seed and target."""
-        figure, suite = self.suite.figures[name], self.project.suite
-        runs = list(self.runs(figure.table))
-        if figure.kind == "cmc":
-            return [f"results/{suite}/records/{figure.table}.csv"]
-        if figure.kind == "diagnostics":
-            noisy = [run for run in runs if self.settings(*run[:2]).diffusion != "none"]
-            return [
-                f"results/{suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl" for variant, sources, seed in noisy
-            ]
-        _, sources, seed = runs[0]
-        if figure.kind == "tsne":
-            target = self._cells(figure.table)[sources][0]
-            return [f"results/{suite}/features/{v}/{sources}/seed{seed}/{target}.npz" for v in figure.variants]
-        return [f"results/{suite}/{figure.kind}/{v}/{sources}/seed{seed}.npz" for v in figure.variants]
+        figure, runs = self.suite.figures[name], list(self.runs(self.suite.figures[name].table))
+        behind = Behind(
+            suite=self.project.suite,
+            table=figure.table,
+            runs=runs,
+            named=figure.variants,
+            target=self._cells(figure.table)[runs[0][1]][0],
+            settings=self.settings,
+        )
+        return declared.figure_kind(figure.kind).inputs(behind)
 
     def _cells(self, table: str) -> Mapping[str, tuple[str, ...]]:
         return self.suite.protocols[self.suite.tables[table].protocol]
@@ -192,15 +190,9 @@ class Plan:
     def _check_figures(self) -> None:
         for name, figure in self.suite.figures.items():
             _, sources, _ = next(self.runs(figure.table))
-            for variant in figure.variants if figure.kind in ("samples", "correlation") else ():
-                chosen = self.settings(variant, sources)
-                if chosen.diffusion == "none":
-                    raise ConfigError(f"figure '{name}' draws '{variant}', which has no prior; name a DCAC variant")
-                if figure.kind == "correlation" and chosen.condition not in CORRELATIONS:
-                    raise ConfigError(
-                        f"figure '{name}' draws the class correlation of '{variant}', whose condition is "
-                        f"'{chosen.condition}'; name a variant of fc, pcl or fc+pcl"
-                    )
+            for variant in figure.variants:
+                if fault := declared.figure_kind(figure.kind).fault(self.settings(variant, sources)):
+                    raise ConfigError(f"figure '{name}' draws '{variant}', {fault}")
 
     def _all_runs(self) -> list[tuple[str, str]]:
         runs = (run[:2] for table in self.suite.tables for run in self.runs(table))

@@ -1,5 +1,6 @@
 """Every hyperparameter of one training run, as a closed and frozen model; how it is written and read."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -7,8 +8,8 @@ import yaml
 from pydantic import Field, model_validator
 
 from dcac.closed import Closed, Count, NonNegative, Positive, Share, load_yaml, parse
+from dcac.declared import Condition, completed
 
-CORRELATIONS = ("fc", "pcl", "fc+pcl")  # conditions that are a class correlation p of the Re-ID model's own
 TrainSplits = Literal["train", "all"]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 VIEW = ("image_height", "image_width", "pixel_mean", "pixel_std")  # how images are seen, in training and in testing
@@ -67,7 +68,7 @@ class Settings(Closed):
     memory_dtype: Literal["fp32", "autocast"]
     noise_weight: NonNegative
     # conditioning
-    condition: Literal["fc", "pcl", "fc+pcl", "feature", "hard"]
+    condition: Condition
     condition_temperature: Positive
     bottleneck: Literal["embedding", "silu", "bn", "bn+silu", "condition_net"]
     prompt_std: Positive
@@ -154,4 +155,13 @@ def dump_settings(settings: Settings) -> str:
 
 def load_settings(path: Path) -> Settings:
     """Read the merged settings of one run, as `write_config` left them."""
-    return parse(Settings, load_yaml(path), str(path))
+    return parse_settings(load_yaml(path), str(path))
+
+
+def parse_settings(content: Mapping[str, Any], origin: str) -> Settings:
+    """Validate the settings of a run, with the keys that loss terms and methods bring along.
+
+    Raises:
+        ConfigError: as `parse` does.
+    """
+    return parse(completed(Settings), content, origin)

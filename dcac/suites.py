@@ -22,7 +22,8 @@ from dcac.closed import (
     require_names,
     stems,
 )
-from dcac.settings import Runtime, Settings
+from dcac.declared import FigureKindName, figure_kind
+from dcac.settings import Runtime, Settings, parse_settings
 
 CONFIG_DIR = Path("config")
 BASELINE = "baseline"  # what a variant is compared with unless it names another
@@ -76,19 +77,15 @@ class Figure(Closed):
     """One figure, drawn from what stands behind a table: its records, its runs' logs, or single runs of it."""
 
     table: str
-    kind: Literal["cmc", "diagnostics", "samples", "correlation", "tsne"]
+    kind: FigureKindName
     title: str
     variants: Names = ()  # the runs to draw, for the kinds that draw single runs
     on_demand: bool = False  # as of a table
 
     @model_validator(mode="after")
     def _runs_are_named(self) -> "Figure":
-        if self.kind in ("samples", "correlation") and len(self.variants) != 1:
-            raise ValueError(f"a figure of kind '{self.kind}' draws one run; name it, such as `variants: [dcac]`")
-        if self.kind == "tsne" and not self.variants:
-            raise ValueError("a figure of kind 'tsne' needs the runs to compare, such as `variants: [baseline, dcac]`")
-        if self.kind in ("cmc", "diagnostics") and self.variants:
-            raise ValueError(f"a figure of kind '{self.kind}' draws all variants of its table; remove 'variants'")
+        if fault := figure_kind(self.kind).misnamed(self.variants):
+            raise ValueError(fault)
         return self
 
 
@@ -277,7 +274,7 @@ def run_settings(suite: Suite, variant: str, sources: str, root: Path = CONFIG_D
     merged = dict(base)
     for layer in layers:
         merged.update(layer)
-    return parse(Settings, merged, f"settings of variant '{variant}' on {sources}")
+    return parse_settings(merged, f"settings of variant '{variant}' on {sources}")
 
 
 def load_preset(name: str, sources: str, root: Path = CONFIG_DIR) -> dict[str, Any]:

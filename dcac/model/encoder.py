@@ -111,7 +111,7 @@ def resolve_normalisation(settings: Settings, folder: Path) -> Settings:
     for key, values in found.items():
         if not values:
             raise ValueError(f"{folder / 'config.json'} does not say its {key}; set {key} to a share or to [r, g, b]")
-    return Settings.model_validate({**settings.model_dump(), **found})
+    return type(settings).model_validate({**settings.model_dump(), **found})
 
 
 def read_card(folder: Path) -> dict:
