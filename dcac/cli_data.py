@@ -63,6 +63,9 @@ def import_data(
     dataset: Annotated[str, typer.Option(help="code of the data set, e.g. MA")],
     out: File,
     variant: Annotated[str | None, typer.Option(help="variant of the data set; default: the card's first")] = None,
+    inside: Annotated[
+        str | None, typer.Option(help="folder or archive within PATH that holds the set, where PATH holds several")
+    ] = None,
     workers: Workers = 2,
     allow_different_counts: Annotated[
         bool, typer.Option(help="accept other counts; marks the file non-standard")
@@ -83,6 +86,7 @@ def import_data(
         out,
         card=card(dataset),
         variant=variant,
+        inside=inside,
         workers=workers,
         allow_different_counts=allow_different_counts,
         drop_unreadable=drop_unreadable,
