@@ -3,7 +3,6 @@
 In: a gallery's feature file, the pictures and their features. Out: a table (.csv) and a picture strip (.png).
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcac.data.images import FORMATS, to_rgb, upright
+from dcac.data.images import opened, to_rgb, upright
 from dcac.data.store import read_split
 from dcac.evaluation.ranking.distances import Metric, measure
 from dcac.evaluation.ranking.neighbours import certain_candidates, exact_order
@@ -145,8 +144,8 @@ def picture_strip(pictures: Sequence[bytes], found: Sequence[Sequence[bytes]]) -
     strip = Image.new("RGB", (columns * (width + GAP) + 2 * GAP, len(pictures) * (height + GAP) + GAP), "white")
     for line, (picture, images) in enumerate(zip(pictures, found, strict=True)):
         for column, data in enumerate([picture, *images]):
-            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-                tile = to_rgb(opened).resize(TILE, Image.Resampling.BICUBIC)
+            with opened(data) as image:
+                tile = to_rgb(image).resize(TILE, Image.Resampling.BICUBIC)
             left = GAP + column * (width + GAP) + (2 * GAP if column else 0)
             strip.paste(tile, (left, GAP + line * (height + GAP)))
     return strip
