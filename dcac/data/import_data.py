@@ -17,6 +17,7 @@ from dcac.data.readers.layout import UNKNOWN, tree
 from dcac.data.store import Record, count, read_manifest, write_store
 from dcac.data.verifying import Finding, refuse_or_drop, verify
 from dcac.provenance.keep import put_back
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import BY_HAND, ask
 
 PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
@@ -60,6 +61,7 @@ def run(
         ValueError: The set is synthetic or withdrawn, no layout fits, files have unknown names, counts deviate, no query
             has a match by another camera, or images cannot be read; the message says which, and what to do.
     """
+    require_output(out, ".parquet", inputs=[path])
     require_accepted(card, accept_withdrawn)
     if card.limits is None or card.code not in READERS:
         raise ValueError(f"{card.code} is {card.status}; use `dcac data render {card.code}`")

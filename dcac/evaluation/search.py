@@ -18,6 +18,7 @@ from dcac.evaluation.ranking.distances import Metric, measure
 from dcac.evaluation.ranking.neighbours import certain_candidates, exact_order
 from dcac.features.feature_file import Part, read_features
 from dcac.provenance import atomic
+from dcac.provenance.outputs import require_output
 
 if TYPE_CHECKING:
     import pandas
@@ -60,6 +61,8 @@ def run(
     Returns:
         The table.
     """
+    strip_at = out.with_suffix(".png")
+    require_output(out, ".csv", beside=[] if store is None else [strip_at], inputs=[gallery, store, *pictures])
     part = read_features(gallery).gallery
     hits = nearest_images(features, part.features, count=count, metric=metric)
     table = hit_table([str(picture) for picture in pictures], hits, part)
@@ -69,7 +72,7 @@ def run(
         stored = read_split(store, "gallery").set_index("path")["data"]
         found = [[stored[path] for path in part.paths[rows]] for rows in hits.rows]
         strip = picture_strip([upright(picture.read_bytes()) for picture in pictures], found)
-        with atomic(out.with_suffix(".png")) as temporary:
+        with atomic(strip_at) as temporary:
             strip.save(temporary, format="PNG")
     return table
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from dcac.features.extract import BATCH
 from dcac.inspection.trained_run import TrainedRun, first_images, inputs_of, load_run, write_arrays
 from dcac.model.conditioning import correlation
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
 from dcac.settings import CORRELATIONS, Settings, load_settings
 
@@ -46,6 +47,7 @@ def run(
     Raises:
         ValueError: the run has no p of its own; the sources are not its own; `people` does not fit them.
     """
+    require_output(out, ".npz", inputs=stores)
     check_scheme(load_settings(config), run_folder)
     chosen = {} if people == PEOPLE else {"people": people}
     asked = ask(__name__, chosen, inputs_of(run_folder, encoder=encoder, stores=stores))

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dcac.provenance import atomic
+from dcac.provenance.outputs import require_outputs
 from dcac.provenance.record import ask, made_inputs, split_off_records, write_record
 from dcac.reading import read_json
 from dcac.reporting.configured import configured
@@ -58,6 +59,7 @@ def run(
     Raises:
         ValueError: a measurement does not belong in the table, or two are of the same variant and sources.
     """
+    require_outputs(out, ".md", ".tex", ".csv", ".json", inputs=inputs)
     table = suite.table(name)
     measured = read_measurements(inputs, name, suite, method_labels(variants))
     title, rows = f"{suite.title}: {table.title}", printed(measured)
