@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dcac import cli_workflow, ending, terminal
+from dcac.allocator import keep_freed_memory
 from dcac.cli_data import app as data_app
 from dcac.cli_options import (
     Device,
@@ -573,6 +574,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     for noisy in ("faiss", "httpx", "huggingface_hub", "torch"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    keep_freed_memory()
     started = time.perf_counter()
     code = ending.run(app)
     if code is None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dcac.data.images import decode, image_problem, upright
+from dcac.data.pictures import Pictures
 from dcac.data.store import iter_split, read_split
 from dcac.data.views import test_view
 from dcac.features.rows import describe, due_targets, write_rows
@@ -25,7 +26,10 @@ from dcac.provenance.record import Input, given
 from dcac.reading import naming_damage, open_tensors, read_json
 from dcac.settings import Settings, load_settings
 
-BATCH = 256  # images; source: authors' released code
+BATCH = 256  # images on a GPU; source: authors' released code
+CPU_BATCH = (
+    32  # images on a CPU, where more bring no speed and cost memory; source: ours, docs/performance.md section 2
+)
 TEST_SPLITS = ("query", "gallery")
 log = logging.getLogger(__name__)
 
@@ -150,10 +154,14 @@ def decode_test_images(images: Sequence[bytes], settings: Settings) -> np.ndarra
 
 
 @torch.no_grad()
-def embed(encode: Callable[[Tensor], Tensor], images: np.ndarray, *, settings: Settings, device: str) -> np.ndarray:
+def embed(
+    encode: Callable[[Tensor], Tensor], images: np.ndarray | Pictures, *, settings: Settings, device: str
+) -> np.ndarray:
     """Encode images uint8 [M, 3, H, W] in the test view, a batch at a time: float32 [M, D]."""
-    batches = torch.from_numpy(images).split(BATCH)
-    return np.concatenate([encode(test_view(batch.to(device), settings)).cpu().numpy() for batch in batches])
+    size = CPU_BATCH if device == "cpu" else BATCH
+    starts = range(0, len(images), size)
+    batches = (torch.from_numpy(images[start : start + size]).to(device) for start in starts)
+    return np.concatenate([encode(test_view(batch, settings)).cpu().numpy() for batch in batches])
 
 
 def embed_pictures(
