@@ -12,7 +12,7 @@ from pathlib import Path
 from dcac.data.archives import Source, open_inside
 from dcac.data.catalog import Card, Variant, require_accepted
 from dcac.data.counts import Comparison, CountError, queries_without_match, require_matches
-from dcac.data.readers import READERS, LayoutError, Reading
+from dcac.data.readers import NO_READER, READERS, LayoutError, Reading
 from dcac.data.readers.layout import UNKNOWN, tree
 from dcac.data.store import Record, count, read_manifest, write_store
 from dcac.data.verifying import Finding, refuse_or_drop, verify
@@ -63,8 +63,10 @@ def run(
     """
     require_output(out, ".parquet", inputs=[path])
     require_accepted(card, accept_withdrawn)
-    if card.limits is None or card.code not in READERS:
+    if card.limits is None:
         raise ValueError(f"{card.code} is {card.status}; use `dcac data render {card.code}`")
+    if card.code not in READERS:
+        raise ValueError(f"{card.code} cannot be imported: {NO_READER}")
     name, wanted = card.variant(variant)
     by_hand = {
         "variant": variant,

@@ -130,3 +130,9 @@ def test_rendered_network_needs_two_cameras():
     network = {"train_ids": 2, "test_ids": 2, "cameras": 1, "shots": 2, "seed": 1}
     with pytest.raises(ValueError, match="'cameras' is 1"):
         parse(Network, network, "card")
+
+
+def test_code_with_an_underscore_is_refused_with_what_it_may_hold(tmp_path):
+    (tmp_path / "datasets.yaml").write_text("my_set:\n  name: x\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"data set 'my_set' cannot be a name in a path; use letters .*, digits and -"):
+        load_catalog(tmp_path / "datasets.yaml")

@@ -257,6 +257,12 @@ def test_synthetic_set_is_not_imported(catalog, tmp_path):
         run(tmp_path, tmp_path / "x.parquet", card=catalog["campus"])
 
 
+def test_card_without_a_reader_says_where_one_goes(market, pack, tmp_path):
+    files, card = market
+    with pytest.raises(ValueError, match="mine cannot be imported: no reader is known for this code; add its line"):
+        run(pack(files), tmp_path / "a.parquet", card=card.model_copy(update={"code": "mine"}))
+
+
 def test_query_without_another_camera_is_counted():
     def image(split, pid, camid):
         return Record(split, pid, camid, "MA", f"{split}{pid}{camid}", b"")
