@@ -63,6 +63,7 @@ def why(
     from dcac.standing import Standing
 
     plan = Plan.read(given={"suite": suite} if suite else None)
+    plan.require_planned([target])
     standing = Standing(plan)
     lines = list(dict.fromkeys(standing.why(standing.of(target))))
     for line in lines or [f"Everything stands for {target}: nothing has to be made."]:

@@ -41,6 +41,7 @@ class Plan:
     variants: dict[str, Variant]
     notices: tuple[str, ...]
     runnable: bool
+    cut: dict[str, str]  # tables and figures that the suite has and the plan has not, with the reason
     root: Path
 
     @classmethod
@@ -62,9 +63,11 @@ class Plan:
             suite = suite.with_seeds(project.seeds)
         cards = load_catalog(root / "datasets.yaml")
         _check_domains(suite, cards, root)
+        whole = suite
         suite, notices, runnable = _possible(suite, project, cards)
+        cut = _cut(whole, suite, notices)
         variants = load_variants(root)
-        plan = cls(project, suite, cards, load_weights(root / "weights.yaml"), variants, notices, runnable, root)
+        plan = cls(project, suite, cards, load_weights(root / "weights.yaml"), variants, notices, runnable, cut, root)
         plan._check_runs()
         plan._check_figures()
         return plan
@@ -88,6 +91,20 @@ class Plan:
     def diffusion_image_size(self) -> int:
         """Pixels of the suite's diffusion view, which the cached latents share."""
         return self.settings(self.suite.variants[0], self.suite.source_sets[0]).diffusion_image_size
+
+    def require_planned(self, targets: Iterable[str]) -> None:
+        """Refuse targets that are tables or figures of the suite, but not possible with the data at hand.
+
+        Args:
+            targets: names or files, as a user asks for them.
+
+        Raises:
+            ConfigError: with the reason.
+        """
+        for target in targets:
+            name = Path(target).stem
+            if name in self.cut:
+                raise ConfigError(f"'{target}' is not possible: {self.cut[name]}")
 
     def weights_made_here(self, kind: str) -> list[str]:
         """Networks of a kind that the workflow pre-trains itself."""
@@ -245,6 +262,20 @@ def _possible(suite: Suite, project: Project, cards: Mapping[str, Card]) -> tupl
         "figures": {name: figure for name, figure in suite.figures.items() if figure.table in tables},
     }
     return suite.model_copy(update=changes), (*notices, "Cells that need them are left out of this plan."), True
+
+
+def _cut(whole: Suite, possible: Suite, notices: tuple[str, ...]) -> dict[str, str]:
+    """Say of each table and figure that is not possible which data sets its protocol lacks."""
+    named = [notice.partition(":")[0] for notice in notices]
+    reasons = {}
+    for table in whole.tables.values():
+        cells = whole.protocols[table.protocol]
+        needed = {code for sources, targets in cells.items() for code in (*split_sources(sources), *targets)}
+        lacking = [notice for code, notice in zip(named, notices, strict=True) if code in needed]
+        reasons[table.protocol] = f"no cell of protocol '{table.protocol}' has all its data sets. {' '.join(lacking)}"
+    tables = {name: reasons[table.protocol] for name, table in whole.tables.items() if name not in possible.tables}
+    figures = {name: figure.table for name, figure in whole.figures.items() if name not in possible.figures}
+    return tables | {name: f"it is drawn from table '{table}': {tables[table]}" for name, table in figures.items()}
 
 
 def _without(cells: Mapping[str, tuple[str, ...]], missing: set[str]) -> dict[str, tuple[str, ...]]:

@@ -1,17 +1,15 @@
 """Decode every image once, in one or several processes, so that nothing downstream meets an unreadable one."""
 
 import hashlib
-import io
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from dcac.data.images import FORMATS
+from dcac.data.images import image_problem
 from dcac.data.store import Record
 
-MIN_SIDE, MAX_SIDE = 4, 4096  # pixels; a crop of a person is within, a decompression bomb is not
 CHUNK = 500  # images a task
 log = logging.getLogger(__name__)
 
@@ -26,22 +24,6 @@ class Finding:
 
     digest: str
     problem: str
-
-
-def image_problem(data: bytes) -> str:
-    """Say why bytes are no acceptable image: not JPEG, PNG or BMP, of absurd size, truncated or damaged; else ""."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if not all(MIN_SIDE <= side <= MAX_SIDE for side in image.size):
-                return f"{image.width}x{image.height} pixels, outside {MIN_SIDE}..{MAX_SIDE} a side"
-            image.load()
-    except UnidentifiedImageError:
-        return "no JPEG, PNG or BMP image"
-    except Exception as error:  # a damaged file makes Pillow raise errors of many kinds
-        return f"{type(error).__name__}: {error}".replace("\n", " ")
-    return ""
 
 
 def verify(records: Sequence[Record], *, workers: int) -> list[Finding]:

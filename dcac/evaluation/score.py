@@ -24,6 +24,7 @@ from dcac.evaluation.statistics import bootstrap_means, mean_and_sd, paired_diff
 from dcac.features.feature_file import FeatureFile, Part, read_features
 from dcac.provenance import atomic, environment, write_json
 from dcac.provenance.code import digest
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import KEY, Asked, ask, hash_json, made_input
 
 SCHEMA = 1  # of the record; raised when a field changes its meaning
@@ -68,6 +69,8 @@ def run(
     Raises:
         ValueError: it is not known whether the target has shipped splits, or the other run is not one to compare with.
     """
+    queries = out.with_suffix(".queries.parquet")
+    require_output(out, ".json", beside=[queries], inputs=[features, against, store])
     asked = asked_score(
         features, against=against, metric=metric, max_rank=max_rank, rerank=rerank, dataset=dataset, store=store
     )
@@ -87,7 +90,7 @@ def run(
         record["rerank"] = describe_reranked(
             rankings, setting=rerank, metric=metric, max_rank=max_rank, progress=progress
         )
-    write_queries(out.with_suffix(".queries.parquet"), rankings)
+    write_queries(queries, rankings)
     record[KEY] = asked.record(meaning=hash_json(record))
     write_json(out, record)
     return record

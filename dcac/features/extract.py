@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dcac.data.images import decode, upright
+from dcac.data.images import decode, image_problem, upright
 from dcac.data.pictures import Pictures
 from dcac.data.store import iter_split, read_split
-from dcac.data.verifying import image_problem
 from dcac.data.views import test_view
 from dcac.features.rows import describe, due_targets, write_rows
 from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation

@@ -19,6 +19,7 @@ from dcac.model.conditioning import Prompts
 from dcac.model.dcac import DCAC
 from dcac.model.diffusion import DiffusionPrior, restore_prior
 from dcac.model.encoder import Embedding
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
 from dcac.reading import load_tensors, naming_damage, naming_damaged_part
 from dcac.seeding import torch_generator
@@ -63,6 +64,7 @@ def run(
     Raises:
         ValueError: the run has no prior, or another one; the sources are not its own; `count` does not fit them.
     """
+    require_output(out, ".npz", inputs=[*stores, *latents])
     settings = load_settings(config)
     if settings.diffusion == "none":
         raise ValueError(f"{run_folder} has no prior to sample from (diffusion is 'none'); choose a DCAC variant")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from dcac.declared import diagnostics
 from dcac.provenance import atomic
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask, made_inputs, write_record
 from dcac.reading import naming_damage, read_json
 
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 def run(*, scores: Sequence[Path], out: Path) -> None:
     """Write the records of the given scores, sorted by name."""
+    require_output(out, ".csv", beside=[out.with_suffix(".json")], inputs=scores)
     table = pd.DataFrame([_read_score(path) for path in scores])
     repeated = np.flatnonzero(table.duplicated(list(NAMES)))
     if repeated.size:

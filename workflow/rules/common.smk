@@ -23,6 +23,7 @@ except ImportError as error:
 
 try:
     PLAN = Plan.read(given=config)
+    PLAN.require_planned(word for word in sys.argv[1:] if word.startswith("results/"))
 except ConfigError as error:
     raise WorkflowError(str(error))
 SUITE = PLAN.suite
