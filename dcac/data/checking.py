@@ -3,15 +3,14 @@
 import hashlib
 import json
 import logging
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dcac.data.store import EMBEDDED, SPLITS, Record, content_line, count, read_group, read_manifest
 from dcac.data.verifying import Finding, verify
+from dcac.data.workers import spread
 from dcac.provenance import sha256
 
 if TYPE_CHECKING:
@@ -73,11 +72,7 @@ def run(path: Path, *, workers: int = 1) -> Checked:
 
 
 def _read_groups(path: Path, groups: range, workers: int) -> tuple[list[Record], list[Finding]]:
-    if workers == 1 or len(groups) < 2:
-        results = [_check_group(path, group) for group in groups]
-    else:
-        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-            results = list(pool.map(_check_group, repeat(path), groups))
+    results = spread(partial(_check_group, path), groups, workers=workers, progress=_say)
     return [row for rows, _ in results for row in rows], [finding for _, found in results for finding in found]
 
 
@@ -86,6 +81,10 @@ def _check_group(path: Path, group: int) -> tuple[list[Record], list[Finding]]:
     frame = read_group(path, group)
     findings = verify(_records(frame, list(frame["data"])), workers=1)
     return _records(frame, [b""] * len(frame)), findings
+
+
+def _say(done: int, groups: int) -> None:
+    log.info("checked %d of %d row groups", done, groups)
 
 
 def _records(frame: "pandas.DataFrame", data: list[bytes]) -> list[Record]:
