@@ -34,6 +34,7 @@ class Ranking:
 
 def rank_target(
     file: FeatureFile,
+    code: str | None,
     *,
     metric: Metric,
     max_rank: int,
@@ -42,17 +43,19 @@ def rank_target(
 ) -> tuple[Ranking, ...]:
     """Rank the gallery for every query, in each split of a target that has splits.
 
+    Args:
+        code: data set that the file shows, as far as known.
+
     Raises:
         ValueError: the target has splits, but the file does not hold all of it.
     """
     options = {"metric": metric, "max_rank": max_rank, "device": device, "progress": progress}
-    return tuple(Ranking(part, score_ranking(*arrays(part), **options)) for part in split_file(file))
+    return tuple(Ranking(part, score_ranking(*arrays(part), **options)) for part in split_file(file, code))
 
 
-def split_file(file: FeatureFile) -> tuple[FeatureFile, ...]:
+def split_file(file: FeatureFile, code: str | None) -> tuple[FeatureFile, ...]:
     """Cut a target with shipped splits, known by its data set's code, into one file a split; leave others whole."""
-    code = (file.meta.get("data") or {}).get("dataset")
-    if code not in PEOPLE:
+    if code is None or code not in PEOPLE:
         return (file,)
     sides = file.query, file.gallery
     split = np.repeat(SPLITS, [len(side.pids) for side in sides])

@@ -13,19 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcac.data.splits import SEED
+from dcac.data.store import store_input
 from dcac.evaluation.camera_pairs import camera_pairs
 from dcac.evaluation.metrics import RankingScore
 from dcac.evaluation.ranking.blocks import Progress
 from dcac.evaluation.ranking.distances import Metric
 from dcac.evaluation.rankings import Ranking, arrays, pool, rank_target
+from dcac.evaluation.recognition import Shown, recognise, require_same
 from dcac.evaluation.statistics import bootstrap_means, mean_and_sd, paired_differences, percentile_interval
 from dcac.features.feature_file import FeatureFile, Part, read_features
-from dcac.provenance import atomic, environment, fingerprint, write_json
+from dcac.provenance import atomic, environment, write_json
+from dcac.provenance.code import digest
+from dcac.provenance.record import KEY, Asked, ask, hash_json, made_input
 
 SCHEMA = 1  # of the record; raised when a field changes its meaning
+MAX_RANK = 50  # of the CMC curve, unless a person asks for another
 RESAMPLES = 10_000  # of every bootstrap
 LEVEL = 0.95  # of every interval
 BOOTSTRAP_SEED = 1  # fixed, so that a file has one interval
+UNTRAINED = "none"  # sources of a reference, which has no seed to share either
 RANK_NAMES = {"rank-1": "rank1", "rank-5": "rank5", "rank-10": "rank10"}
 
 
@@ -34,9 +40,11 @@ def run(
     out: Path,
     *,
     against: Path | None = None,
+    dataset: str | None = None,
+    store: Path | None = None,
     rerank: Literal["published", "released"] | None = None,
     metric: Metric = "cosine",
-    max_rank: int = 50,
+    max_rank: int = MAX_RANK,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> dict:
@@ -46,6 +54,8 @@ def run(
         features: feature file.
         out: score JSON; the per-query table takes its name with `.queries.parquet`.
         against: another run's feature file of the same images, for a paired comparison.
+        dataset: code of the data set, where the file's meta does not name it; `other` is one without shipped splits.
+        store: the target's normalised file, by which the data set is recognised instead.
         rerank: also score the gallery re-ranked by k-reciprocal neighbours, with the paper's or DCAC's released k.
         metric: "cosine" or "euclidean".
         max_rank: length of the CMC curve.
@@ -54,19 +64,71 @@ def run(
 
     Returns:
         What the JSON holds.
+
+    Raises:
+        ValueError: it is not known whether the target has shipped splits, or the other run is not one to compare with.
     """
+    asked = asked_score(
+        features, against=against, metric=metric, max_rank=max_rank, rerank=rerank, dataset=dataset, store=store
+    )
     options = {"metric": metric, "max_rank": max_rank, "device": device, "progress": progress}
-    rankings = rank_target(read_features(features), **options)
-    record = describe(rankings, metric=metric, max_rank=max_rank)
-    if against is not None:
-        record["against"] = compare(rankings, rank_target(read_features(against), **options))
+    file = read_features(features)
+    shown = recognise(file, features, dataset=dataset, store=store)
+    other = None if against is None else _comparable(file, features, shown, against)
+    rankings = rank_target(file, shown.code, **options)
+    record = {
+        **describe(rankings, metric=metric, max_rank=max_rank),
+        "protocol": shown.protocol(),
+        "code": digest(asked.code),
+    }
+    if other is not None:
+        record["against"] = compare(rankings, rank_target(other, shown.code, **options))
     if rerank is not None:
         record["rerank"] = describe_reranked(
             rankings, setting=rerank, metric=metric, max_rank=max_rank, progress=progress
         )
     write_queries(out.with_suffix(".queries.parquet"), rankings)
+    record[KEY] = asked.record(meaning=hash_json(record))
     write_json(out, record)
     return record
+
+
+def _comparable(file: FeatureFile, path: Path, shown: Shown, against: Path) -> FeatureFile:
+    """Open the other run's features.
+
+    Raises:
+        ValueError: the two runs differ in what a paired comparison holds fixed: target, sources or seed.
+    """
+    other = read_features(against)
+    require_same(other, against, shown)
+    names = [] if UNTRAINED in (file.meta.get("sources"), other.meta.get("sources")) else ["sources", "seed"]
+    for name in names:
+        ours, theirs = file.meta.get(name), other.meta.get(name)
+        if None not in (ours, theirs) and ours != theirs:
+            raise ValueError(
+                f"{path} has {name} {ours}, {against} has {name} {theirs}: compare two runs of the same {name}, or each "
+                "difference is one of chance or of data too"
+            )
+    return other
+
+
+def asked_score(
+    features: Path,
+    *,
+    against: Path | None,
+    metric: Metric,
+    max_rank: int,
+    rerank: str | None,
+    dataset: str | None = None,
+    store: Path | None = None,
+) -> Asked:
+    """Say what a score is asked to be: its options where they are not the workflow's, and the features it compares."""
+    options = {"metric": (metric, "cosine"), "max_rank": (max_rank, MAX_RANK), "rerank": (rerank, None)}
+    options["dataset"] = (dataset, None)
+    settings = {name: given for name, (given, usual) in options.items() if given != usual}
+    inputs = {"features": features} | ({"against": against} if against is not None else {})
+    asked = {name: made_input(path) for name, path in inputs.items()}
+    return ask(__name__, settings, asked | ({"data": store_input(store)} if store is not None else {}))
 
 
 def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> dict:
@@ -93,7 +155,6 @@ def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> d
         **({"splits": describe_splits(rankings)} if len(rankings) > 1 else {}),
         "interval": {"mAP": list(intervals[0]), "rank1": list(intervals[1]), **_bootstrap_stamp()},
         "camera_pairs": camera_pairs(*pool(rankings)),
-        "code": fingerprint("score"),
         "environment": environment(),
     }
 
@@ -126,10 +187,6 @@ def describe_reranked(
 
 def compare(ours: Sequence[Ranking], theirs: Sequence[Ranking]) -> dict:
     """Test the difference to another run by a paired bootstrap over query identities."""
-    if len(ours) != len(theirs):
-        raise ValueError(
-            f"one file is scored on {len(ours)} splits, the other on {len(theirs)}: compare runs on the same target"
-        )
     values, identities = _pooled_values(ours)
     pairs = list(zip(ours, theirs, strict=True))
     orders = [_order_of_same_images(mine.file, other.file) for mine, other in pairs]
@@ -187,9 +244,9 @@ def table_line(record: dict) -> str:
     ]
     if "splits" in record:
         splits = record["splits"]
-        parts.append(
-            f"mean of {splits['count']} splits, sd {100 * splits['mAP_sd']:.1f} and {100 * splits['rank1_sd']:.1f}"
-        )
+        target = record["protocol"]["data_set"]
+        deviations = f"sd {100 * splits['mAP_sd']:.1f} and {100 * splits['rank1_sd']:.1f}"
+        parts.append(f"mean of {splits['count']} shipped splits of {target}, {deviations}")
     if "rerank" in record:
         parts.append(f"re-ranked mAP {100 * record['rerank']['mAP']:.1f} rank-1 {100 * record['rerank']['rank1']:.1f}")
     if "against" in record:
