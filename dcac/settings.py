@@ -144,6 +144,7 @@ class Runtime(Closed):
     gradient_checkpointing: bool = False  # compute activations again instead of keeping them
     channels_last: bool = False  # memory layout of the U-Net's convolutions
     compile: bool = False  # torch.compile of encoder and U-Net
+    gpus_per_training: Count = 1  # processes that share each batch, a GPU each; a CPU trains in one
 
 
 def dump_settings(settings: Settings) -> str:

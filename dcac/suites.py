@@ -104,7 +104,7 @@ class Suite(Closed):
 
     title: str
     demo: bool
-    device: Literal["cpu", "auto"]
+    device: Literal["cpu", "cuda", "auto"]  # auto: a GPU where there is one
     base: str
     preset: str = INTENDED
     seeds: Seeds
