@@ -16,6 +16,7 @@ VIEW = ("image_height", "image_width", "pixel_mean", "pixel_std")  # how images 
 TESTED = ("evaluation_resize",)  # read by testing only
 OF_THE_PRIOR = {  # read only where there is a diffusion prior
     "noise_weight",
+    "noise_image",
     "condition",
     "condition_temperature",
     "bottleneck",
@@ -67,6 +68,7 @@ class Settings(Closed):
     prototype_logits_dtype: Literal["fp32", "autocast"]
     memory_dtype: Literal["fp32", "autocast"]
     noise_weight: NonNegative
+    noise_image: Literal["own", "other"]
     # conditioning
     condition: Condition
     condition_temperature: Positive
@@ -115,6 +117,10 @@ class Settings(Closed):
         if self.identities_per_batch * self.images_per_identity < 2:
             raise ValueError(
                 "identities_per_batch and images_per_identity are both 1, but batch normalisation needs two images; raise one"
+            )
+        if self.noise_image == "other" and self.identities_per_batch < 2:
+            raise ValueError(
+                "noise_image 'other' needs another person in the batch; raise identities_per_batch to 2 or more"
             )
         return self
 

@@ -50,6 +50,7 @@ class Variant(NamedTuple):
     label: str  # its name in tables and figures
     changes: dict[str, Any]  # settings that differ from everything below
     baseline: str = BASELINE  # the variant it is compared with, seed by seed
+    control: str | None = None  # another one it is compared with, which shares all but what is to be shown
 
 
 class Table(Closed):
@@ -215,7 +216,7 @@ def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
     """Read what each variant changes; without a `label` a variant is called by its key.
 
     Raises:
-        ConfigError: a `baseline` is no variant, a label is given twice, or a name cannot stand in a path.
+        ConfigError: a `baseline` or `control` is no variant, a label is given twice, or a name cannot stand in a path.
     """
     path = root / "variants.yaml"
     content = load_yaml(path)
@@ -224,11 +225,16 @@ def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
     require_mappings(entries, f"{path}: variant")
     entries = {name: dict(entry) for name, entry in entries.items()}
     for name, entry in entries.items():
-        for key in ("label", "baseline"):
+        for key in ("label", "baseline", "control"):
             if not isinstance(entry.get(key, ""), str):
                 raise ConfigError(f"{path}: {key} of '{name}' is {entry[key]!r}, not a word; {QUOTES}")
     variants = {
-        name: Variant(entry.pop("label", name), baseline=entry.pop("baseline", BASELINE), changes=entry)
+        name: Variant(
+            entry.pop("label", name),
+            baseline=entry.pop("baseline", BASELINE),
+            control=entry.pop("control", None),
+            changes=entry,
+        )
         for name, entry in entries.items()
     }
     named: dict[str, str] = {}
@@ -237,11 +243,10 @@ def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
             raise ConfigError(
                 f"{path}: '{other}' and '{name}' have one label, '{variant.label}'; rows of a table are told apart by it"
             )
-        if variant.baseline not in (*variants, BASELINE):
-            near = nearest(variant.baseline, list(variants))
-            raise ConfigError(
-                f"{path}: baseline '{variant.baseline}' of '{name}' is no variant{near}; name one of this file"
-            )
+        for key, other in (("baseline", variant.baseline), ("control", variant.control)):
+            if other not in (*variants, BASELINE, None):
+                near = nearest(other, list(variants))
+                raise ConfigError(f"{path}: {key} '{other}' of '{name}' is no variant{near}; name one of this file")
     return variants
 
 
