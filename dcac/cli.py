@@ -1,19 +1,31 @@
-"""`dcac STEP`: one step per rule, the same word everywhere."""
+"""Domain-generalisable person re-identification, a step at a time; Snakemake calls the same steps by the same words."""
 
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from dcac import cli_workflow, ending
+from dcac import cli_workflow, ending, terminal
 from dcac.cli_data import app as data_app
-from dcac.cli_options import Device, Steps, known_device, named_once, once_each, suffixed
+from dcac.cli_options import (
+    Device,
+    Panels,
+    Steps,
+    folder_of,
+    known_device,
+    named_once,
+    once_each,
+    stores_and_latents,
+    suffixed,
+)
 
-app = Steps(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-app.add_typer(data_app, name="data")
+app = Steps(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, cls=Panels)
+DATA, NETWORKS, TRAIN, SCORE, INSIDE, REPORT, WORKFLOW = Panels.ORDER
+app.add_typer(data_app, name="data", rich_help_panel=DATA)
 log = logging.getLogger("dcac")
 
 
@@ -22,38 +34,69 @@ def _written(suffix: str):
     return typer.Option(callback=suffixed(suffix), help=f"file to write ({suffix})")
 
 
-Out = Annotated[Path, typer.Option(help="folder to write")]
-Store = Annotated[Path, typer.Option(help="normalised file of a data set (.parquet)")]
-Targets = Annotated[
-    list[Path], typer.Option(callback=named_once, help="normalised file of a target; repeat for several")
-]
-Encoder = Annotated[Path, typer.Option(help="folder of the pre-trained encoder (timm layout)")]
-RunFolder = Annotated[Path, typer.Option(help="folder of a trained run")]
+NetworkName = Annotated[str, typer.Argument(help="a key of config/weights.yaml")]
+Network = Annotated[Path, typer.Option(callback=folder_of, help="network to write: its folder, or its manifest.json")]
+Run = Annotated[Path, typer.Option("--run", callback=folder_of, help="trained run: its folder, or its run.json")]
 RunConfig = Annotated[Path, typer.Option(help="merged settings of the run (write_config)")]
+Encoder = Annotated[
+    Path, typer.Option(callback=folder_of, help="pre-trained encoder (timm layout): its folder, or its manifest.json")
+]
+PRIOR = "latent diffusion model (diffusers layout): its folder, or its manifest.json"
+Prior = Annotated[Path, typer.Option(callback=folder_of, help=PRIOR)]
+PriorOfRun = Annotated[Path | None, typer.Option(callback=folder_of, help=f"{PRIOR}; none for the baseline")]
+Store = Annotated[Path, typer.Argument(help="normalised file of a data set (.parquet)")]
+Targets = Annotated[list[Path], typer.Argument(callback=named_once, help="normalised files of the targets (.parquet)")]
 Sources = Annotated[
+    list[Path], typer.Argument(callback=named_once, help="normalised files of the sources (.parquet), in their order")
+]
+LearntFrom = Annotated[
     list[Path],
-    typer.Option(callback=named_once, help="normalised file of a source; repeat in the order of their codes"),
+    typer.Argument(
+        callback=stores_and_latents,
+        help="normalised files of the sources (.parquet) and, for a run with a prior, their cached latents "
+        "(.safetensors), both in the order of the sources",
+    ),
 ]
-Latents = Annotated[
-    list[Path] | None,
-    typer.Option(callback=once_each, help="cached latents; repeat in the order of the stores"),
-]
-Prior = Annotated[
-    Path | None, typer.Option(help="folder of the latent diffusion model (diffusers layout); none for the baseline")
-]
+Seed = Annotated[int, typer.Option(min=0, help="names every random draw of the run")]
+VariantName = Annotated[str, typer.Option(help="a key of config/variants.yaml")]
+SourceNames = Annotated[str, typer.Option(help="codes of the data sets trained on, joined with +")]
+SuiteName = Annotated[str, typer.Option(help="a file of config/suites")]
 Metric = Literal["cosine", "euclidean"]
 Reranking = Literal["published", "released"]
-SuiteName = Annotated[str, typer.Option(help="a file of config/suites")]
+TableName = Annotated[str, typer.Argument(help="a table of the suite")]
+TABLE_FILES = (".md", ".tex", ".csv", ".json")
+TableFiles = Annotated[
+    list[Path],
+    typer.Option(callback=suffixed(*TABLE_FILES), help="outputs: .md, .tex, .csv, and .json for what it was made from"),
+]
 
 
-@app.command("write_config")
+@app.callback()
+def common(
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            help="append everything said to this file; an error is also shown here, and the files of earlier attempts stay "
+            "in the folder .attempts beside it"
+        ),
+    ] = None,
+) -> None:
+    """Domain-generalisable person re-identification, a step at a time; Snakemake calls the same steps by the same words."""
+    if log is not None:
+        terminal.speak_into(log)
+
+
+@app.command("write_config", rich_help_panel=TRAIN)
 def write_config(
     suite: SuiteName,
-    variant: Annotated[str, typer.Option()],
-    sources: Annotated[str, typer.Option()],
+    variant: VariantName,
+    sources: SourceNames,
     out: Annotated[Path, _written(".yaml")],
 ) -> None:
-    """Write the merged settings of one run."""
+    """Write the merged settings of one run.
+
+    Example: dcac write_config --suite demo --variant dcac --sources street --out run.yaml
+    """
     from dcac.provenance import atomic
     from dcac.settings import dump_settings
     from dcac.suites import load_suite, run_settings
@@ -62,40 +105,55 @@ def write_config(
         temporary.write_text(dump_settings(run_settings(load_suite(suite), variant, sources)), encoding="utf-8")
 
 
-@app.command("pretrain_encoder")
-def pretrain_encoder(name: str, store: Store, out: Out, device: Device = "cpu") -> None:
-    """Pre-train the demo's encoder on captions of the broad synthetic domain."""
+@app.command("pretrain_encoder", rich_help_panel=NETWORKS)
+def pretrain_encoder(name: NetworkName, store: Store, out: Network, device: Device = "cpu") -> None:
+    """Pre-train the demo's encoder on captions of the broad synthetic domain.
+
+    Example: dcac pretrain_encoder demo-encoder results/data/broad.parquet --out results/weights/demo-encoder
+    """
     from dcac.demo import pretrain_encoder
 
     pretrain_encoder.run(store=store, settings=_recipe(name), out=out, device=_device(device))
 
 
-@app.command("pretrain_diffusion")
-def pretrain_diffusion(name: str, store: Store, out: Out, device: Device = "cpu") -> None:
-    """Pre-train the demo's latent diffusion model on the broad synthetic domain."""
+@app.command("pretrain_diffusion", rich_help_panel=NETWORKS)
+def pretrain_diffusion(name: NetworkName, store: Store, out: Network, device: Device = "cpu") -> None:
+    """Pre-train the demo's latent diffusion model on the broad synthetic domain.
+
+    Example: dcac pretrain_diffusion demo-prior results/data/broad.parquet --out results/weights/demo-prior
+    """
     from dcac.demo import pretrain_diffusion
 
     pretrain_diffusion.run(store=store, settings=_recipe(name), out=out, device=_device(device))
 
 
-@app.command("weights")
-def weights(name: str, out: Out) -> None:
-    """Fetch pre-trained networks named in config/weights.yaml, once and checked."""
+@app.command("weights", rich_help_panel=NETWORKS)
+def weights(name: NetworkName, out: Network) -> None:
+    """Fetch a pre-trained network named in config/weights.yaml, once and checked.
+
+    Example: dcac weights clip-vit-b16 --out results/weights/clip-vit-b16
+    """
     from dcac.foreign import weights
 
     weights.run(name=name, card=_weights(name), out=out)
 
 
-@app.command("convert")
+@app.command("convert", rich_help_panel=NETWORKS)
 def convert(
     source: Annotated[Path, typer.Argument(help="released checkpoint (.pth), or folder of a trained run")],
     out: Annotated[Path, typer.Option(help="run folder to write, or released-style checkpoint (.pth)")],
     config: Annotated[Path | None, typer.Option(help="merged settings of the run to be; for a checkpoint")] = None,
     prior: Annotated[
-        Path | None, typer.Option(help="folder of the latent diffusion model the run started from; for a run")
+        Path | None,
+        typer.Option(
+            callback=folder_of, help="latent diffusion model the run started from (folder or manifest); for a run"
+        ),
     ] = None,
 ) -> None:
-    """Turn a released checkpoint into a run folder that `extract` reads, or a run into a released-style checkpoint."""
+    """Turn a released checkpoint into a run folder that `extract` reads, or a run into a released-style checkpoint.
+
+    Example: dcac convert released.pth --config run.yaml --out results/mine/runs/dcac/MA/seed1
+    """
     from dcac.foreign import convert
 
     if source.is_dir() and out.suffix != ".pth":
@@ -103,42 +161,46 @@ def convert(
     convert.run(source=source, out=out, config=config, prior=prior)
 
 
-@app.command("latents")
+@app.command("latents", rich_help_panel=TRAIN)
 def latents(
     store: Store,
-    prior: Annotated[Path, typer.Option(help="folder of the latent diffusion model (diffusers layout)")],
+    prior: Prior,
     size: Annotated[int, typer.Option(min=1, help="pixels of the square diffusion view")],
     out: Annotated[Path, _written(".safetensors")],
     device: Device = "auto",
 ) -> None:
-    """Cache the autoencoder's posterior moments of every image of a data set."""
+    """Cache the autoencoder's posterior moments of every image of a data set.
+
+    Example: dcac latents results/data/MA.parquet --prior results/weights/sd15 --size 256 --out MA.safetensors
+    """
     from dcac.model import latents
 
     latents.run(store=store, prior=prior, size=size, out=out, device=_device(device))
 
 
-@app.command("train")
+@app.command("train", rich_help_panel=TRAIN)
 def train(
+    learnt_from: LearntFrom,
     config: RunConfig,
-    store: Sources,
     encoder: Encoder,
-    seed: Annotated[int, typer.Option(min=0, help="names every random draw")],
-    out: Out,
-    latents: Latents = None,
-    prior: Prior = None,
+    seed: Seed,
+    out: Annotated[Path, typer.Option(callback=folder_of, help="run to write: its folder, or its run.json")],
+    prior: PriorOfRun = None,
     device: Device = "auto",
 ) -> None:
     """Train one run; the same command continues an interrupted one.
 
     Memory and speed are switched under `runtime:` of config/config.yaml; under `accelerate launch` or `torchrun` several
     processes share each batch.
+
+    Example: dcac train MA.parquet MA.safetensors --config run.yaml --encoder results/weights/clip-vit-b16 --prior
+    results/weights/sd15 --seed 1 --out runs/dcac/MA/seed1
     """
     from dcac.training import train
 
     train.run(
         config=config,
-        stores=store,
-        latents=latents or [],
+        **_parted(learnt_from),
         encoder=encoder,
         prior=prior,
         seed=seed,
@@ -148,81 +210,92 @@ def train(
     )
 
 
-@app.command("overhead")
+@app.command("overhead", rich_help_panel=TRAIN)
 def overhead(
+    learnt_from: LearntFrom,
     config: RunConfig,
-    store: Sources,
     encoder: Encoder,
-    variant: Annotated[str, typer.Option()],
-    sources: Annotated[str, typer.Option()],
+    variant: VariantName,
+    sources: SourceNames,
     out: Annotated[Path, _written(".json")],
-    latents: Latents = None,
-    prior: Prior = None,
-    steps: Annotated[int, typer.Option(min=1, help="training steps to time, after three that warm up")] = 20,
+    prior: PriorOfRun = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="training steps to time, after three that warm up; default: 20")
+    ] = None,
     device: Device = "auto",
 ) -> None:
-    """Measure what a training step costs: time, peak memory, parameters; under `runtime:` of config/config.yaml."""
+    """Measure what a training step costs: time, peak memory, parameters; under `runtime:` of config/config.yaml.
+
+    Example: dcac overhead MA.parquet --config run.yaml --encoder results/weights/clip-vit-b16 --variant baseline --sources
+    MA --out MA.json
+    """
     from dcac.training import overhead
 
-    given = "+".join(path.stem for path in store)
+    parts = _parted(learnt_from)
+    given = "+".join(path.stem for path in parts["stores"])
     if sources != given:
         raise ValueError(f"--sources {sources}, but the normalised files given are those of {given}; give either's")
     overhead.run(
         config=config,
-        stores=store,
-        latents=latents or [],
+        **parts,
         encoder=encoder,
         prior=prior,
         variant=variant,
         sources=sources,
-        steps=steps,
         out=out,
+        **_asked_for(steps=steps),
         device=_device(device),
         runtime=_runtime(),
     )
 
 
-@app.command("extract")
+@app.command("extract", rich_help_panel=SCORE)
 def extract(
-    run: RunFolder,
+    stores: Targets,
+    run: Run,
     config: RunConfig,
     encoder: Encoder,
-    store: Targets,
     suite: SuiteName,
-    variant: Annotated[str, typer.Option()],
-    sources: Annotated[str, typer.Option()],
-    seed: Annotated[int, typer.Option(min=0)],
+    variant: VariantName,
+    sources: SourceNames,
+    seed: Seed,
     out: Annotated[Path, typer.Option(help="folder of the feature files, one a target")],
     device: Device = "auto",
 ) -> None:
-    """Extract the test features of a run on its targets."""
+    """Extract the test features of a run on its targets.
+
+    Example: dcac extract D.parquet MS.parquet --run runs/dcac/MA/seed1 --config run.yaml --encoder
+    results/weights/clip-vit-b16 --suite paper --variant dcac --sources MA --seed 1 --out features
+    """
     from dcac.features import extract
 
     names = {"suite": suite, "variant": variant, "sources": sources, "seed": seed}
     _require_variant(config, suite, variant, sources)
     extract.run(
-        run_folder=run, config=config, encoder=encoder, stores=store, names=names, out=out, device=_device(device)
+        run_folder=run, config=config, encoder=encoder, stores=stores, names=names, out=out, device=_device(device)
     )
 
 
-@app.command("samples")
+@app.command("samples", rich_help_panel=INSIDE)
 def samples(
-    run: RunFolder,
+    learnt_from: LearntFrom,
+    run: Run,
     config: RunConfig,
     encoder: Encoder,
-    prior: Annotated[Path, typer.Option(help="folder of the latent diffusion model the run started from")],
-    store: Sources,
-    latents: Annotated[
-        list[Path],
-        typer.Option(callback=once_each, help="cached latents; repeat in the order of the stores"),
-    ],
+    prior: Prior,
     out: Annotated[
         Path, typer.Option(callback=suffixed(".npz"), help="pictures and their errors (.npz), for `dcac figure`")
     ],
-    count: Annotated[int, typer.Option(help="training images to denoise, of different people")] = 6,
+    count: Annotated[
+        int | None, typer.Option(help="training images to denoise, of different people; default: 6")
+    ] = None,
     device: Device = "auto",
 ) -> None:
-    """Denoise training images of a run under their own, a uniform and another image's condition."""
+    """Denoise training images of a run under their own, a uniform and another image's condition.
+
+    Example: dcac samples MA.parquet MA.safetensors --run runs/dcac/MA/seed1 --config run.yaml --encoder
+    results/weights/clip-vit-b16 --prior results/weights/sd15 --out seed1.npz
+    """
     from dcac.inspection import samples
 
     samples.run(
@@ -230,50 +303,56 @@ def samples(
         config=config,
         encoder=encoder,
         prior=prior,
-        stores=store,
-        latents=latents,
-        count=count,
+        **_parted(learnt_from),
         out=out,
+        **_asked_for(count=count),
         device=_device(device),
     )
 
 
-@app.command("correlation")
+@app.command("correlation", rich_help_panel=INSIDE)
 def correlation(
-    run: RunFolder,
+    stores: Sources,
+    run: Run,
     config: RunConfig,
     encoder: Encoder,
-    store: Sources,
     out: Annotated[
         Path, typer.Option(callback=suffixed(".npz"), help="class correlation of look-alikes (.npz), for `dcac figure`")
     ],
-    people: Annotated[int, typer.Option(help="size of the group of look-alikes")] = 8,
+    people: Annotated[int | None, typer.Option(help="size of the group of look-alikes; default: 8")] = None,
     device: Device = "auto",
 ) -> None:
-    """Find the training people whom a run takes for each other most, by its class correlation p."""
+    """Find the training people whom a run takes for each other most, by its class correlation p.
+
+    Example: dcac correlation MA.parquet --run runs/dcac/MA/seed1 --config run.yaml --encoder
+    results/weights/clip-vit-b16 --out seed1.npz
+    """
     from dcac.inspection import correlation
 
     correlation.run(
         run_folder=run,
         config=config,
         encoder=encoder,
-        stores=store,
-        people=people,
+        stores=stores,
         out=out,
         device=_device(device),
+        **_asked_for(people=people),
     )
 
 
-@app.command("reference")
+@app.command("reference", rich_help_panel=SCORE)
 def reference(
     kind: Annotated[str, typer.Argument(help="chance, histogram or pretrained")],
+    stores: Targets,
     encoder: Encoder,
-    store: Targets,
     suite: SuiteName,
     out: Annotated[Path, typer.Option(help="folder of the feature files, one a target")],
     device: Device = "auto",
 ) -> None:
-    """Extract reference features: chance, colour histogram, or the pre-trained encoder as it comes."""
+    """Extract reference features: chance, colour histogram, or the pre-trained encoder as it comes.
+
+    Example: dcac reference pretrained D.parquet --encoder results/weights/clip-vit-b16 --suite paper --out features
+    """
     from dcac.features import reference
     from dcac.suites import NO_SOURCES, load_suite, run_settings
 
@@ -281,28 +360,30 @@ def reference(
     settings = run_settings(chosen, chosen.variants[0], chosen.source_sets[0])
     names = {"suite": suite, "variant": kind, "sources": NO_SOURCES, "seed": 0}
     reference.run(
-        reference=kind, settings=settings, encoder=encoder, stores=store, names=names, out=out, device=_device(device)
+        reference=kind, settings=settings, encoder=encoder, stores=stores, names=names, out=out, device=_device(device)
     )
 
 
-@app.command("score")
+@app.command("score", rich_help_panel=SCORE)
 def score(
-    features: Annotated[Path, typer.Option(help="feature file (.npz)")],
+    features: Annotated[Path, typer.Argument(help="feature file (.npz)")],
     out: Annotated[
         Path,
         typer.Option(callback=suffixed(".json"), help="score file (.json); per-query AP goes beside it as Parquet"),
     ],
     against: Annotated[Path | None, typer.Option(help="another run's feature file, for a paired test")] = None,
     metric: Annotated[Metric, typer.Option(help="distance")] = "cosine",
-    max_rank: Annotated[int, typer.Option(min=1, help="length of the CMC curve")] = 50,
+    max_rank: Annotated[int | None, typer.Option(min=1, help="length of the CMC curve; default: 50")] = None,
     rerank: Annotated[Reranking | None, typer.Option(help="also score the re-ranked gallery")] = None,
     device: Annotated[
         str | None, typer.Option(callback=known_device, help="cuda to score on a GPU; default: NumPy")
     ] = None,
 ) -> None:
-    """Score a feature file: CMC, mAP, mINP, intervals, and a paired test."""
+    """Score a feature file: CMC, mAP, mINP, intervals, and a paired test.
+
+    Example: dcac score dcac.npz --against baseline.npz --out dcac.json
+    """
     from dcac.evaluation import score
-    from dcac.terminal import terminal_bar
 
     record = score.run(
         features,
@@ -310,18 +391,21 @@ def score(
         against=against,
         rerank=rerank,
         metric=metric,
-        max_rank=max_rank,
         device=None if device is None else _device(device),
-        progress=terminal_bar("score"),
+        progress=terminal.terminal_bar("score"),
+        **_asked_for(max_rank=max_rank),
     )
     typer.echo(score.table_line(record))
 
 
-@app.command("search")
+@app.command("search", rich_help_panel=INSIDE)
 def search(
     pictures: Annotated[list[Path], typer.Argument(help="image files to look for")],
     gallery: Annotated[Path, typer.Option(help="feature file whose gallery is searched (.npz)")],
-    run: Annotated[Path, typer.Option(help="folder of the trained run that made the feature file")],
+    run: Annotated[
+        Path,
+        typer.Option(callback=folder_of, help="trained run that made the feature file: its folder, or its run.json"),
+    ],
     config: Annotated[Path, typer.Option(help="merged settings of that run")],
     encoder: Encoder,
     out: Annotated[Path, typer.Option(callback=suffixed(".csv"), help="table of the nearest images (.csv)")],
@@ -331,7 +415,11 @@ def search(
     count: Annotated[int, typer.Option(min=1, help="images to find for each picture")] = 10,
     device: Device = "auto",
 ) -> None:
-    """Find the nearest gallery images of new pictures."""
+    """Find the nearest gallery images of new pictures.
+
+    Example: dcac search a.jpg b.jpg --gallery D.npz --run runs/dcac/MA/seed1 --config run.yaml --encoder
+    results/weights/clip-vit-b16 --out nearest.csv
+    """
     from dcac.evaluation import search
     from dcac.features import extract
 
@@ -340,26 +428,36 @@ def search(
     typer.echo(table.to_string(index=False))
 
 
-@app.command("records")
+@app.command("records", rich_help_panel=REPORT)
 def records(
-    scores: Annotated[list[Path], typer.Argument(callback=once_each)],
+    scores: Annotated[list[Path], typer.Argument(callback=once_each, help="score files (.json)")],
     out: Annotated[Path, _written(".csv")],
 ) -> None:
-    """Collect score files into one record file."""
+    """Collect score files into one record file.
+
+    Example: dcac records scores/*/MA/seed*/D.json --out single.csv
+    """
     from dcac.reporting import records
 
     records.run(scores=scores, out=out)
 
 
-@app.command("table")
+@app.command("table", rich_help_panel=REPORT)
 def table(
-    name: str,
+    name: TableName,
+    records: Annotated[Path, typer.Argument(help="records of the table (.csv)")],
     suite: SuiteName,
-    records: Annotated[Path, typer.Option(help="records of the table (.csv)")],
     published: Annotated[Path, typer.Option(help="other methods' numbers (.csv)")],
-    out: Annotated[list[Path], typer.Option(callback=suffixed(".md", ".tex", ".csv"), help="outputs: .md, .tex, .csv")],
+    out: TableFiles,
+    accepted: Annotated[
+        list[Path] | None,
+        typer.Option(callback=once_each, help="report (run.json) of a run accepted by hand, for the footnote; repeat"),
+    ] = None,
 ) -> None:
-    """Write one table as Markdown, LaTeX and CSV."""
+    """Write one table as Markdown, LaTeX and CSV.
+
+    Example: dcac table dg_single single.csv --suite paper --published config/published.csv --out dg_single.md
+    """
     from dcac.reporting import table
     from dcac.suites import load_suite, load_variants
 
@@ -370,69 +468,89 @@ def table(
         records=records,
         published=published,
         out=out,
+        accepted=accepted or [],
     )
 
 
-@app.command("overhead_table")
+@app.command("overhead_table", rich_help_panel=REPORT)
 def overhead_table(
-    name: str,
-    suite: SuiteName,
+    name: TableName,
     inputs: Annotated[
         list[Path], typer.Argument(callback=once_each, help="measurements of the table's variants (.json)")
     ],
-    out: Annotated[list[Path], typer.Option(callback=suffixed(".md", ".tex", ".csv"), help="outputs: .md, .tex, .csv")],
+    suite: SuiteName,
+    out: TableFiles,
 ) -> None:
-    """Write one table of what training costs as Markdown, LaTeX and CSV."""
+    """Write one table of what training costs as Markdown, LaTeX and CSV.
+
+    Example: dcac overhead_table overhead overhead/*/MA.json --suite paper --out overhead.md
+    """
     from dcac.reporting import overhead_table
     from dcac.suites import load_suite, load_variants
 
     overhead_table.run(name=name, suite=load_suite(suite), variants=load_variants(), inputs=inputs, out=out)
 
 
-@app.command("figure")
+@app.command("figure", rich_help_panel=REPORT)
 def figure(
-    name: str,
-    suite: SuiteName,
+    name: Annotated[str, typer.Argument(help="a figure of the suite")],
     inputs: Annotated[
         list[Path],
         typer.Argument(
             callback=once_each, help="what its kind is drawn from: records, logs, samples, correlation, features"
         ),
     ],
-    out: Annotated[list[Path], typer.Option(callback=suffixed(".pdf", ".png"), help="outputs: .pdf, .png")],
+    suite: SuiteName,
+    out: Annotated[
+        list[Path],
+        typer.Option(
+            callback=suffixed(".pdf", ".png", ".json"), help="outputs: .pdf, .png, and .json for what it was drawn from"
+        ),
+    ],
 ) -> None:
-    """Draw one figure as PDF and PNG."""
+    """Draw one figure as PDF and PNG.
+
+    Example: dcac figure cmc single.csv --suite paper --out cmc.pdf
+    """
     from dcac.reporting import figure
     from dcac.suites import load_suite, load_variants
 
     figure.run(name=name, suite=load_suite(suite), variants=load_variants(), inputs=inputs, out=out)
 
 
-@app.command("metrics")
+@app.command("metrics", rich_help_panel=REPORT)
 def metrics(
-    records: Annotated[list[Path], typer.Argument(callback=named_once)],
+    records: Annotated[
+        list[Path], typer.Argument(callback=named_once, help="record files (.csv), named as their tables")
+    ],
     out: Annotated[Path, _written(".json")],
 ) -> None:
-    """Write the headline numbers that `dvc metrics show` prints."""
+    """Write the headline numbers that `dvc metrics show` prints.
+
+    Example: dcac metrics results/paper/records/*.csv --out results/metrics.json
+    """
     from dcac.reporting import metrics
 
     metrics.run(records=records, out=out)
 
 
-@app.command("schemas")
+@app.command("schemas", rich_help_panel=WORKFLOW)
 def schemas(
     out: Annotated[Path, typer.Option(help="folder of the schemas, one for each kind of file")] = Path(
         "config/schemas"
     ),
 ) -> None:
-    """Write the JSON schemas that editors complete and check the configuration by."""
+    """Write the JSON schemas that editors complete and check the configuration by.
+
+    Example: dcac schemas
+    """
     from dcac import schemas
 
     schemas.run(out)
 
 
-for command in (cli_workflow.fingerprints, cli_workflow.why, cli_workflow.accept, cli_workflow.tidy):
-    app.command(command.__name__)(command)
+for command in (cli_workflow.why, cli_workflow.fingerprints, cli_workflow.accept, cli_workflow.tidy):
+    app.command(command.__name__, rich_help_panel=WORKFLOW)(command)
 
 
 def main() -> None:
@@ -445,6 +563,17 @@ def main() -> None:
     if code is None:
         log.info("done in %.1f s", time.perf_counter() - started)
     sys.exit(code or 0)
+
+
+def _parted(files: Sequence[Path]) -> dict[str, list[Path]]:
+    """Tell normalised files and cached latents apart by their suffixes."""
+    parts = {"stores": ".parquet", "latents": ".safetensors"}
+    return {name: [path for path in files if path.suffix == suffix] for name, suffix in parts.items()}
+
+
+def _asked_for(**options: object) -> dict[str, Any]:
+    """Keep the options that a person gave; the steps know their own defaults."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _weights(name: str):

@@ -17,7 +17,10 @@ Workers = Annotated[int, typer.Option(min=1, help="processes that decode images"
 
 @app.command("status")
 def status() -> None:
-    """Say where each data set stands, what to do next, and which protocols are possible."""
+    """Say where each data set stands, what to do next, and which protocols are possible.
+
+    Example: dcac data status
+    """
     from dcac.data import status
     from dcac.data.catalog import load_catalog
     from dcac.suites import load_project, load_suite
@@ -42,7 +45,10 @@ def fetch(
     code: Code,
     archive: Annotated[str | None, typer.Option(help="one of the card's archives; default: the first")] = None,
 ) -> None:
-    """Download an archive that anyone may download, into data_root; an interrupted download goes on."""
+    """Download an archive that anyone may download, into data_root; an interrupted download goes on.
+
+    Example: dcac data fetch MA
+    """
     from dcac.data import fetching
     from dcac.suites import load_project
     from dcac.terminal import terminal_bar
@@ -65,7 +71,10 @@ def import_data(
         bool, typer.Option(help="leave unreadable images out; marks the file non-standard")
     ] = False,
 ) -> None:
-    """Turn an archive or folder, in any accepted layout, into a normalised file; counts are asserted."""
+    """Turn an archive or folder, in any accepted layout, into a normalised file; counts are asserted.
+
+    Example: dcac data import data/Market-1501-v15.09.15.zip --dataset MA --out results/data/MA.parquet
+    """
     from dcac.data import import_data
     from dcac.suites import load_project
 
@@ -84,7 +93,10 @@ def import_data(
 
 @app.command("check")
 def check(path: Annotated[Path, typer.Argument(help="normalised file (.parquet)")], workers: Workers = 2) -> None:
-    """Verify a normalised file again: every image decodes, labels, counts and hashes agree."""
+    """Verify a normalised file again: every image decodes, labels, counts and hashes agree.
+
+    Example: dcac data check results/data/MA.parquet
+    """
     from dcac.data import checking
 
     found = checking.run(path, workers=workers)
@@ -95,7 +107,10 @@ def check(path: Annotated[Path, typer.Argument(help="normalised file (.parquet)"
 
 @app.command("render")
 def render(code: Code, out: File) -> None:
-    """Render a synthetic domain into a normalised file."""
+    """Render a synthetic domain into a normalised file.
+
+    Example: dcac data render street --out results/data/street.parquet
+    """
     from dcac.demo import render
 
     render.run(card(code), out)
@@ -107,7 +122,10 @@ def sheet(
     out: Annotated[Path, typer.Option(callback=suffixed(".png"), help="picture to write (.png)")],
     images: Annotated[int, typer.Option(min=1, help="pictures a row, from the first people of the train split")] = 24,
 ) -> None:
-    """Draw a contact sheet of rendered domains; real people do not belong on one."""
+    """Draw a contact sheet of rendered domains; real people do not belong on one.
+
+    Example: dcac data sheet results/data/street.parquet --out sheet.png
+    """
     from dcac.data.store import read_manifest, read_split
     from dcac.demo.sheet import contact_sheet
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 DEVICE = re.compile(r"cpu|auto|cuda(:\d+)?")
 
@@ -20,6 +20,20 @@ class Step(TyperCommand):
             if parameter in order[:place] and isinstance(parameter, TyperOption) and not parameter.multiple:
                 raise typer.BadParameter(f"{parameter.opts[0]} is given twice; give one of them", ctx=ctx)
         return super().parse_args(ctx, args)
+
+
+class Panels(TyperGroup):
+    """A group whose help shows its commands in the order of the data."""
+
+    ORDER = ("Data", "Networks", "Train", "Score", "Look inside", "Report", "Workflow")
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """List the commands panel by panel, those of one panel as they were registered; then those of no panel."""
+        return sorted(super().list_commands(ctx), key=self._place)
+
+    def _place(self, name: str) -> int:
+        panel = self.commands[name].rich_help_panel
+        return self.ORDER.index(panel) if panel in self.ORDER else len(self.ORDER)
 
 
 class Steps(typer.Typer):
@@ -60,6 +74,21 @@ def suffixed(*suffixes: str) -> Callable[[Path | Sequence[Path]], Path | Sequenc
         return given if isinstance(given, Path) else once_each(given)
 
     return check
+
+
+def stores_and_latents(paths: Sequence[Path]) -> Sequence[Path]:
+    """Refuse among the files of sources what is neither a normalised file nor latents, and what is given twice."""
+    odd = [path for path in paths if path.suffix not in (".parquet", ".safetensors")]
+    if odd:
+        raise typer.BadParameter(f"{odd[0]} is neither a normalised file (.parquet) nor latents (.safetensors)")
+    if not named_once([path for path in paths if path.suffix == ".parquet"]):
+        raise typer.BadParameter("there is no normalised file (.parquet) among them; give those of the run's sources")
+    return once_each(paths)
+
+
+def folder_of(path: Path | None) -> Path | None:
+    """Return the folder of a run or network that is named by its folder, its report or its manifest."""
+    return path.parent if path is not None and path.name in ("manifest.json", "run.json") else path
 
 
 def known_device(device: str | None) -> str | None:

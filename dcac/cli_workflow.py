@@ -8,14 +8,17 @@ import typer
 
 
 def fingerprints() -> None:
-    """Print a JSON object: step -> hash of the code that computes it."""
+    """Print a JSON object: step -> hash of the code that computes it.
+
+    Example: dcac fingerprints
+    """
     from dcac.provenance.code import fingerprint, steps
 
     typer.echo(json.dumps({step: fingerprint(step) for step in sorted(steps())}, indent=1))
 
 
 def why(
-    target: Annotated[str, typer.Argument(help="a table of the active suite, or a file below results/")],
+    target: Annotated[str, typer.Argument(help="a table or figure of the active suite, or a file below results/")],
     suite: Annotated[str | None, typer.Option(help="another suite than the one in config/config.yaml")] = None,
 ) -> None:
     """Say what would be made for a target, and for which reason; nothing is started.
@@ -27,10 +30,8 @@ def why(
 
     plan = Plan.read(given={"suite": suite} if suite else None)
     standing = Standing(plan)
-    lines = list(dict.fromkeys(line for artefact in standing.of(target) for line in standing.why(artefact)))
-    for line in lines or [
-        f"Everything that costs stands for {target}: nothing has to be trained, fetched or extracted."
-    ]:
+    lines = list(dict.fromkeys(standing.why(standing.of(target))))
+    for line in lines or [f"Everything stands for {target}: nothing has to be made."]:
         typer.echo(line)
 
 
@@ -49,7 +50,10 @@ def tidy(
     results: Annotated[Path, typer.Option(help="folder of results")] = Path("results"),
     free: Annotated[bool, typer.Option("--free", help="delete what is listed")] = False,
 ) -> None:
-    """List what lies in results/ that nothing made there needs: kept files of other identities, states of finished runs."""
+    """List what lies in results/ that nothing made there needs: kept files of other identities, states of finished runs.
+
+    Example: dcac tidy --free
+    """
     from dcac import tidy as tidying
 
     found = list(tidying.leftovers(results))

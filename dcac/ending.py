@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from dcac.disk import is_full
+from dcac.terminal import say, show
 
 FAILED, USAGE = 1, 2
 INTERRUPTED, READER_GONE, TERMINATED = (128 + number for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGTERM))
@@ -51,6 +52,7 @@ def _explain(error: BaseException) -> int:
         return getattr(error, "exit_code", USAGE)
     foreseen = isinstance(error, (ValueError, RuntimeError, OSError, MemoryError)) or is_full(error)
     if os.environ.get("DCAC_DEBUG") or not foreseen:
+        show(error)
         raise error
     _say(f"error: {_sentence(error)}")
     return getattr(error, "exit_code", FAILED)
@@ -72,7 +74,7 @@ def _reader_is_gone(error: BaseException) -> bool:
 
 
 def _say(what: str) -> None:
-    print(f"dcac: {what}", file=sys.stderr)
+    say(f"dcac: {what}")
 
 
 def _terminate(_number: int, _frame: Any) -> None:

@@ -18,9 +18,11 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from dcac.cli import app
+from dcac.cli_options import Panels
 from dcac.data.store import Record, write_store
 from dcac.features import extract
 from dcac.features.feature_file import write_features
+from dcac.provenance.code import steps
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = get_command(app).commands
@@ -53,11 +55,21 @@ def picture(colour):
     return stream.getvalue()
 
 
-def test_every_step_that_a_rule_names_is_a_command():
+def rules():
+    """Return the text of every rule of the workflow under its name."""
     text = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
-    steps = set(re.findall(r"^\W*dcac ((?:data )?[a-z_]+) ", text, flags=re.MULTILINE))
-    assert len(steps) >= 15
-    assert steps <= set(EVERY)
+    parts = re.split(r"^(?:rule|use rule \w+ as) (\w+)(?::| with:)$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_rule_step_module_and_log_folder_share_one_word():
+    named = {"render": "data render", "import_data": "data import"}
+    assert len(rules()) >= 15
+    for rule, text in rules().items():
+        command = re.search(r'"dcac --log \{log:q\} ((?:data )?[a-z_]+) ', text) or re.search(r'step="(\w+)"', text)
+        assert command[1] == named.get(rule, rule) and command[1] in EVERY
+        assert f"results/logs/{rule}" in text and f"results/benchmarks/{rule}" in text
+        assert rule == "write_config" or rule in steps()
 
 
 def test_help_lists_every_command_with_its_sentence():
@@ -65,6 +77,19 @@ def test_help_lists_every_command_with_its_sentence():
     for name, command in COMMANDS.items():
         assert re.search(rf"\b{name}\b", shown)
         assert command.help and command.help.strip()[0].isupper()
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name != "data"])
+def test_every_command_has_an_example_and_every_parameter_its_help(name):
+    command = EVERY[name]
+    assert f"Example: dcac {name}" in command.help
+    assert [parameter.name for parameter in command.params if not getattr(parameter, "help", None)] == []
+
+
+def test_panels_of_the_help_stand_in_the_order_of_the_data():
+    shown = dcac("--help").stdout
+    places = [shown.index(f"─ {panel} ─") for panel in Panels.ORDER]
+    assert places == sorted(places)
 
 
 def test_help_of_data_names_each_of_its_commands():

@@ -45,32 +45,34 @@ EXTRACT = [
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([*TRAIN, "--seed", "1", "--store", "a.parquet", "--store", "./a.parquet"], "a.parquet is given twice"),
-        ([*TRAIN, "--seed", "1", "--store", "a.parquet", "--store", "b/a.parquet"], "has the name of a.parquet"),
-        ([*TRAIN, "--seed", "1", "--store", "a.parquet", *["--latents", "l.safetensors"] * 2], "is given twice"),
-        ([*TRAIN, "--seed", "-1", "--store", "a.parquet"], "'--seed'"),
+        ([*TRAIN, "--seed", "1", "a.parquet", "./a.parquet"], "a.parquet is given twice"),
+        ([*TRAIN, "--seed", "1", "a.parquet", "b/a.parquet"], "has the name of a.parquet"),
+        ([*TRAIN, "--seed", "1", "a.parquet", *["l.safetensors"] * 2], "is given twice"),
+        ([*TRAIN, "--seed", "1", "l.safetensors"], "no normalised file (.parquet)"),
+        ([*TRAIN, "--seed", "1", "a.parquet", "run.json"], "run.json is neither a normalised file"),
+        ([*TRAIN, "--seed", "-1", "a.parquet"], "'--seed'"),
         (
-            [*TRAIN, "--seed", "1", "--store", "a.parquet", "--device", "gpu"],
+            [*TRAIN, "--seed", "1", "a.parquet", "--device", "gpu"],
             "'gpu' is no device; write cpu, cuda or auto",
         ),
-        ([*EXTRACT, "--seed", "1", *["--store", "t.parquet"] * 2], "t.parquet is given twice"),
+        ([*EXTRACT, "--seed", "1", *["t.parquet"] * 2], "t.parquet is given twice"),
         (["records", "a.json", "b/../a.json", "--out", "r.csv"], "is given twice; give one of them"),
         (["records", "a.json", "--out", "a.json"], "a.json does not end in .csv"),
         (["metrics", "a.csv", "a.csv", "--out", "m.json"], "a.csv is given twice"),
         (["metrics", "a.csv", "b/a.csv", "--out", "m.json"], "b/a.csv has the name of a.csv"),
-        ([*TRAIN, "--seed", "1", "--seed", "2", "--store", "a.parquet"], "--seed is given twice; give one of them"),
+        ([*TRAIN, "--seed", "1", "--seed", "2", "a.parquet"], "--seed is given twice; give one of them"),
         (["data", "render", "campus", "--out", "a.parquet", "--out", "b.parquet"], "--out is given twice"),
-        (["score", "--features", "f.npz", "--out", "f.npz"], "f.npz does not end in .json"),
-        (["score", "--features", "f.npz", "--out", "f.json", "--device", "gpu"], "'gpu' is no device"),
-        (["score", "--features", "f.npz", "--out", "f.json", "--max-rank", "0"], "'--max-rank'"),
+        (["score", "f.npz", "--out", "f.npz"], "f.npz does not end in .json"),
+        (["score", "f.npz", "--out", "f.json", "--device", "gpu"], "'gpu' is no device"),
+        (["score", "f.npz", "--out", "f.json", "--max-rank", "0"], "'--max-rank'"),
         (
-            ["latents", "--store", "a.parquet", "--prior", "p", "--size", "8", "--out", "a.parquet"],
+            ["latents", "a.parquet", "--prior", "p", "--size", "8", "--out", "a.parquet"],
             "end in .safetensors",
         ),
         (["write_config", "--suite", "s", "--variant", "v", "--sources", "x", "--out", "c.json"], "end in .yaml"),
         (["figure", "f", "r.csv", "--suite", "s", "--out", "r.csv"], "r.csv does not end in .pdf or .png"),
         (
-            ["table", "t", "--suite", "s", "--records", "r", "--published", "p", "--out", "t.html"],
+            ["table", "t", "r.csv", "--suite", "s", "--published", "p", "--out", "t.html"],
             "end in .md or .tex or .csv",
         ),
         (["data", "import", "a.zip", "--dataset", "MA", "--out", "x.json"], "x.json does not end in .parquet"),
@@ -95,7 +97,7 @@ def test_a_variants_name_is_not_given_to_the_settings_of_another(tmp_path, confi
     monkeypatch.chdir(Path(config_dir).parent)
     settings = run_settings(load_suite("smoke"), "dcac", "smoke-a")
     (tmp_path / "c.yaml").write_text(dump_settings(settings))
-    names = ["--suite", "smoke", "--sources", "smoke-a", "--seed", "0", "--store", "b.parquet", "--out", "o"]
+    names = ["--suite", "smoke", "--sources", "smoke-a", "--seed", "0", "b.parquet", "--out", "o"]
     words = ["extract", "--run", "no-run", "--config", str(tmp_path / "c.yaml"), "--encoder", "e", *names]
     refused = CliRunner().invoke(app, [*words, "--variant", "baseline"])
     assert "c.yaml says diffusion 'lora', but variant 'baseline' of suite 'smoke' has 'none'" in str(refused.exception)
@@ -106,6 +108,6 @@ def test_a_variants_name_is_not_given_to_the_settings_of_another(tmp_path, confi
 
 
 def test_measurements_are_filed_under_the_sources_they_were_made_on(run):
-    names = ["--variant", "v", "--sources", "MA", "--out", "o.json", "--store", "C3.parquet"]
+    names = ["--variant", "v", "--sources", "MA", "--out", "o.json", "C3.parquet"]
     result = CliRunner().invoke(app, ["overhead", "--config", "c.yaml", "--encoder", "e", *names])
     assert "--sources MA, but the normalised files given are those of C3" in str(result.exception)

@@ -134,13 +134,6 @@ def test_a_module_imported_for_what_it_does_counts(toy):
 
 
 def test_every_step_of_the_workflow_has_a_fingerprint_of_twelve_hexadecimal_digits():
-    rules = PACKAGE.parent / "workflow" / "rules"
-    asked = {
-        part.partition('"')[0]
-        for path in rules.glob("*.smk")
-        for part in path.read_text(encoding="utf-8").split('fingerprint("')[1:]
-    }
-    assert asked and asked <= set(steps())
     for step in steps():
         digits = fingerprint(step)
         assert len(digits) == 12 and int(digits, 16) >= 0

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from dcac.closed import Closed, Count, load_yaml, parse, require_mappings, require_names
+from dcac.provenance.seen import content_hash
 
 Status = Literal["direct", "on-request", "withdrawn", "synthetic"]
 Hex = Annotated[str, Field(pattern="^[0-9a-f]+$")]
@@ -112,12 +113,12 @@ class Card(Closed):
         """Return what acts when the normalised file is made, as plain JSON values: no prose, no links.
 
         Args:
-            archive: the archive or folder of a real set, which acts by its name and size.
+            archive: the archive or folder of a real set; an archive acts by its content, a folder by its name.
         """
         acting = {"code", "layouts", "variants", "versions", "fingerprints", "distractor_pid", "synthetic"}
         facts = self.model_dump(mode="json", include=acting)
         if archive is not None:
-            facts["archive"] = {"name": archive.name, "bytes": archive.stat().st_size if archive.is_file() else None}
+            facts["archive"] = {"sha256": content_hash(archive)} if archive.is_file() else {"folder": archive.name}
         return facts
 
     def variant(self, name: str | None = None) -> tuple[str, Variant]:

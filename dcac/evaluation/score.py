@@ -20,9 +20,12 @@ from dcac.evaluation.ranking.distances import Metric
 from dcac.evaluation.rankings import Ranking, arrays, pool, rank_target
 from dcac.evaluation.statistics import bootstrap_means, mean_and_sd, paired_differences, percentile_interval
 from dcac.features.feature_file import FeatureFile, Part, read_features
-from dcac.provenance import atomic, environment, fingerprint, write_json
+from dcac.provenance import atomic, environment, write_json
+from dcac.provenance.code import digest
+from dcac.provenance.record import KEY, Asked, ask, hash_json, made_input
 
 SCHEMA = 1  # of the record; raised when a field changes its meaning
+MAX_RANK = 50  # of the CMC curve, unless a person asks for another
 RESAMPLES = 10_000  # of every bootstrap
 LEVEL = 0.95  # of every interval
 BOOTSTRAP_SEED = 1  # fixed, so that a file has one interval
@@ -36,7 +39,7 @@ def run(
     against: Path | None = None,
     rerank: Literal["published", "released"] | None = None,
     metric: Metric = "cosine",
-    max_rank: int = 50,
+    max_rank: int = MAX_RANK,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> dict:
@@ -55,9 +58,10 @@ def run(
     Returns:
         What the JSON holds.
     """
+    asked = asked_score(features, against=against, metric=metric, max_rank=max_rank, rerank=rerank)
     options = {"metric": metric, "max_rank": max_rank, "device": device, "progress": progress}
     rankings = rank_target(read_features(features), **options)
-    record = describe(rankings, metric=metric, max_rank=max_rank)
+    record = {**describe(rankings, metric=metric, max_rank=max_rank), "code": digest(asked.code)}
     if against is not None:
         record["against"] = compare(rankings, rank_target(read_features(against), **options))
     if rerank is not None:
@@ -65,8 +69,17 @@ def run(
             rankings, setting=rerank, metric=metric, max_rank=max_rank, progress=progress
         )
     write_queries(out.with_suffix(".queries.parquet"), rankings)
+    record[KEY] = asked.record(meaning=hash_json(record))
     write_json(out, record)
     return record
+
+
+def asked_score(features: Path, *, against: Path | None, metric: Metric, max_rank: int, rerank: str | None) -> Asked:
+    """Say what a score is asked to be: its options where they are not the workflow's, and the features it compares."""
+    options = {"metric": (metric, "cosine"), "max_rank": (max_rank, MAX_RANK), "rerank": (rerank, None)}
+    settings = {name: given for name, (given, usual) in options.items() if given != usual}
+    inputs = {"features": features} | ({"against": against} if against is not None else {})
+    return ask(__name__, settings, {name: made_input(path) for name, path in inputs.items()})
 
 
 def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> dict:
@@ -93,7 +106,6 @@ def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> d
         **({"splits": describe_splits(rankings)} if len(rankings) > 1 else {}),
         "interval": {"mAP": list(intervals[0]), "rank1": list(intervals[1]), **_bootstrap_stamp()},
         "camera_pairs": camera_pairs(*pool(rankings)),
-        "code": fingerprint("score"),
         "environment": environment(),
     }
 

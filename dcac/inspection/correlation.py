@@ -12,15 +12,24 @@ import torch
 from torch import Tensor
 
 from dcac.features.extract import BATCH
-from dcac.inspection.trained_run import TrainedRun, first_images, load_run, write_arrays
+from dcac.inspection.trained_run import TrainedRun, first_images, inputs_of, load_run, write_arrays
 from dcac.model.conditioning import correlation
+from dcac.provenance.record import ask
 from dcac.settings import CORRELATIONS, Settings, load_settings
 
+PEOPLE = 8  # of the group, unless a person asks for another number
 log = logging.getLogger(__name__)
 
 
 def run(
-    *, run_folder: Path, config: Path, encoder: Path, stores: Sequence[Path], people: int, out: Path, device: str
+    *,
+    run_folder: Path,
+    config: Path,
+    encoder: Path,
+    stores: Sequence[Path],
+    out: Path,
+    device: str,
+    people: int = PEOPLE,
 ) -> None:
     """Average p over the training images of each identity, and write the identities that resemble each other most.
 
@@ -38,6 +47,8 @@ def run(
         ValueError: the run has no p of its own; the sources are not its own; `people` does not fit them.
     """
     check_scheme(load_settings(config), run_folder)
+    chosen = {} if people == PEOPLE else {"people": people}
+    asked = ask(__name__, chosen, inputs_of(run_folder, encoder=encoder, stores=stores))
     trained = load_run(run_folder, config, encoder=encoder, stores=stores, device=device)
     means, p_max = mean_correlation(trained)
     group = look_alikes(means, people)
@@ -53,7 +64,7 @@ def run(
     }
     figures = ("mean_own", "mean_p_max", "share_in_group", "chance")
     log.info("%s: %s", run_folder, ", ".join(f"{name} {arrays[name]:.4g}" for name in figures))
-    write_arrays(out, trained, step="correlation", arrays=arrays)
+    write_arrays(out, trained, asked=asked, arrays=arrays)
 
 
 def check_scheme(settings: Settings, run_folder: Path) -> None:

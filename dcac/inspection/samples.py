@@ -14,16 +14,18 @@ from torch import Tensor, nn
 
 from dcac.data.images import decode
 from dcac.data.training_set import training_rows
-from dcac.inspection.trained_run import TrainedRun, first_images, load_run, write_arrays
+from dcac.inspection.trained_run import TrainedRun, first_images, inputs_of, load_run, write_arrays
 from dcac.model.conditioning import Prompts, correlation
 from dcac.model.dcac import DCAC
 from dcac.model.diffusion import DiffusionPrior, restore_prior
 from dcac.model.encoder import Embedding
+from dcac.provenance.record import ask
 from dcac.reading import load_tensors, naming_damage, naming_damaged_part
 from dcac.seeding import torch_generator
 from dcac.settings import load_settings
 from dcac.training.setup import load_latents
 
+IMAGES = 6  # to denoise, unless a person asks for another number
 STEPS = 50  # denoising steps from either start; ours, usual for DDIM
 STARTS = (499, 999)  # of t in 0..999, half-way and the end; ours: 50 equal steps (of 10, of 20) end in the image itself
 CONDITIONS = ("true", "uniform", "swapped")
@@ -39,9 +41,9 @@ def run(
     prior: Path,
     stores: Sequence[Path],
     latents: Sequence[Path],
-    count: int,
     out: Path,
     device: str,
+    count: int = IMAGES,
 ) -> None:
     """Noise the first image of some identities, denoise it under three conditions, and write what comes back.
 
@@ -63,6 +65,8 @@ def run(
     settings = load_settings(config)
     if settings.diffusion == "none":
         raise ValueError(f"{run_folder} has no prior to sample from (diffusion is 'none'); choose a DCAC variant")
+    inputs = inputs_of(run_folder, encoder=encoder, stores=stores, prior=prior, latents=latents)
+    asked = ask(__name__, {} if count == IMAGES else {"count": count}, inputs)
     trained = load_run(run_folder, config, encoder=encoder, stores=stores, device=device)
     chosen = spaced_images(trained.data.labels, count)
     model = restore_model(trained, run_folder, prior)
@@ -86,7 +90,7 @@ def run(
         "samples": samples,
         "error": error.cpu(),
     }
-    write_arrays(out, trained, step="samples", arrays=arrays)
+    write_arrays(out, trained, asked=asked, arrays=arrays)
 
 
 def spaced_images(labels: np.ndarray, count: int) -> np.ndarray:

@@ -10,11 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dcac.data.store import read_manifest
+from dcac.data.store import store_input
 from dcac.data.training_set import TrainingSet
-from dcac.features.extract import embed, load_own_settings, load_reid_model, read_report
+from dcac.features.extract import embed, load_own_settings, load_reid_model, read_report, run_input
 from dcac.model.encoder import ReIDModel, resolve_normalisation
-from dcac.provenance import atomic, environment, fingerprint
+from dcac.model.latents import latents_input
+from dcac.provenance import atomic, environment
+from dcac.provenance.code import digest
+from dcac.provenance.networks import network_input
+from dcac.provenance.record import Asked, Input, sidecar_of, write_record
 from dcac.settings import Settings
 from dcac.training import memory
 from dcac.training.setup import load_data
@@ -58,7 +62,7 @@ def load_run(run_folder: Path, config: Path, *, encoder: Path, stores: Sequence[
     """
     settings = resolve_normalisation(load_own_settings(run_folder, config), encoder)
     report = read_report(run_folder)
-    given = {path.stem: read_manifest(path)["sha256"] for path in stores}
+    given = {path.stem: store_input(path).meaning for path in stores}
     if report["data"] and given != report["data"]:  # a converted run does not know its data
         raise ValueError(
             f"{run_folder} learnt from {', '.join(report['data'])}, not from these versions of "
@@ -79,15 +83,32 @@ def first_images(labels: np.ndarray) -> np.ndarray:
     return np.unique(labels, return_index=True)[1]
 
 
-def write_arrays(out: Path, run: TrainedRun, *, step: str, arrays: Mapping[str, object]) -> None:
-    """Write named arrays of a step as a compressed .npz with the run's facts as JSON in `meta`, without pickles."""
+def inputs_of(
+    run_folder: Path,
+    *,
+    encoder: Path,
+    stores: Sequence[Path],
+    prior: Path | None = None,
+    latents: Sequence[Path] = (),
+) -> dict[str, Input]:
+    """Describe what a look into a run is made from: the run, its networks, its data and their latents."""
+    inputs = {"run": run_input(run_folder), "encoder": network_input(encoder)}
+    inputs |= {f"data {path.stem}": store_input(path) for path in stores}
+    if prior is not None:
+        inputs["prior"] = network_input(prior)
+    return inputs | {f"latents {store.stem}": latents_input(path) for store, path in zip(stores, latents, strict=False)}
+
+
+def write_arrays(out: Path, run: TrainedRun, *, asked: Asked, arrays: Mapping[str, object]) -> None:
+    """Write named arrays of a step as a compressed .npz with the run's facts as JSON in `meta`, and its record beside it."""
     facts = {
         "run": run.report["identity"],
         "seed": run.report["seed"],
         "settings": run.report["settings"],
-        "code": {"train": run.report["code"], step: fingerprint(step)},
+        "code": {"train": run.report["code"], asked.word: digest(asked.code)},
         "environment": environment(),
     }
     plain = {name: np.asarray(values) for name, values in arrays.items()}
     with atomic(out) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **plain, meta=np.asarray(json.dumps(facts, ensure_ascii=False, allow_nan=False)))
+    write_record(sidecar_of(out), asked)

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dcac.data.images import decode
-from dcac.data.store import iter_split, read_manifest, store_input, stored_splits, verified
+from dcac.data.store import iter_split, store_input, stored_splits, verified
 from dcac.provenance import atomic, sha256, write_json
 from dcac.provenance.code import digest
 from dcac.provenance.keep import keep, put_back
@@ -60,7 +60,7 @@ def run(*, store: Path, prior: Path, size: int, out: Path, device: str) -> None:
         log.info("%s %s: moments %s", store.stem, split, tuple(tensors[split].shape))
     notes = {
         "scaling_factor": repr(float(vae.config.scaling_factor)),
-        "data_sha256": read_manifest(store)["sha256"],
+        "data": asked.inputs["data"].meaning,
         "size": str(size),
         "autoencoder": asked.inputs["autoencoder"].meaning,
         "code": digest(asked.code),
@@ -113,7 +113,7 @@ def load_moments(
         ValueError: the cache belongs to another version of the data, another autoencoder or another size.
     """
     wanted = {
-        "data_sha256": (read_manifest(store)["sha256"], f"another version of {store}"),
+        "data": (store_input(store).meaning, f"another version of {store}"),
         "autoencoder": (network_input(prior, "vae/").meaning, f"another autoencoder than that of {prior}"),
         "size": (str(size), f"images of another size than {size} pixels"),
     }

@@ -31,9 +31,12 @@ def manifest(folder: Path) -> dict[str, dict[str, object]]:
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Write JSON under a temporary name, then rename."""
     with atomic(path) as temporary:
-        temporary.write_text(
-            json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        temporary.write_text(json_text(content), encoding="utf-8")
+
+
+def json_text(content: Mapping[str, object]) -> str:
+    """Write JSON as text, as all files of this project hold it."""
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 @contextmanager

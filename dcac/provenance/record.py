@@ -7,12 +7,13 @@ of every input (the content of data and networks, whatever made them). What was 
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dcac.provenance.code import digest, statement
+from dcac.provenance.files import sha256, write_json
 
 KEY = "made"  # of the record in a sidecar, report or manifest
 BY_HAND = "by hand"  # of a record's settings: options that a person gave, which no plan asks for
@@ -89,6 +90,14 @@ def stands_for(record: Mapping[str, Any], code: Mapping[str, str]) -> bool:
     return digest(code) in (digest(record["code"]), *(entry["code"] for entry in record.get(ACCEPTED, [])))
 
 
+def accepted_modules(record: Mapping[str, Any], code: Mapping[str, str]) -> list[str] | None:
+    """Name the modules that had changed when a person let something stand for this code; None where nobody did."""
+    if digest(record["code"]) == digest(code):
+        return None
+    entries = (entry for entry in record.get(ACCEPTED, []) if entry["code"] == digest(code))
+    return next((list(entry["modules"]) for entry in entries), None)
+
+
 def moved_modules(record: Mapping[str, Any], code: Mapping[str, str]) -> list[str]:
     """Name the modules whose code is another than when something was made."""
     return sorted(name for name in {*code, *record["code"]} if code.get(name) != record["code"].get(name))
@@ -97,6 +106,18 @@ def moved_modules(record: Mapping[str, Any], code: Mapping[str, str]) -> list[st
 def sidecar_of(path: Path) -> Path:
     """Return the sidecar beside a file: its name and `.json`."""
     return path.with_name(f"{path.name}.json")
+
+
+def record_beside(path: Path) -> Path:
+    """Return the file that holds, or would hold, the record of something made, by the conventions of this project.
+
+    A JSON file holds its own; a file of a run's folder has it in `run.json`; others have it beside them, in their own name
+    and `.json`, or, where several files are one thing, in the name that they share.
+    """
+    if path.suffix == ".json":
+        return path
+    candidates = [sidecar_of(path), path.with_suffix(".json"), path.with_name("run.json")]
+    return next((candidate for candidate in candidates if candidate.is_file()), candidates[0])
 
 
 def read_record(sidecar: Path) -> dict | None:
@@ -119,6 +140,26 @@ def given(sidecar: Path, otherwise: Callable[[], str]) -> Input:
         meaning = otherwise()
         return Input(meaning, meaning)
     return Input(record["recipe"], record["meaning"])
+
+
+def made_input(path: Path) -> Input:
+    """Describe a file that goes into a step by its record, or, where it has none, by its content."""
+    return given(record_beside(path), lambda: sha256(path))
+
+
+def made_inputs(paths: Iterable[Path]) -> dict[str, Input]:
+    """Describe files that go into a step, by their paths as they are given."""
+    return {str(path): made_input(path) for path in paths}
+
+
+def write_record(sidecar: Path, asked: Asked, *, meaning: str | None = None) -> None:
+    """Write the record of something made beside it, last: what has no record is made again."""
+    write_json(sidecar, {KEY: asked.record(meaning=meaning)})
+
+
+def split_off_records(out: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Divide the outputs of a step into its pages or pictures and, last to be written, the record (.json)."""
+    return [path for path in out if path.suffix != ".json"], [path for path in out if path.suffix == ".json"]
 
 
 def hash_json(content: object) -> str:

@@ -1,9 +1,11 @@
-"""Draw one figure. In: what its kind is drawn from. Out: {figure}.pdf and {figure}.png."""
+"""Draw one figure. In: what its kind is drawn from. Out: {figure}.pdf, {figure}.png and a record."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dcac.provenance import atomic
+from dcac.provenance.record import ask, made_inputs, split_off_records, write_record
+from dcac.reporting.configured import configured_figure
 from dcac.reporting.figures.cmc import draw_cmc
 from dcac.reporting.figures.correlation import draw_correlation
 from dcac.reporting.figures.diagnostics import draw_diagnostics, read_logs
@@ -17,15 +19,19 @@ from dcac.suites import Suite, Variant
 def run(
     *, name: str, suite: Suite, variants: Mapping[str, Variant], inputs: Sequence[Path], out: Sequence[Path]
 ) -> None:
-    """Draw the figure in the format that each output's suffix names."""
+    """Draw the figure in the format that each output's suffix names; in .json what it was drawn from."""
     import matplotlib
 
     matplotlib.use("Agg")
+    asked = ask(__name__, configured_figure(suite, name, variants), made_inputs(inputs))
     figure = draw(name, suite, method_labels(variants), inputs)
-    for path in out:
+    pictures, sidecars = split_off_records(out)
+    for path in pictures:
         with atomic(path) as temporary:
             metadata = {"CreationDate": None} if path.suffix == ".pdf" else {}
             figure.savefig(temporary, format=path.suffix[1:], dpi=150, metadata=metadata, bbox_inches="tight")
+    for sidecar in sidecars:
+        write_record(sidecar, asked)
 
 
 def draw(name: str, suite: Suite, labels: Mapping[str, str], inputs: Sequence[Path]):

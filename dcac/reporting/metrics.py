@@ -3,14 +3,20 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dcac.provenance import write_json
+from dcac.provenance import atomic, json_text
 from dcac.reporting.records import read_records
 
 
 def run(*, records: Sequence[Path], out: Path) -> None:
-    """Average mAP and rank-1 over cells and seeds: {table: {variant: {mAP, rank1}}}, in percent."""
+    """Write the headline numbers of all tables."""
+    with atomic(out) as temporary:
+        temporary.write_text(headline(records), encoding="utf-8")
+
+
+def headline(records: Sequence[Path]) -> str:
+    """Average mAP and rank-1 over cells and seeds, as JSON: {table: {variant: {mAP, rank1}}}, in percent."""
     content = {}
     for path in records:
         means = read_records(path).groupby("variant")[["mAP", "rank1"]].mean() * 100
         content[path.stem] = {name: {k: round(float(v), 2) for k, v in row.items()} for name, row in means.iterrows()}
-    write_json(out, content)
+    return json_text(content)

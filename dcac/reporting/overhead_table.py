@@ -1,4 +1,4 @@
-"""Write the table of computational overhead. In: one measurement a variant and source set. Out: {table}.md, .tex, .csv."""
+"""Write the table of computational overhead. In: one measurement a variant and source set. Out: {table}.md, .tex, .csv and a record."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +7,9 @@ from typing import Any
 import pandas as pd
 
 from dcac.provenance import atomic
+from dcac.provenance.record import ask, made_inputs, split_off_records, write_record
 from dcac.reading import read_json
+from dcac.reporting.configured import configured
 from dcac.reporting.labels import method_labels
 from dcac.reporting.latex import PREAMBLE, escape, symbols
 from dcac.reporting.markdown import grid
@@ -51,7 +53,7 @@ CPU_MEMORY = "Memory on a CPU is what the whole process holds at most, libraries
 def run(
     *, name: str, suite: Suite, variants: Mapping[str, Variant], inputs: Sequence[Path], out: Sequence[Path]
 ) -> None:
-    """Write the table in the format that each output's suffix names: .md, .tex or .csv.
+    """Write the table in the format that each output's suffix names, .md, .tex or .csv; in .json what it was made from.
 
     Raises:
         ValueError: a measurement does not belong in the table, or two are of the same variant and sources.
@@ -65,9 +67,13 @@ def run(
         ".tex": lambda: latex(rows, caption=" ".join([f"{title}.", *notes]), label=f"tab:{name}"),
         ".csv": lambda: tidy(measured).to_csv(index=False, float_format="%.6g"),
     }
-    for path in out:
+    asked = ask(__name__, configured(suite, name, variants), made_inputs(inputs))
+    pages, sidecars = split_off_records(out)
+    for path in pages:
         with atomic(path) as temporary:
             temporary.write_text(writers[path.suffix](), encoding="utf-8")
+    for sidecar in sidecars:
+        write_record(sidecar, asked)
 
 
 def read_measurements(paths: Sequence[Path], name: str, suite: Suite, labels: Mapping[str, str]) -> Measurements:

@@ -9,6 +9,7 @@ from dcac.data.splits import NUM_SPLITS, SEED
 from dcac.evaluation.statistics import BETTER, UNCLEAR, WORSE, mean_and_sd
 from dcac.reporting import cells as table_cells
 from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.configured import Accepted
 from dcac.reporting.labels import method_labels
 from dcac.reporting.records import DIAGNOSTICS
 from dcac.suites import BASELINE, Suite, Variant
@@ -21,7 +22,16 @@ METHOD = "dcac"  # the variant that a demo's honest sentence speaks of
 class Page:
     """Everything one table says, before it takes a format."""
 
-    def __init__(self, name: str, suite: Suite, records: pd.DataFrame, published: Path, known: Mapping[str, Variant]):
+    def __init__(
+        self,
+        name: str,
+        suite: Suite,
+        records: pd.DataFrame,
+        published: Path,
+        known: Mapping[str, Variant],
+        *,
+        accepted: Sequence[Accepted] = (),
+    ):
         table, labels = suite.table(name), method_labels(known)
         protocol = suite.protocols[table.protocol]
         compared = suite.variants_of(name)
@@ -36,7 +46,7 @@ class Page:
         partners = {v: known[v].baseline if v in known else BASELINE for v in compared if v in variants}
         self.summary = summary(records, partners, protocol, labels)
         self.diagnostics = diagnostics(records, [v for v in compared if v != BASELINE], labels)
-        self.notes = [caption(records, suite), *([table.note] if table.note else [])]
+        self.notes = [caption(records, suite), *([table.note] if table.note else []), *footnotes(accepted)]
         if suite.demo and len(heard := diagnostics(records, [METHOD], labels)):
             self.notes.append(honest_sentence(records, protocol, heard))
 
@@ -67,6 +77,15 @@ def caption(records: pd.DataFrame, suite: Suite) -> str:
         f"mAP and rank-1 in percent ({data}camera-aware, single query, no re-ranking); mean ± sample standard deviation over "
         f"{count}; last epoch, targets never used to choose. Best bold, second underlined.{splits}{warning}"
     )
+
+
+def footnotes(accepted: Sequence[Accepted]) -> list[str]:
+    """Name the runs that were made with other code than today's and accepted by hand, with the modules that changed."""
+    if not accepted:
+        return []
+    runs = ", ".join(entry.run for entry in accepted)
+    modules = ", ".join(sorted({module for entry in accepted for module in entry.modules}))
+    return [f"Made before today's code and accepted by hand as equal (changed since: {modules}): {runs}."]
 
 
 def summary(

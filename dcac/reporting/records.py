@@ -1,5 +1,6 @@
 """Collect score files into one record file: a row a score. In: score JSONs. Out: records.csv."""
 
+import hashlib
 import json
 import logging
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dcac.provenance import atomic
+from dcac.provenance.record import ask, made_inputs, write_record
 from dcac.reading import naming_damage, read_json
 
 NAMES = ("suite", "variant", "sources", "target", "seed")
@@ -35,8 +37,14 @@ def run(*, scores: Sequence[Path], out: Path) -> None:
     if repeated.size:
         names = ", ".join(f"{name} {table.at[repeated[0], name]}" for name in NAMES)
         raise ValueError(f"{scores[repeated[0]]} scores {names}, as another file does; give one of them")
+    text = table.sort_values(list(NAMES), kind="stable").to_csv(index=False)
     with atomic(out) as temporary:
-        table.sort_values(list(NAMES), kind="stable").to_csv(temporary, index=False)
+        temporary.write_text(text, encoding="utf-8")
+    write_record(
+        out.with_suffix(".json"),
+        ask(__name__, {}, made_inputs(scores)),
+        meaning=hashlib.sha256(text.encode()).hexdigest(),
+    )
     log.info("%s: %d records", out, len(table))
 
 

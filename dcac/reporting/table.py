@@ -1,9 +1,11 @@
-"""Write one table as Markdown, LaTeX and CSV. In: the records of a protocol. Out: {table}.md, .tex, .csv."""
+"""Write one table as Markdown, LaTeX and CSV. In: the records of a protocol. Out: {table}.md, .tex, .csv and a record."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dcac.provenance import atomic
+from dcac.provenance.record import ask, made_inputs, split_off_records, write_record
+from dcac.reporting.configured import configured_scores, read_accepted
 from dcac.reporting.latex import latex_document_part
 from dcac.reporting.markdown import markdown_page
 from dcac.reporting.page import Page
@@ -12,15 +14,31 @@ from dcac.suites import Suite, Variant
 
 
 def run(
-    *, name: str, suite: Suite, variants: Mapping[str, Variant], records: Path, published: Path, out: Sequence[Path]
+    *,
+    name: str,
+    suite: Suite,
+    variants: Mapping[str, Variant],
+    records: Path,
+    published: Path,
+    out: Sequence[Path],
+    accepted: Sequence[Path] = (),
 ) -> None:
-    """Write the table in the format that each output's suffix names: .md, .tex or .csv."""
-    page = Page(name, suite, read_records(records), published, variants)
+    """Write the table in the format that each output's suffix names, .md, .tex or .csv; in .json what it was made from.
+
+    Args:
+        accepted: reports (run.json) of runs that a person let stand for other code than their own; a footnote names them.
+    """
+    shown = configured_scores(suite, name, variants, published=published, accepted=accepted)
+    asked = ask(__name__, shown, made_inputs([records]))
+    page = Page(name, suite, read_records(records), published, variants, accepted=read_accepted(accepted))
     writers = {
         ".md": markdown_page,
         ".tex": latex_document_part,
         ".csv": lambda p: p.tidy().round(4).to_csv(index=False),
     }
-    for path in out:
+    pages, sidecars = split_off_records(out)
+    for path in pages:
         with atomic(path) as temporary:
             temporary.write_text(writers[path.suffix](page), encoding="utf-8")
+    for sidecar in sidecars:
+        write_record(sidecar, asked)

@@ -13,13 +13,17 @@ import torch
 from torch import nn
 
 from dcac.model.dcac import DCAC
-from dcac.provenance import environment, fingerprint, write_json
-from dcac.settings import Runtime, load_settings
+from dcac.provenance import environment, write_json
+from dcac.provenance.code import digest
+from dcac.provenance.record import KEY, Asked, ask, hash_json
+from dcac.settings import Runtime, Settings, load_settings
 from dcac.training.hardware import Hardware
 from dcac.training.state import Progress
+from dcac.training.train import learnt_from
 from dcac.training.trainer import Trainer
 
 SEED = 0
+STEPS = 20  # timed, unless a person asks for another number
 WARM_UP = 3  # steps before the clock counts; source: ours
 
 
@@ -32,9 +36,9 @@ def run(
     prior: Path | None,
     variant: str,
     sources: str,
-    steps: int,
     out: Path,
     device: str,
+    steps: int = STEPS,
     runtime: Runtime = Runtime(),
 ) -> None:
     """Measure the training step of a run: parameters, seconds, images per second, peak memory.
@@ -51,6 +55,7 @@ def run(
     if steps < 1:
         raise ValueError(f"steps is {steps}, and nothing would be timed; ask for 1 or more")
     settings = load_settings(config)
+    asked = asked_overhead(settings, variant, sources, steps, runtime, stores, latents, encoder, prior)
     hardware = Hardware(device, settings.precision)
     trainer = Trainer(settings, stores, latents, encoder, prior, seed=SEED, hardware=hardware, runtime=runtime)
     seconds = time_steps(trainer, steps)
@@ -69,10 +74,27 @@ def run(
         "runtime": runtime.model_dump(),
         "environment": environment(),
         "settings": settings.model_dump(mode="json"),
-        "code": fingerprint("overhead"),
+        "code": digest(asked.code),
     }
     if hardware.is_main:
-        write_json(out, content)
+        write_json(out, {**content, KEY: asked.record(meaning=hash_json(content))})
+
+
+def asked_overhead(
+    settings: Settings,
+    variant: str,
+    sources: str,
+    steps: int,
+    runtime: Runtime,
+    stores: Sequence[Path],
+    latents: Sequence[Path],
+    encoder: Path,
+    prior: Path | None,
+) -> Asked:
+    """Say what a measurement is asked to be; the number of steps only where it is not the workflow's."""
+    acting = {"variant": variant, "sources": sources, "runtime": runtime.model_dump(), **settings.trained()}
+    inputs = learnt_from(settings, stores=stores, latents=latents, encoder=encoder, prior=prior)
+    return ask(__name__, acting if steps == STEPS else {**acting, "steps": steps}, inputs)
 
 
 def time_steps(trainer: Trainer, steps: int) -> list[float]:

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from dcac.data.store import read_manifest, store_input, verified
+from dcac.data.store import store_input, verified
 from dcac.model.dcac import DCAC
 from dcac.model.latents import latents_input, verify_latents
 from dcac.provenance import atomic, environment, make_readable, sha256, write_json
 from dcac.provenance.code import digest
 from dcac.provenance.keep import keep, kept_folder, put_back, read_index
 from dcac.provenance.networks import network_input, verify_network
-from dcac.provenance.record import KEY, Asked, ask, read_record
+from dcac.provenance.record import KEY, Asked, Input, ask, read_record
 from dcac.settings import Runtime, Settings, load_settings
 from dcac.training import state
 from dcac.training.card import model_card
@@ -92,12 +92,20 @@ def asked_run(
     prior: Path | None,
 ) -> Asked:
     """Say what a run is asked to be: settings that act, seed, code, and what it learns from."""
+    inputs = learnt_from(settings, stores=stores, latents=latents, encoder=encoder, prior=prior)
+    return ask(__name__, {"seed": seed, **settings.trained()}, inputs)
+
+
+def learnt_from(
+    settings: Settings, *, stores: Sequence[Path], latents: Sequence[Path], encoder: Path, prior: Path | None
+) -> dict[str, Input]:
+    """Describe what a run learns from: its data, their latents, and its networks."""
     inputs = {f"data {path.stem}": store_input(path) for path in stores}
     inputs |= {f"latents {store.stem}": latents_input(path) for store, path in zip(stores, latents, strict=False)}
     inputs["encoder"] = network_input(encoder)
     if prior is not None and settings.diffusion != "none":
         inputs["prior"] = network_input(prior)
-    return ask(__name__, {"seed": seed, **settings.trained()}, inputs)
+    return inputs
 
 
 def _stands(asked: Asked, out: Path, hardware: Hardware) -> bool:
@@ -146,7 +154,7 @@ def _facts(
         "identity": asked.identity,
         "settings": settings.model_dump(mode="json"),
         "seed": seed,
-        "data": {path.stem: read_manifest(path)["sha256"] for path in stores},
+        "data": {path.stem: asked.inputs[f"data {path.stem}"].meaning for path in stores},
         "weights": {
             folder.name: asked.inputs[name].meaning
             for name, folder in networks.items()

@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from dcac.data.views import test_view as view
 from dcac.features import extract
-from dcac.inspection.trained_run import first_images, load_run, write_arrays
+from dcac.inspection.trained_run import first_images, inputs_of, load_run, write_arrays
+from dcac.provenance.record import ask, read_record, sidecar_of
 from dcac.settings import dump_settings, load_settings
 from dcac.training.setup import load_data
 
@@ -112,13 +113,17 @@ def test_first_image_is_the_first_in_the_order_of_the_files(finished_run, store,
     assert first_images(data.labels).tolist() == expected
 
 
-def test_file_holds_the_arrays_and_the_facts_of_the_run(load, tmp_path):
-    run = load()
+def test_file_holds_the_arrays_and_the_facts_of_the_run(finished_run, load, tmp_path):
+    run, given = load(), finished_run()
+    made_from = inputs_of(given["run_folder"], encoder=given["encoder"], stores=given["stores"])
+    asked = ask("dcac.inspection.samples", {}, made_from)
     for name in ("a", "b"):
-        write_arrays(tmp_path / f"{name}.npz", run, step="samples", arrays={"share": 0.5, "keys": ["x", "yz"]})
+        write_arrays(tmp_path / f"{name}.npz", run, asked=asked, arrays={"share": 0.5, "keys": ["x", "yz"]})
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     with np.load(tmp_path / "a.npz", allow_pickle=False) as file:
         assert (float(file["share"]), file["keys"].tolist()) == (0.5, ["x", "yz"])
         meta = json.loads(str(file["meta"]))
     assert meta["run"] == run.report["identity"] and meta["settings"] == run.report["settings"] and meta["seed"] == 0
     assert meta["code"]["train"] == run.report["code"] and len(meta["code"]["samples"]) == 12
+    record = read_record(sidecar_of(tmp_path / "a.npz"))
+    assert record["identity"] == asked.identity and set(record["inputs"]) == {"run", "encoder", "data A"}

@@ -142,7 +142,7 @@ def test_prior_without_autoencoder_is_refused(tmp_path):
 def test_cache_says_what_made_it(latents):
     with safe_open(latents, framework="pt") as archive:
         notes = archive.metadata()
-    assert notes["size"] == "32" and len(notes["code"]) == 12 and len(notes["data_sha256"]) == 64
+    assert notes["size"] == "32" and len(notes["code"]) == 12 and len(notes["data"]) == 64
 
 
 def test_posterior_noise_has_unit_variance_before_scaling():

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "workflow", "config", "dcac", "envs", "pyproject.toml", "dvc.yaml", ".dvcignore", ".dvc")
+PARTS = (
+    "Snakefile",
+    "workflow",
+    "config",
+    "dcac",
+    "envs",
+    "pyproject.toml",
+    "dvc.yaml",
+    ".dvcignore",
+    ".dvc",
+    ".gitignore",
+)
 
 
 class Checkout:

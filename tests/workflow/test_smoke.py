@@ -107,7 +107,7 @@ def test_a_real_edit_of_the_scorer_scores_again_but_trains_nothing(finished):
 def test_an_unfinished_table_leaves_nothing_behind(smoke):
     target = smoke.folder / "results/tables/dg_single.md"
     result = smoke.run(
-        "dcac", "table", "no_such_table", "--suite", "smoke", "--records", "results/smoke/records/dg_single.csv",
+        "dcac", "table", "no_such_table", "results/smoke/records/dg_single.csv", "--suite", "smoke",
         "--published", "config/published.csv", "--out", "results/tables/other.md",
     )  # fmt: skip
     assert result.returncode == 1 and "unknown table: 'no_such_table'" in result.stdout
@@ -134,12 +134,15 @@ def test_a_killed_training_continues_when_the_same_command_is_typed_again(finish
     while not checkpoint.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     for child in psutil.Process(process.pid).children(recursive=True):
-        if {"train", RUN} <= set(child.cmdline()):
+        if {"train", f"{RUN}/run.json"} <= set(child.cmdline()):
             child.kill()
     assert process.wait(60) != 0
     assert checkpoint.exists() and not (run / "run.json").exists()
     finished.snakemake(f"{RUN}/run.json")
     log = (finished.folder / "results/logs/train/smoke-dcac-smoke-a-seed0.log").read_text()
     assert "continues in epoch" in log
+    attempts = sorted((finished.folder / "results/logs/train/.attempts").glob("smoke-dcac-smoke-a-seed0.*"))
+    assert len(attempts) == 3 and attempts[-1].read_text() == log
+    assert "continues" not in attempts[-2].read_text(), "what the killed attempt said stays"
     epochs = [json.loads(line).get("epoch") for line in (run / "log.jsonl").read_text().splitlines()]
     assert [epoch for epoch in epochs if epoch] == list(range(1, 41))

@@ -1,34 +1,36 @@
 """Finished work is safe: what stands is not planned, and what Snakemake deletes comes back in seconds with the same bytes."""
 
+import json
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.slow
-COSTLY = {"render", "pretrain_encoder", "pretrain_diffusion", "latents", "train", "extract", "reference"}
+REPORTING = {"records", "table", "figure", "metrics"}
 RUN = "results/smoke/runs/dcac/smoke-a/seed0"
 
 
-def costly(checkout, *words):
-    """Return what is planned of the rules that cost."""
-    return {rule: count for rule, count in checkout.planned(*words).items() if rule in COSTLY}
+def planned(checkout, *words):
+    """Return what is planned, but for the target that names it all."""
+    return {rule: count for rule, count in checkout.planned(*words).items() if rule != "all"}
 
 
-def test_a_copy_without_times_and_metadata_has_nothing_costly_to_do(finished):
+def test_a_copy_without_times_and_metadata_has_nothing_to_do(finished):
     shutil.rmtree(finished.folder / ".snakemake")
     for number, path in enumerate(sorted((finished.folder / "results").rglob("*"))):
         os.utime(path, (1_700_000_000 - number, 1_700_000_000 - number))
-    assert costly(finished) == {}
-    finished.snakemake("--touch")
     assert finished.planned() == {}
 
 
 @pytest.mark.parametrize("cache", ["results/latents", "results/data", "results/weights"])
 def test_a_deleted_cache_is_made_again_only_where_something_new_needs_it(finished, cache):
     shutil.rmtree(finished.folder / cache)
-    assert costly(finished) == {}
-    assert costly(finished, "--config", "seeds=[0,1,2]")["train"] == 2
+    assert planned(finished) == {}
+    assert planned(finished, "--config", "seeds=[0,1,2]")["train"] == 2
 
 
 @pytest.mark.parametrize(
@@ -43,12 +45,12 @@ def test_a_deleted_cache_is_made_again_only_where_something_new_needs_it(finishe
 )
 def test_what_computes_nothing_makes_nothing_due(finished, path, old, new):
     finished.edit(path, old, new)
-    assert costly(finished) == {}
+    assert planned(finished) == {}
 
 
 def test_a_changed_formula_makes_due_exactly_what_computes_with_it(finished):
     finished.edit("dcac/training/losses.py", "label_smoothing=smoothing", "label_smoothing=2 * smoothing")
-    assert set(costly(finished)) == {"train", "extract"}
+    assert set(planned(finished)) == {"train", "extract", "score", *REPORTING}
     why = finished.run("dcac", "why", f"{RUN}/run.json")
     assert why.returncode == 0 and "code changed in dcac.training.losses" in why.stdout
 
@@ -63,7 +65,7 @@ def test_deleted_and_failed_outputs_come_back_with_the_same_bytes(finished):
     before = {name: (finished.folder / RUN / name).read_bytes() for name in names}
     for name in names:  # as Snakemake does to a job that counts as failed after its end
         (finished.folder / RUN / name).unlink()
-    assert costly(finished) == {}, "its features stand, and ask for nothing"
+    assert planned(finished) == {}, "its features stand, and ask for nothing"
     finished.snakemake(*(f"{RUN}/{name}" for name in names))
     assert {name: (finished.folder / RUN / name).read_bytes() for name in names} == before
     log = (finished.folder / "results/logs/train/smoke-dcac-smoke-a-seed0.log").read_text()
@@ -79,11 +81,15 @@ def test_a_forced_training_is_put_back_too(finished):
 
 def test_an_accepted_run_stands_for_the_new_code(finished):
     finished.edit("dcac/training/losses.py", "label_smoothing=smoothing", "label_smoothing=1 * smoothing")
-    assert costly(finished)["train"] == 4
+    assert planned(finished)["train"] == 4
     runs = [f"results/smoke/runs/{v}/smoke-a/seed{s}" for v in ("baseline", "dcac") for s in (0, 1)]
     result = finished.run("dcac", "accept", *runs)
     assert result.returncode == 0 and "dcac.training.losses" in result.stdout
-    assert costly(finished) == {}
+    assert planned(finished) == {"table": 2}, "they say so under them"
+    finished.snakemake()
+    assert finished.planned() == {}
+    table = (finished.folder / "results/tables/dg_single.md").read_text()
+    assert "accepted by hand as equal (changed since: dcac.training.losses): baseline/smoke-a/seed0, baseline/" in table
     for run in runs:
         (finished.folder / run / "run.json").unlink()
     before = (finished.folder / RUN / "weights.safetensors").read_bytes()
@@ -108,4 +114,47 @@ def test_tidy_lists_and_frees_only_what_nothing_needs(finished):
     shutil.rmtree(finished.folder / RUN)
     shown = finished.run("dcac", "tidy", "--free").stdout
     assert "results/.kept/train/" in shown and "freed" in shown
-    assert costly(finished) == {} and finished.planned(f"{RUN}/run.json")["train"] == 1
+    assert planned(finished) == {} and finished.planned(f"{RUN}/run.json")["train"] == 1
+
+
+WALKED = {"render", "pretrain_encoder", "pretrain_diffusion", "latents", "train", "extract"}
+CHANGES = {
+    "nothing": [],
+    "a card's note": [("config/datasets.yaml", "\nsmoke-a:\n", "\nsmoke-a:\n  notes: A note.\n")],
+    "a log line of training": [("dcac/training/train.py", "is complete already", "is there, complete")],
+    "an error of the latents": [("dcac/model/latents.py", "is not the file of its sidecar", "is another file")],
+    "the device": [("config/suites/smoke.yaml", "device: cpu", "device: auto")],
+    "a formula of training": [
+        ("dcac/training/losses.py", "label_smoothing=smoothing", "label_smoothing=2 * smoothing")
+    ],
+    "a setting": [("config/suites/smoke.yaml", "  epochs: 2", "  epochs: 3")],
+    "how a domain is rendered": [("config/datasets.yaml", "campus, train_ids: 12", "campus, train_ids: 13")],
+    "the test view": [("dcac/features/extract.py", '= ("query", "gallery")', '= ("gallery", "query")')],
+    "how latents are cached": [("dcac/model/latents.py", "/ 127.5 - 1", "/ 127.5 - 1.0")],
+}
+
+
+def test_the_plan_is_what_an_independent_walk_over_identities_says(finished):
+    walk = (Path(__file__).with_name("walk.py")).read_text(encoding="utf-8")
+    (finished.folder / "walk.py").write_text(walk, encoding="utf-8")
+
+    def compare(change, *words):
+        result = subprocess.run(
+            [sys.executable, "walk.py"], cwd=finished.folder, env=finished.environment, text=True, capture_output=True
+        )
+        assert result.returncode == 0, result.stderr
+        found = {rule: count for rule, count in finished.planned(*words).items() if rule in WALKED}
+        assert found == {rule: n for rule, n in json.loads(result.stdout).items() if rule in WALKED}, change
+        return found
+
+    for change, edits in CHANGES.items():
+        before = {path: (finished.folder / path).read_text(encoding="utf-8") for path, _, _ in edits}
+        for edit in edits:
+            finished.edit(*edit)
+        compare(change)
+        for path, text in before.items():
+            (finished.folder / path).write_text(text, encoding="utf-8")
+    finished.edit("config/config.yaml", "seeds: null", "seeds: [0, 1, 2]")
+    assert compare("one more seed")["train"] == 2
+    shutil.rmtree(finished.folder / "results/latents")
+    assert compare("one more seed without latents") == {"latents": 1, "train": 2, "extract": 2}

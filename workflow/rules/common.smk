@@ -1,9 +1,10 @@
-"""Read and check the configuration; name what depends on it. No rules."""
+"""Read and check the configuration; name what depends on it. No rules.
+
+In: config/. Out: PLAN (what is possible), STANDING (what of it is done), and the input functions of the rules.
+"""
 
 import sys
 from pathlib import Path
-
-from snakemake.settings.enums import RerunTrigger
 
 if sys.version_info < (3, 11):
     raise WorkflowError(
@@ -14,8 +15,6 @@ try:
     from dcac.closed import ConfigError
     from dcac.planning import Plan
     from dcac.standing import Standing
-    from dcac.provenance import fingerprint
-    from dcac.settings import dump_settings
 except ImportError as error:
     raise WorkflowError(
         f"dcac is not installed in the environment of Snakemake ({error}): run `pip install -e .` first"
@@ -57,59 +56,60 @@ wildcard_constraints:
 def asks_for_all():
     """Whether every job names all its inputs: where jobs are forced or the graph is looked at, and in jobs' own processes.
 
-    Elsewhere records decide what is due, not times, environments or sets of inputs: what stands asks for nothing, what is due
-    runs. (Settings of the graph are not known before input functions are called.)
+    Elsewhere records decide what is due, not times, parameters, environments or sets of inputs: what stands asks for
+    nothing, what is due runs. (Settings of the graph are not known before input functions are called.)
     """
     chosen = workflow.dag_settings
-    chosen.rerun_triggers = frozenset({RerunTrigger.MTIME, RerunTrigger.PARAMS})
+    chosen.rerun_triggers = frozenset()
     looked_at = {"--report", "--dag", "--rulegraph", "--filegraph", "--d3dag"} & set(sys.argv)
     return bool(not workflow.is_main_process or chosen.forceall or chosen.forcerun or looked_at)
 
 
-def made(step, wildcards):
+def made(rule, wildcards):
     """What a job of a rule makes."""
-    w = wildcards
-    if step == "train":
-        return [STANDING.run(w.variant, w.sources, int(w.seed))]
-    if step == "extract":
-        return [STANDING.features(w.variant, w.sources, int(w.seed), target) for target in SUITE.evaluated]
-    if step == "reference":
-        return [STANDING.reference(w.reference, target) for target in SUITE.evaluated]
-    if step == "latents":
-        return [STANDING.latents(w.dataset, w.prior)]
-    return [STANDING.network(w.weights)] if step == "network" else [STANDING.data(w.dataset)]
+    w, make = wildcards, STANDING.artefacts
+    run = [
+        int(value) if name == "seed" else value for name, value in w.items() if name in ("variant", "sources", "seed")
+    ]
+    several = {
+        "extract": lambda: [make.features(*run, target) for target in SUITE.evaluated],
+        "reference": lambda: [make.reference(w.reference, target) for target in SUITE.evaluated],
+    }
+    one = {
+        "data": lambda: make.data(w.dataset),
+        "network": lambda: make.network(w.weights),
+        "latents": lambda: make.latents(w.dataset, w.prior),
+        "write_config": lambda: make.config(w.variant, w.sources),
+        "train": lambda: make.run(*run),
+        "overhead": lambda: make.overhead(*run),
+        "samples": lambda: make.samples(*run),
+        "correlation": lambda: make.correlation(*run),
+        "score": lambda: make.score(*run, w.target),
+        "records": lambda: make.records(w.table),
+        "table": lambda: make.table(w.table),
+        "figure": lambda: make.figure(w.figure),
+        "metrics": lambda: make.metrics(),
+    }
+    return several[rule]() if rule in several else [one[rule]()]
 
 
-def is_due(step, wildcards):
+def is_due(rule, wildcards):
     """Whether a job has to run; what lies there and no longer stands is forced to be made again."""
-    due = [artefact for artefact in made(step, wildcards) if STANDING.due(artefact)]
+    due = [artefact for artefact in made(rule, wildcards) if STANDING.due(artefact)]
     stale = (path for artefact in due for path in artefact.outputs if Path(path).is_file())
     workflow.dag.forcefiles.update(stale)
     return bool(due)
 
 
-def if_due(step, paths):
+def if_due(rule, paths):
     """Input function: the paths that a pattern or function names, or nothing where the job's results stand."""
 
     def needed(wildcards):
-        if not (asks_for_all() or is_due(step, wildcards)):
+        if not (asks_for_all() or is_due(rule, wildcards)):
             return []
         return paths(wildcards) if callable(paths) else paths.format(**dict(wildcards.items()))
 
     return needed
-
-
-def in_full(output, paths):
-    """Input function of what is collected: if something of it is not there yet, what was collected before is made again."""
-
-    def collected(wildcards):
-        found = paths(wildcards)
-        before = output.format(**dict(wildcards.items()))
-        if Path(before).is_file() and not all(Path(path).is_file() for path in found) and workflow.is_main_process:
-            workflow.dag.forcefiles.add(before)
-        return found
-
-    return collected
 
 
 def nothing(wildcards):
@@ -117,19 +117,9 @@ def nothing(wildcards):
     return []
 
 
-def repeated(option, paths):
-    """Words of a command line: the option once before each path."""
-    return [word for path in paths for word in (option, path)]
-
-
 def settings(wildcards):
     """Settings of the run that the wildcards name."""
     return PLAN.settings(wildcards.variant, wildcards.sources)
-
-
-def settings_text(wildcards):
-    """The same as text, so that a changed setting reruns exactly its runs."""
-    return dump_settings(settings(wildcards))
 
 
 def reference_settings():
@@ -171,15 +161,35 @@ def pretraining_store(wildcards):
     return f"results/data/{PLAN.recipe(wildcards.weights).data}.parquet"
 
 
-def folder(manifest):
-    """Folder of a network, as an option gives it, from its manifest; nothing from nothing."""
-    return [str(Path(path).parent) for path in ([manifest] if isinstance(manifest, str) else manifest)]
-
-
 def prior_manifest(wildcards):
     """Manifest of the run's diffusion prior; the baseline needs none."""
     chosen = settings(wildcards)
     return [] if chosen.diffusion == "none" else [f"results/weights/{chosen.diffusion_weights}/manifest.json"]
+
+
+def learnt_from(wildcards):
+    """Files that a run learns from: its sources and, where it has a prior, their cached latents."""
+    return source_stores(wildcards) + source_latents(wildcards)
+
+
+def prior_option(wildcards):
+    """The option that names a run's prior by its manifest; nothing for the baseline."""
+    return [word for manifest in prior_manifest(wildcards) for word in ("--prior", manifest)]
+
+
+def against_option(wildcards):
+    """The option that names the feature file a variant is compared with; nothing for one without a partner."""
+    return [word for path in paired_features(wildcards) for word in ("--against", path)]
+
+
+def accepted_option(wildcards):
+    """The options that name a table's runs whose code a person accepted."""
+    return [word for path in STANDING.artefacts.accepted(wildcards.table) for word in ("--accepted", path)]
+
+
+def archive(wildcards):
+    """Where the archive or folder of a data set lies, or the folder where it is expected."""
+    return PLAN.import_source(wildcards.dataset)
 
 
 def paired_features(wildcards):
@@ -204,7 +214,12 @@ def figure_inputs(wildcards):
     return PLAN.figure_inputs(wildcards.figure)
 
 
-def all_records():
+def table_records(wildcards):
+    """The records of a table."""
+    return [f"results/{PLAN.project.suite}/records/{wildcards.table}.csv"]
+
+
+def all_records(wildcards):
     """Records of every table of scores that the suite makes by itself."""
     tables = [name for name in PLAN.tables("scores") if not SUITE.tables[name].on_demand]
     return expand("results/{suite}/records/{table}.csv", suite=PLAN.project.suite, table=tables)
@@ -215,6 +230,6 @@ def outputs(*, on_demand):
     tables = [name for name, table in SUITE.tables.items() if table.on_demand == on_demand]
     figures = [name for name, figure in SUITE.figures.items() if figure.on_demand == on_demand]
     return [
-        *expand("results/tables/{table}.{suffix}", table=tables, suffix=["md", "tex", "csv"]),
-        *expand("results/figures/{figure}.{suffix}", figure=figures, suffix=["pdf", "png"]),
+        *expand("results/tables/{table}.{suffix}", table=tables, suffix=["md", "tex", "csv", "json"]),
+        *expand("results/figures/{figure}.{suffix}", figure=figures, suffix=["pdf", "png", "json"]),
     ]

@@ -1,4 +1,8 @@
-"""Normalised files: rendered demo domains and imported data sets."""
+"""Normalised files of demo domains and of real data sets.
+
+In: cards of config/datasets.yaml, archives or folders below data_root. Out: results/data/{dataset}.parquet with its sidecar.
+Steps: render, import_data.
+"""
 
 
 rule render:
@@ -21,7 +25,7 @@ rule render:
         mem_mb=1000,
         runtime=30,
     shell:
-        "dcac data render {wildcards.dataset:q} --out {output.store:q} >> {log:q} 2>&1"
+        "dcac --log {log:q} data render {wildcards.dataset:q} --out {output.store:q}"
 
 
 rule import_data:
@@ -44,8 +48,6 @@ rule import_data:
         mem_mb=2000,
         runtime=120,
     params:
-        source=lambda wildcards: PLAN.import_source(wildcards.dataset),
+        source=archive,
     shell:
-        "dcac data import {params.source:q}"
-        " --dataset {wildcards.dataset:q}"
-        " --out {output.store:q} >> {log:q} 2>&1"
+        "dcac --log {log:q} data import {params.source:q}" " --dataset {wildcards.dataset:q}" " --out {output.store:q}"

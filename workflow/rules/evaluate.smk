@@ -1,4 +1,8 @@
-"""Features and scores of every run and reference on every target."""
+"""Features and scores of every run and reference on every target; on demand, a look into a run.
+
+In: trained runs, networks, normalised files. Out: results/{suite}/features/, scores/, samples/, correlation/.
+Steps: extract, reference, score, samples, correlation.
+"""
 
 
 rule extract:
@@ -30,92 +34,22 @@ rule extract:
         runtime=60,
         device=SUITE.device,
     params:
-        stores=lambda wildcards: repeated("--store", target_stores(wildcards)),
-        encoder=lambda wildcards: folder(encoder_manifest(wildcards)),
+        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
+        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
+        encoder=encoder_manifest,
+        stores=target_stores,
+        out="results/{suite}/features/{variant}/{sources}/seed{seed}",
     shell:
-        "dcac extract --run results/{wildcards.suite:q}/runs/{wildcards.variant:q}/{wildcards.sources:q}/seed{wildcards.seed}"
-        " --config results/{wildcards.suite:q}/runs/{wildcards.variant:q}/{wildcards.sources:q}/config.yaml"
+        "dcac --log {log:q} extract {params.stores:q}"
+        " --run {params.report:q}"
+        " --config {params.config:q}"
         " --encoder {params.encoder:q}"
-        " {params.stores:q}"
         " --suite {wildcards.suite:q}"
         " --variant {wildcards.variant:q}"
         " --sources {wildcards.sources:q}"
         " --seed {wildcards.seed}"
         " --device {resources.device}"
-        " --out $(dirname {output.features[0]:q}) >> {log:q} 2>&1"
-
-
-rule samples:
-    """Denoise training images under their own, a uniform and another image's condition."""
-    input:
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
-        weights="results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors",
-        encoder=encoder_manifest,
-        prior=prior_manifest,
-        stores=source_stores,
-        latents=source_latents,
-    output:
-        samples="results/{suite}/samples/{variant}/{sources}/seed{seed}.npz",
-    log:
-        "results/logs/samples/{suite}-{variant}-{sources}-seed{seed}.log",
-    benchmark:
-        "results/benchmarks/samples/{suite}-{variant}-{sources}-seed{seed}.tsv"
-    conda:
-        ENVIRONMENT
-    threads: THREADS
-    resources:
-        gpu=GPU,
-        mem_mb=2000 if GPU == 0 else 16000,
-        runtime=60,
-    params:
-        stores=lambda wildcards, input: repeated("--store", input.stores),
-        latents=lambda wildcards, input: repeated("--latents", input.latents),
-        device=SUITE.device,
-        code=fingerprint("samples"),
-    shell:
-        "dcac samples --run $(dirname {input.report:q})"
-        " --config {input.config:q}"
-        " --encoder $(dirname {input.encoder:q})"
-        " --prior $(dirname {input.prior:q})"
-        " {params.stores:q}"
-        " {params.latents:q}"
-        " --device {params.device}"
-        " --out {output.samples:q} >> {log:q} 2>&1"
-
-
-rule correlation:
-    """Find training people whom a run takes for each other."""
-    input:
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
-        weights="results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors",
-        encoder=encoder_manifest,
-        stores=source_stores,
-    output:
-        correlation="results/{suite}/correlation/{variant}/{sources}/seed{seed}.npz",
-    log:
-        "results/logs/correlation/{suite}-{variant}-{sources}-seed{seed}.log",
-    benchmark:
-        "results/benchmarks/correlation/{suite}-{variant}-{sources}-seed{seed}.tsv"
-    conda:
-        ENVIRONMENT
-    threads: THREADS
-    resources:
-        gpu=GPU,
-        mem_mb=2000 if GPU == 0 else 16000,
-        runtime=60,
-    params:
-        stores=lambda wildcards, input: repeated("--store", input.stores),
-        device=SUITE.device,
-        code=fingerprint("correlation"),
-    shell:
-        "dcac correlation --run $(dirname {input.report:q})"
-        " --config {input.config:q}"
-        " --encoder $(dirname {input.encoder:q})"
-        " {params.stores:q}"
-        " --device {params.device}"
-        " --out {output.correlation:q} >> {log:q} 2>&1"
+        " --out {params.out:q}"
 
 
 rule reference:
@@ -141,22 +75,22 @@ rule reference:
         runtime=60,
         device=SUITE.device,
     params:
-        stores=lambda wildcards: repeated("--store", target_stores(wildcards)),
-        encoder=lambda wildcards: folder(reference_encoder(wildcards)),
+        encoder=reference_encoder,
+        stores=target_stores,
+        out="results/{suite}/features/{reference}/none/seed0",
     shell:
-        "dcac reference {wildcards.reference:q}"
+        "dcac --log {log:q} reference {wildcards.reference:q} {params.stores:q}"
         " --encoder {params.encoder:q}"
-        " {params.stores:q}"
         " --suite {wildcards.suite:q}"
         " --device {resources.device}"
-        " --out $(dirname {output.features[0]:q}) >> {log:q} 2>&1"
+        " --out {params.out:q}"
 
 
 rule score:
     """Score the features of a run or reference; a variant is also compared with its baseline, query by query."""
     input:
-        features="results/{suite}/features/{variant}/{sources}/seed{seed}/{target}.npz",
-        against=paired_features,
+        features=if_due("score", "results/{suite}/features/{variant}/{sources}/seed{seed}/{target}.npz"),
+        against=if_due("score", paired_features),
     output:
         score="results/{suite}/scores/{variant}/{sources}/seed{seed}/{target}.json",
         queries="results/{suite}/scores/{variant}/{sources}/seed{seed}/{target}.queries.parquet",
@@ -173,7 +107,84 @@ rule score:
         mem_mb=2000,
         runtime=30,
     params:
-        against=lambda wildcards, input: repeated("--against", input.against),
-        code=fingerprint("score"),
+        features="results/{suite}/features/{variant}/{sources}/seed{seed}/{target}.npz",
+        against=against_option,
     shell:
-        "dcac score --features {input.features:q}" " {params.against:q}" " --out {output.score:q} >> {log:q} 2>&1"
+        "dcac --log {log:q} score {params.features:q} {params.against:q} --out {output.score:q}"
+
+
+rule samples:
+    """Denoise training images under their own, a uniform and another image's condition."""
+    input:
+        config=if_due("samples", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        report=if_due("samples", "results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json"),
+        weights=if_due("samples", "results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors"),
+        encoder=if_due("samples", encoder_manifest),
+        prior=if_due("samples", prior_manifest),
+        learnt_from=if_due("samples", learnt_from),
+    output:
+        samples="results/{suite}/samples/{variant}/{sources}/seed{seed}.npz",
+        sidecar="results/{suite}/samples/{variant}/{sources}/seed{seed}.npz.json",
+    log:
+        "results/logs/samples/{suite}-{variant}-{sources}-seed{seed}.log",
+    benchmark:
+        "results/benchmarks/samples/{suite}-{variant}-{sources}-seed{seed}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=2000 if GPU == 0 else 16000,
+        runtime=60,
+        device=SUITE.device,
+    params:
+        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
+        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
+        encoder=encoder_manifest,
+        prior=prior_option,
+        learnt_from=learnt_from,
+    shell:
+        "dcac --log {log:q} samples {params.learnt_from:q}"
+        " --run {params.report:q}"
+        " --config {params.config:q}"
+        " --encoder {params.encoder:q}"
+        " {params.prior:q}"
+        " --device {resources.device}"
+        " --out {output.samples:q}"
+
+
+rule correlation:
+    """Find training people whom a run takes for each other."""
+    input:
+        config=if_due("correlation", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        report=if_due("correlation", "results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json"),
+        weights=if_due("correlation", "results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors"),
+        encoder=if_due("correlation", encoder_manifest),
+        stores=if_due("correlation", source_stores),
+    output:
+        correlation="results/{suite}/correlation/{variant}/{sources}/seed{seed}.npz",
+        sidecar="results/{suite}/correlation/{variant}/{sources}/seed{seed}.npz.json",
+    log:
+        "results/logs/correlation/{suite}-{variant}-{sources}-seed{seed}.log",
+    benchmark:
+        "results/benchmarks/correlation/{suite}-{variant}-{sources}-seed{seed}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=2000 if GPU == 0 else 16000,
+        runtime=60,
+        device=SUITE.device,
+    params:
+        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
+        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
+        encoder=encoder_manifest,
+        stores=source_stores,
+    shell:
+        "dcac --log {log:q} correlation {params.stores:q}"
+        " --run {params.report:q}"
+        " --config {params.config:q}"
+        " --encoder {params.encoder:q}"
+        " --device {resources.device}"
+        " --out {output.correlation:q}"

@@ -1,12 +1,26 @@
-"""Records, tables, figures and the metrics that DVC shows."""
+"""Records, tables, figures and the metrics that DVC shows.
+
+In: scores, measurements and runs. Out: results/{suite}/records/, results/tables/, results/figures/, results/metrics.json.
+Steps: records, table, overhead_table, figure, metrics; all take seconds, and run where Snakemake itself runs.
+"""
+
+
+localrules:
+    write_config,
+    records,
+    table,
+    overhead_table,
+    figure,
+    metrics,
 
 
 rule records:
     """Collect all scores of a table, a row a score."""
     input:
-        scores=in_full("results/{suite}/records/{table}.csv", table_scores),
+        scores=if_due("records", table_scores),
     output:
         records="results/{suite}/records/{table}.csv",
+        sidecar="results/{suite}/records/{table}.json",
     log:
         "results/logs/records/{suite}-{table}.log",
     benchmark:
@@ -21,20 +35,19 @@ rule records:
         runtime=10,
     params:
         scores=table_scores,
-        code=fingerprint("records"),
     shell:
-        "dcac records {input.scores:q} --out {output.records:q} >> {log:q} 2>&1"
+        "dcac --log {log:q} records {params.scores:q} --out {output.records:q}"
 
 
 rule table:
-    """Write a table as Markdown, LaTeX and CSV."""
+    """Write a table as Markdown, LaTeX and CSV; the JSON file beside them says what it was made from."""
     input:
-        records=expand("results/{suite}/records/{{table}}.csv", suite=PLAN.project.suite),
-        published="config/published.csv",
+        records=if_due("table", table_records),
     output:
         md=report("results/tables/{table}.md", caption="../report/table.rst", category="Tables"),
         tex="results/tables/{table}.tex",
         csv="results/tables/{table}.csv",
+        record="results/tables/{table}.json",
     log:
         "results/logs/table/{table}.log",
     benchmark:
@@ -49,25 +62,26 @@ rule table:
         runtime=10,
     params:
         suite=PLAN.project.suite,
-        printed=SUITE.model_dump_json(),  # all that a page may print
-        labels=PLAN.labels,
-        code=fingerprint("table"),
+        records=table_records,
+        published="config/published.csv",
+        accepted=accepted_option,
     shell:
-        "dcac table {wildcards.table:q}"
+        "dcac --log {log:q} table {wildcards.table:q} {params.records:q}"
         " --suite {params.suite:q}"
-        " --records {input.records:q}"
-        " --published {input.published:q}"
-        " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} >> {log:q} 2>&1"
+        " --published {params.published:q}"
+        " {params.accepted:q}"
+        " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} --out {output.record:q}"
 
 
 rule overhead_table:
     """Write a table of what training costs as Markdown, LaTeX and CSV."""
     input:
-        measurements=in_full("results/tables/{table}.csv", table_overheads),
+        measurements=if_due("table", table_overheads),
     output:
         md=report("results/tables/{table}.md", caption="../report/overhead.rst", category="Tables"),
         tex="results/tables/{table}.tex",
         csv="results/tables/{table}.csv",
+        record="results/tables/{table}.json",
     log:
         "results/logs/overhead_table/{table}.log",
     benchmark:
@@ -82,23 +96,21 @@ rule overhead_table:
         runtime=10,
     params:
         suite=PLAN.project.suite,
-        printed=SUITE.model_dump_json(),
-        labels=PLAN.labels,
         measurements=table_overheads,
-        code=fingerprint("overhead_table"),
     shell:
-        "dcac overhead_table {wildcards.table:q} {input.measurements:q}"
+        "dcac --log {log:q} overhead_table {wildcards.table:q} {params.measurements:q}"
         " --suite {params.suite:q}"
-        " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} >> {log:q} 2>&1"
+        " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} --out {output.record:q}"
 
 
 rule figure:
-    """Draw a figure as PDF and PNG."""
+    """Draw a figure as PDF and PNG; the JSON file beside them says what it was drawn from."""
     input:
-        files=in_full("results/figures/{figure}.pdf", figure_inputs),
+        files=if_due("figure", figure_inputs),
     output:
         pdf="results/figures/{figure}.pdf",
         png=report("results/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
+        record="results/figures/{figure}.json",
     log:
         "results/logs/figure/{figure}.log",
     benchmark:
@@ -111,20 +123,17 @@ rule figure:
         runtime=10,
     params:
         suite=PLAN.project.suite,
-        printed=SUITE.model_dump_json(),
-        labels=PLAN.labels,
         files=figure_inputs,
-        code=fingerprint("figure"),
     shell:
-        "dcac figure {wildcards.figure:q} {input.files:q}"
+        "dcac --log {log:q} figure {wildcards.figure:q} {params.files:q}"
         " --suite {params.suite:q}"
-        " --out {output.pdf:q} --out {output.png:q} >> {log:q} 2>&1"
+        " --out {output.pdf:q} --out {output.png:q} --out {output.record:q}"
 
 
 rule metrics:
     """Write the headline numbers for `dvc metrics show`."""
     input:
-        records=all_records(),
+        records=if_due("metrics", all_records),
     output:
         metrics="results/metrics.json",
     log:
@@ -138,8 +147,6 @@ rule metrics:
         mem_mb=1000,
         runtime=10,
     params:
-        suite=PLAN.project.suite,
-        tables=all_records(),
-        code=fingerprint("metrics"),
+        records=all_records,
     shell:
-        "dcac metrics {input.records:q} --out {output.metrics:q} >> {log:q} 2>&1"
+        "dcac --log {log:q} metrics {params.records:q} --out {output.metrics:q}"

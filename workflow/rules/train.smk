@@ -1,8 +1,14 @@
-"""Training: one job a source set, variant and seed; it serves all targets."""
+"""Training: one job a source set, variant and seed, which serves all targets.
+
+In: settings of config/, normalised files, latents, networks. Out: results/{suite}/runs/ and, on demand, overhead/.
+Steps: write_config, train, overhead.
+"""
 
 
 rule write_config:
     """Write the merged settings of a run, and nothing else."""
+    input:
+        if_due("write_config", nothing),
     output:
         config="results/{suite}/runs/{variant}/{sources}/config.yaml",
     log:
@@ -15,21 +21,18 @@ rule write_config:
     resources:
         mem_mb=500,
         runtime=5,
-    params:
-        settings=settings_text,
     shell:
-        "dcac write_config --suite {wildcards.suite:q}"
+        "dcac --log {log:q} write_config --suite {wildcards.suite:q}"
         " --variant {wildcards.variant:q}"
         " --sources {wildcards.sources:q}"
-        " --out {output.config:q} >> {log:q} 2>&1"
+        " --out {output.config:q}"
 
 
 rule train:
     """Train a run; a job that was killed continues where it stopped, from the undeclared folder seed{seed}.state."""
     input:
         config=if_due("train", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
-        stores=if_due("train", source_stores),
-        latents=if_due("train", source_latents),
+        learnt_from=if_due("train", learnt_from),
         encoder=if_due("train", encoder_manifest),
         prior=if_due("train", prior_manifest),
     output:
@@ -49,29 +52,27 @@ rule train:
         runtime=60 if GPU == 0 else 2880,
         device=SUITE.device,
     params:
-        stores=lambda wildcards: repeated("--store", source_stores(wildcards)),
-        latents=lambda wildcards: repeated("--latents", source_latents(wildcards)),
-        encoder=lambda wildcards: folder(encoder_manifest(wildcards)),
-        prior=lambda wildcards: repeated("--prior", folder(prior_manifest(wildcards))),
+        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
+        learnt_from=learnt_from,
+        encoder=encoder_manifest,
+        prior=prior_option,
     shell:
-        "dcac train --config results/{wildcards.suite:q}/runs/{wildcards.variant:q}/{wildcards.sources:q}/config.yaml"
-        " {params.stores:q}"
-        " {params.latents:q}"
+        "dcac --log {log:q} train {params.learnt_from:q}"
+        " --config {params.config:q}"
         " --encoder {params.encoder:q}"
         " {params.prior:q}"
         " --seed {wildcards.seed}"
         " --device {resources.device}"
-        " --out $(dirname {output.report:q}) >> {log:q} 2>&1"
+        " --out {output.report:q}"
 
 
 rule overhead:
     """Measure what a step of a run costs: time, memory, parameters; give it a machine of its own for figures to quote."""
     input:
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        stores=source_stores,
-        latents=source_latents,
-        encoder=encoder_manifest,
-        prior=prior_manifest,
+        config=if_due("overhead", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        learnt_from=if_due("overhead", learnt_from),
+        encoder=if_due("overhead", encoder_manifest),
+        prior=if_due("overhead", prior_manifest),
     output:
         measurement="results/{suite}/overhead/{variant}/{sources}.json",
     log:
@@ -85,20 +86,18 @@ rule overhead:
         gpu=GPU,
         mem_mb=3000 if GPU == 0 else 32000,
         runtime=60,
-    params:
-        stores=lambda wildcards, input: repeated("--store", input.stores),
-        latents=lambda wildcards, input: repeated("--latents", input.latents),
-        prior=lambda wildcards, input: repeated("--prior", [manifest.rpartition("/")[0] for manifest in input.prior]),
         device=SUITE.device,
-        runtime=PLAN.project.runtime.model_dump_json(),
-        code=fingerprint("overhead"),
+    params:
+        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
+        learnt_from=learnt_from,
+        encoder=encoder_manifest,
+        prior=prior_option,
     shell:
-        "dcac overhead --config {input.config:q}"
-        " {params.stores:q}"
-        " {params.latents:q}"
-        " --encoder $(dirname {input.encoder:q})"
+        "dcac --log {log:q} overhead {params.learnt_from:q}"
+        " --config {params.config:q}"
+        " --encoder {params.encoder:q}"
         " {params.prior:q}"
         " --variant {wildcards.variant:q}"
         " --sources {wildcards.sources:q}"
-        " --device {params.device}"
-        " --out {output.measurement:q} >> {log:q} 2>&1"
+        " --device {resources.device}"
+        " --out {output.measurement:q}"

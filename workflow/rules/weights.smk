@@ -1,4 +1,8 @@
-"""Pre-trained networks: the demo's own, or fetched ones; and the latents of the prior's autoencoder."""
+"""Pre-trained networks, and the latents of the prior's autoencoder.
+
+In: cards of config/weights.yaml, normalised files. Out: results/weights/{weights}/ with its manifest, results/latents/.
+Steps: pretrain_encoder, pretrain_diffusion, weights, latents.
+"""
 
 
 rule pretrain_encoder:
@@ -20,17 +24,14 @@ rule pretrain_encoder:
         mem_mb=2000,
         runtime=60,
     params:
+        step="pretrain_encoder",
         store=pretraining_store,
     shell:
-        "dcac pretrain_encoder {wildcards.weights:q}"
-        " --store {params.store:q}"
-        " --out $(dirname {output.manifest:q}) >> {log:q} 2>&1"
+        "dcac --log {log:q} {params.step} {wildcards.weights:q} {params.store:q} --out {output.manifest:q}"
 
 
-rule pretrain_diffusion:
-    """Pre-train the demo's latent diffusion model on the broad synthetic domain."""
-    input:
-        store=if_due("network", pretraining_store),
+use rule pretrain_encoder as pretrain_diffusion with:
+    # Pre-train the demo's latent diffusion model on the broad synthetic domain.
     output:
         manifest="results/weights/{weights}/manifest.json",
     log:
@@ -39,18 +40,9 @@ rule pretrain_diffusion:
         "results/benchmarks/pretrain_diffusion/{weights}.tsv"
     wildcard_constraints:
         weights=PLAN.pattern(PLAN.weights_made_here("diffusion")),
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=60,
     params:
+        step="pretrain_diffusion",
         store=pretraining_store,
-    shell:
-        "dcac pretrain_diffusion {wildcards.weights:q}"
-        " --store {params.store:q}"
-        " --out $(dirname {output.manifest:q}) >> {log:q} 2>&1"
 
 
 rule weights:
@@ -72,7 +64,7 @@ rule weights:
         mem_mb=8000,  # a single file of 8 GB takes 5
         runtime=120,
     shell:
-        "dcac weights {wildcards.weights:q}" " --out $(dirname {output.manifest:q}) >> {log:q} 2>&1"
+        "dcac --log {log:q} weights {wildcards.weights:q} --out {output.manifest:q}"
 
 
 rule latents:
@@ -96,10 +88,12 @@ rule latents:
         runtime=120,
         device=SUITE.device,  # not among params: another device makes nothing due
     params:
+        store="results/data/{dataset}.parquet",
+        prior="results/weights/{prior}/manifest.json",
         size=PLAN.diffusion_image_size,
     shell:
-        "dcac latents --store results/data/{wildcards.dataset:q}.parquet"
-        " --prior results/weights/{wildcards.prior:q}"
+        "dcac --log {log:q} latents {params.store:q}"
+        " --prior {params.prior:q}"
         " --size {params.size}"
         " --device {resources.device}"
-        " --out {output.moments:q} >> {log:q} 2>&1"
+        " --out {output.moments:q}"

@@ -1,0 +1,266 @@
+"""What the active suite makes: every file with what it is asked from, in one place for planning, rules and questions."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dcac.planning import Plan
+from dcac.provenance.code import statement
+from dcac.provenance.record import accepted_modules, read_record, sidecar_of
+from dcac.reporting.configured import configured, configured_figure, configured_scores
+from dcac.settings import dump_settings
+from dcac.suites import NO_SOURCES, Suite, load_suite, split_sources
+
+CACHED = (
+    *("data", "network", "latents", "run", "features", "reference", "score", "records", "samples", "correlation"),
+    *("overhead", "table", "figure", "whole", "by_output"),
+)
+
+
+class Given(NamedTuple):
+    """An artefact as an input of another, and the part of a network that acts."""
+
+    artefact: "Artefact"
+    part: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Artefact:
+    """Something that a job makes: its files, its record, and what it is asked from."""
+
+    step: str  # full name of the step's module
+    what: str  # for people
+    outputs: tuple[str, ...]
+    sidecar: str  # the output that holds the record
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, Given] = field(default_factory=dict)
+    written: Callable[[], str] | None = None  # the text of a small file that needs no record: it is compared itself
+
+
+class Artefacts:
+    """The artefacts of the active suite: what costs (data, networks, latents, runs, features) and what is made of it."""
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        self.suite = plan.project.suite
+        for name in CACHED:
+            setattr(self, name, cache(getattr(self, name)))  # a plan is read once, and so are its files
+
+    def data(self, code: str) -> Artefact:
+        """The normalised file of a data set."""
+        store, sidecar = f"results/data/{code}.parquet", f"results/data/{code}.json"
+        card = self.plan.cards[code]
+        if card.synthetic is not None:
+            return Artefact("dcac.demo.render", f"data {code}", (store, sidecar), sidecar, card.made_from())
+        archive = self.plan.archive(code)
+        settings = card.made_from(archive)
+        if archive is None:  # only the file made from it is here: it speaks for its archive
+            settings |= {k: v for k, v in self._recorded(sidecar).items() if k == "archive"}
+        return Artefact("dcac.data.import_data", f"data {code}", (store, sidecar), sidecar, settings)
+
+    def network(self, name: str) -> Artefact:
+        """A pre-trained network."""
+        manifest, card = f"results/weights/{name}/manifest.json", self.plan.weights[name]
+        if card.source != "demo":
+            return Artefact("dcac.foreign.weights", f"network {name}", (manifest,), manifest, card.made_from())
+        recipe = self.plan.recipe(name)
+        inputs = {"data": Given(self.data(recipe.data))}
+        step = f"dcac.demo.pretrain_{card.kind}"
+        return Artefact(step, f"network {name}", (manifest,), manifest, recipe.model_dump(mode="json"), inputs)
+
+    def latents(self, code: str, prior: str) -> Artefact:
+        """Cached latents of a data set."""
+        moments = f"results/latents/{code}-{prior}.safetensors"
+        sidecar = str(sidecar_of(Path(moments)))
+        inputs = {"data": Given(self.data(code)), "autoencoder": Given(self.network(prior), "vae/")}
+        settings = {"size": self.plan.diffusion_image_size}
+        return Artefact("dcac.model.latents", f"latents of {code}", (moments, sidecar), sidecar, settings, inputs)
+
+    def run(self, variant: str, sources: str, seed: int) -> Artefact:
+        """A trained run."""
+        settings = self.plan.settings(variant, sources)
+        folder = f"results/{self.suite}/runs/{variant}/{sources}/seed{seed}"
+        inputs = self._learnt_from(variant, sources)
+        outputs = tuple(f"{folder}/{name}" for name in ("weights.safetensors", "log.jsonl", "run.json"))
+        asked = {"seed": seed, **settings.trained()}
+        return Artefact("dcac.training.train", f"run {folder}", outputs, f"{folder}/run.json", asked, inputs)
+
+    def features(self, variant: str, sources: str, seed: int, target: str) -> Artefact:
+        """Features of a run on a target."""
+        settings = self.plan.settings(variant, sources)
+        names = {"suite": self.suite, "variant": variant, "sources": sources, "seed": seed}
+        inputs = {
+            "run": Given(self.run(variant, sources, seed)),
+            "encoder": Given(self.network(settings.encoder_weights)),
+            "data": Given(self.data(target)),
+        }
+        return self._features("dcac.features.extract", names, target, settings.tested(), inputs)
+
+    def reference(self, kind: str, target: str) -> Artefact:
+        """Features of a reference on a target."""
+        settings = self.plan.settings(self.plan.suite.variants[0], self.plan.suite.source_sets[0])
+        names = {"suite": self.suite, "variant": kind, "sources": NO_SOURCES, "seed": 0}
+        inputs = {"data": Given(self.data(target))}
+        if kind == "pretrained":
+            inputs["encoder"] = Given(self.network(settings.encoder_weights))
+        return self._features("dcac.features.reference", names, target, settings.tested(), inputs)
+
+    def config(self, variant: str, sources: str) -> Artefact:
+        """The merged settings of a run, as a file."""
+        path = f"results/{self.suite}/runs/{variant}/{sources}/config.yaml"
+        text = partial(dump_settings, self.plan.settings(variant, sources))
+        return Artefact("dcac.suites", f"settings {path}", (path,), path, {}, written=text)
+
+    def score(self, variant: str, sources: str, seed: int, target: str) -> Artefact:
+        """The score of a run, or of a reference, on a target."""
+        path = f"results/{self.suite}/scores/{variant}/{sources}/seed{seed}/{target}.json"
+        outputs = (path, path.removesuffix(".json") + ".queries.parquet")
+        if variant in self.plan.suite.references:
+            inputs = {"features": Given(self.reference(variant, target))}
+        else:
+            inputs = {"features": Given(self.features(variant, sources, seed, target))}
+            if (partner := self.plan.partner(variant)) is not None:
+                inputs["against"] = Given(self.features(partner, sources, seed, target))
+        return Artefact("dcac.evaluation.score", f"score {path}", outputs, path, {}, inputs)
+
+    def records(self, table: str) -> Artefact:
+        """The records of a table of scores."""
+        path = f"results/{self.suite}/records/{table}.csv"
+        sidecar = path.removesuffix(".csv") + ".json"
+        inputs = self._made(self.plan.scores(table))
+        return Artefact("dcac.reporting.records", f"records {path}", (path, sidecar), sidecar, {}, inputs)
+
+    def table(self, name: str) -> Artefact:
+        """A table, of scores or of overhead."""
+        whole, variants = self.whole(), self.plan.variants
+        if whole.tables[name].kind == "scores":
+            step, inputs = "dcac.reporting.table", self._made([self.records(name).outputs[0]])
+            published = self.plan.root / "published.csv"
+            accepted = [Path(path) for path in self.accepted(name)]
+            shown = configured_scores(whole, name, variants, published=published, accepted=accepted)
+        else:
+            step, inputs = "dcac.reporting.overhead_table", self._made(self.plan.overheads(name))
+            shown = configured(whole, name, variants)
+        outputs = tuple(f"results/tables/{name}.{suffix}" for suffix in ("md", "tex", "csv", "json"))
+        return Artefact(step, f"table {name}", outputs, outputs[-1], shown, inputs)
+
+    def figure(self, name: str) -> Artefact:
+        """A figure."""
+        outputs = tuple(f"results/figures/{name}.{suffix}" for suffix in ("pdf", "png", "json"))
+        shown = configured_figure(self.whole(), name, self.plan.variants)
+        inputs = self._made(self.plan.figure_inputs(name))
+        return Artefact("dcac.reporting.figure", f"figure {name}", outputs, outputs[-1], shown, inputs)
+
+    def metrics(self) -> Artefact:
+        """The headline numbers of all tables of scores that the suite makes by itself."""
+        tables = [name for name in self.plan.tables("scores") if not self.plan.suite.tables[name].on_demand]
+        records = [self.records(name).outputs[0] for name in tables]
+
+        def text() -> str:
+            from dcac.reporting.metrics import headline
+
+            return headline([Path(path) for path in records])
+
+        path = "results/metrics.json"
+        return Artefact("dcac.reporting.metrics", "metrics", (path,), path, {}, self._made(records), text)
+
+    def samples(self, variant: str, sources: str, seed: int) -> Artefact:
+        """What a run's prior draws of its training images."""
+        inputs = self._looked_at(variant, sources, seed)
+        return self._look("samples", variant, sources, seed, inputs)
+
+    def correlation(self, variant: str, sources: str, seed: int) -> Artefact:
+        """Whom a run takes for each other."""
+        inputs = self._looked_at(variant, sources, seed)
+        kept = {name: given for name, given in inputs.items() if name != "prior" and not name.startswith("latents ")}
+        return self._look("correlation", variant, sources, seed, kept)
+
+    def overhead(self, variant: str, sources: str) -> Artefact:
+        """What a training step of a run costs."""
+        path = f"results/{self.suite}/overhead/{variant}/{sources}.json"
+        runtime = self.plan.project.runtime.model_dump()
+        trained = self.plan.settings(variant, sources).trained()
+        asked = {"variant": variant, "sources": sources, "runtime": runtime, **trained}
+        inputs = self._learnt_from(variant, sources)
+        return Artefact("dcac.training.overhead", f"overhead {path}", (path,), path, asked, inputs)
+
+    def accepted(self, table: str) -> list[str]:
+        """Reports of a table's runs that stand for today's code only because a person accepted them."""
+        reports = [self.run(*run).sidecar for run in self.plan.runs(table)]
+        code = statement("dcac.training.train")
+        records = {report: read_record(Path(report)) for report in dict.fromkeys(reports)}
+        return [report for report, record in records.items() if record and accepted_modules(record, code)]
+
+    def by_output(self) -> dict[str, Artefact]:
+        """Everything of the suite under the names of its files."""
+        pages = [*map(self.table, self.plan.suite.tables), *map(self.figure, self.plan.suite.figures), self.metrics()]
+        found: dict[str, Artefact] = {}
+
+        def add(artefact: Artefact) -> None:
+            if artefact.outputs[0] not in found:
+                found.update(dict.fromkeys(artefact.outputs, artefact))
+                for given in artefact.inputs.values():
+                    add(given.artefact)
+
+        for page in pages:
+            add(page)
+        return found
+
+    def _made(self, paths: Iterable[str]) -> dict[str, Given]:
+        """Return what makes files that a small step reads, under their paths."""
+        return {path: Given(self._maker(path)) for path in paths}
+
+    def _maker(self, path: str) -> Artefact:
+        """Return what makes a file, from its place in results/."""
+        room, *names = path.removeprefix(f"results/{self.suite}/").split("/")
+        *names, file = names
+        stem = file.partition(".")[0]
+        if room == "records":
+            return self.records(stem)
+        if room == "overhead":
+            return self.overhead(names[0], stem)
+        if room in ("samples", "correlation"):
+            return getattr(self, room)(*names, int(stem.removeprefix("seed")))
+        variant, sources, seed = names[0], names[1], int(names[2].removeprefix("seed"))
+        if room == "runs":
+            return self.run(variant, sources, seed)
+        if room == "scores":
+            return self.score(variant, sources, seed, stem)
+        if variant in self.plan.suite.references:
+            return self.reference(variant, stem)
+        return self.features(variant, sources, seed, stem)
+
+    def whole(self) -> Suite:
+        """The suite as its file says, whatever data are at hand: what the steps of reporting read."""
+        return load_suite(self.suite, self.plan.root)
+
+    def _learnt_from(self, variant: str, sources: str) -> dict[str, Given]:
+        settings, codes = self.plan.settings(variant, sources), split_sources(sources)
+        inputs = {f"data {code}": Given(self.data(code)) for code in codes}
+        inputs["encoder"] = Given(self.network(settings.encoder_weights))
+        if settings.diffusion != "none":
+            prior = settings.diffusion_weights
+            inputs |= {f"latents {code}": Given(self.latents(code, prior)) for code in codes}
+            inputs["prior"] = Given(self.network(prior))
+        return inputs
+
+    def _looked_at(self, variant: str, sources: str, seed: int) -> dict[str, Given]:
+        return {"run": Given(self.run(variant, sources, seed)), **self._learnt_from(variant, sources)}
+
+    def _look(self, room: str, variant: str, sources: str, seed: int, inputs: Mapping[str, Given]) -> Artefact:
+        path = f"results/{self.suite}/{room}/{variant}/{sources}/seed{seed}.npz"
+        sidecar = str(sidecar_of(Path(path)))
+        return Artefact(f"dcac.inspection.{room}", f"{room} {path}", (path, sidecar), sidecar, {}, inputs)
+
+    def _features(
+        self, step: str, names: dict, target: str, tested: Mapping[str, Any], inputs: Mapping[str, Given]
+    ) -> Artefact:
+        file = "results/{suite}/features/{variant}/{sources}/seed{seed}/".format(**names) + f"{target}.npz"
+        sidecar = str(sidecar_of(Path(file)))
+        return Artefact(step, f"features {file}", (file, sidecar), sidecar, {"names": names, **tested}, inputs)
+
+    def _recorded(self, sidecar: str) -> Mapping[str, Any]:
+        record = read_record(Path(sidecar))
+        return record["settings"] if record else {}

@@ -1,0 +1,81 @@
+"""What a page or picture prints beside its records: words and cells from the configuration, and runs accepted by hand.
+
+Tables and figures stand by it: a changed title, label or published number makes exactly what shows it again.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dcac.provenance import sha256
+from dcac.provenance.code import statement
+from dcac.provenance.record import accepted_modules, read_record
+from dcac.suites import Suite, Variant
+
+
+class Accepted(NamedTuple):
+    """A finished run that a person lets stand for other code than its own."""
+
+    run: str  # variant, sources and seed
+    modules: tuple[str, ...]  # whose code changed since
+
+
+def configured(suite: Suite, table: str, variants: Mapping[str, Variant]) -> dict[str, Any]:
+    """Return what a table, or a figure drawn from it, takes from the configuration, as plain JSON values."""
+    entry = suite.table(table)
+    shown = [*suite.variants_of(table), *(variants[name].baseline for name in suite.variants_of(table))]
+    return {
+        "title": suite.title,
+        "demo": suite.demo,
+        "table": entry.model_dump(mode="json", exclude={"seeds", "on_demand"}),
+        "cells": {sources: list(targets) for sources, targets in suite.protocols[entry.protocol].items()},
+        "references": list(suite.references),
+        "variants": {
+            name: {key: value for key, value in variants[name]._asdict().items() if key != "changes"}
+            for name in dict.fromkeys(shown)
+            if name in variants
+        },
+    }
+
+
+def configured_scores(
+    suite: Suite,
+    table: str,
+    variants: Mapping[str, Variant],
+    *,
+    published: Path,
+    accepted: Sequence[Path] = (),
+) -> dict[str, Any]:
+    """Return what a table of scores prints beside its records: `configured`, published numbers, and runs accepted by hand.
+
+    Args:
+        published: file of other methods' numbers, which acts by its content.
+        accepted: reports (run.json) of the accepted runs among the table's.
+    """
+    notes = {entry.run: list(entry.modules) for entry in read_accepted(accepted)}
+    return configured(suite, table, variants) | {"published": sha256(published), "accepted": notes}
+
+
+def configured_figure(suite: Suite, name: str, variants: Mapping[str, Variant]) -> dict[str, Any]:
+    """Return what a figure takes from the configuration: its entry, and what its table does."""
+    entry = suite.figure(name)
+    return configured(suite, entry.table, variants) | {"figure": entry.model_dump(mode="json", exclude={"on_demand"})}
+
+
+def read_accepted(reports: Sequence[Path]) -> list[Accepted]:
+    """Read from the reports of runs whose code was accepted by hand what changed in it.
+
+    Raises:
+        ValueError: a run was not accepted for the code of today.
+    """
+    return [_read_accepted(report) for report in reports]
+
+
+def _read_accepted(report: Path) -> Accepted:
+    record = read_record(report)
+    modules = accepted_modules(record, statement(record["step"])) if record else None
+    if modules is None:
+        raise ValueError(
+            f"{report} is not accepted for today's code; run `dcac accept {report.parent}`, or train again"
+        )
+    return Accepted("/".join(report.parts[-4:-1]), tuple(modules))
