@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from dcac.foreign import single_file
-from dcac.foreign.weights_card import NETWORK_FILES, Weights
+from dcac.foreign.weights_card import Weights
 from dcac.provenance import manifest, sha256
 from dcac.provenance.code import digest
 from dcac.provenance.networks import finish_network, put_back_network
@@ -35,8 +35,7 @@ def run(*, name: str, card: Weights, out: Path) -> None:
     )  # the network in `out` stays until it is whole
     if card.source != "hub":  # a broken fetch goes on where it stopped
         shutil.rmtree(staged, ignore_errors=True)
-    from_file = _from_network_file if card.kind == "network" else _from_file
-    bring = {"hub": _from_hub, "folder": _from_folder, "file": from_file}[card.source]
+    bring = {"hub": _from_hub, "folder": _from_folder, "file": _from_file}[card.source]
     revision = bring(name, card, staged)
     verify(staged, card)
     shutil.rmtree(out, ignore_errors=True)  # no file of an older network stays beside a newer one
@@ -48,14 +47,12 @@ def run(*, name: str, card: Weights, out: Path) -> None:
 def verify(folder: Path, card: Weights) -> None:
     """Check that the files needed are there and that known checksums fit; a single file's was checked on reading."""
     found = manifest(folder)
-    if card.kind == "network" and not any(Path(name).suffix in NETWORK_FILES for name in found):
-        raise ValueError(f"{folder} holds no {' or '.join(NETWORK_FILES)} file; correct `files` or `path` of the card")
-    absent = [name for name in REQUIRED.get(card.kind, ()) if name not in found]
+    absent = [name for name in REQUIRED[card.kind] if name not in found]
     if absent:
         raise ValueError(
             f"{folder} lacks {', '.join(absent)}; it must hold the {card.kind} in the layout named in README.md"
         )
-    for name, expected in card.sha256.items() if card.source != "file" or card.kind == "network" else ():
+    for name, expected in card.sha256.items() if card.source != "file" else ():
         if found.get(name, {}).get("sha256") != expected:
             raise ValueError(f"{folder / name} has not the sha256 {expected} of the card; delete it and fetch it again")
 
@@ -94,19 +91,3 @@ def _from_file(name: str, card: Weights, out: Path) -> str:
         raise ValueError(f"{path} has not the sha256 {card.sha256[path.name]} of the card; fetch it again")
     single_file.run(path, out, architecture=card.architecture, ema=card.ema)
     return f"file {path.name} sha256 {found}, {'moving average' if card.ema else 'weights as trained'}"
-
-
-def _from_network_file(name: str, card: Weights, out: Path) -> str:
-    path = Path(card.path)
-    if not path.is_file():
-        raise ValueError(f"weights '{name}': path {path} is not a file; correct `path` in config/weights.yaml")
-    out.mkdir(parents=True)
-    for file in (path, *external_data(path)):
-        shutil.copy2(file, out / file.name)
-    return f"file {path.name}"
-
-
-def external_data(path: Path) -> list[Path]:
-    """List the files beside an ONNX file that hold its larger tensors: those that begin with its name, or its stem and .data."""
-    beside = {path.with_name(f"{path.name}.data"), path.with_name(f"{path.name}_data"), path.with_suffix(".data")}
-    return sorted(file for file in beside if file.is_file())

@@ -39,6 +39,8 @@ class Weights(Closed):
     def _complete(self) -> "Weights":
         if self.source == "hub" and not (self.repo and self.revision):
             raise ValueError("weights from a hub need both 'repo' and a pinned 'revision'")
+        if self.kind == "network" and self.source not in ("hub", "file"):
+            raise ValueError(f"a network is a file: `source: file` and `path`, or `source: hub`, not '{self.source}'")
         if self.source in ("folder", "file") and not self.path:
             raise ValueError(f"weights from a {self.source} need 'path'")
         self._check_single_file()
