@@ -64,7 +64,8 @@ class Artefacts:
         """A pre-trained network."""
         manifest, card = f"results/weights/{name}/manifest.json", self.plan.weights[name]
         if card.source != "demo":
-            return Artefact("dcac.foreign.weights", f"network {name}", (manifest,), manifest, card.made_from())
+            module = "network_files" if card.kind == "network" else "weights"
+            return Artefact(f"dcac.foreign.{module}", f"network {name}", (manifest,), manifest, card.made_from())
         recipe = self.plan.recipe(name)
         inputs = {"data": Given(self.data(recipe.data))}
         step = f"dcac.demo.pretrain_{card.kind}"
@@ -100,7 +101,9 @@ class Artefacts:
 
     def reference(self, kind: str, target: str) -> Artefact:
         """Features of a reference on a target."""
-        settings = self.plan.settings(self.plan.suite.variants[0], self.plan.suite.source_sets[0])
+        if kind in self.plan.networks:
+            return self._embedded(kind, target)
+        settings = self.plan.common_settings
         names = {"suite": self.suite, "variant": kind, "sources": NO_SOURCES, "seed": 0}
         inputs = {"data": Given(self.data(target))}
         if kind == "pretrained":
@@ -123,7 +126,8 @@ class Artefacts:
             inputs = {"features": Given(self.features(variant, sources, seed, target))}
             if (partner := self.plan.partner(variant)) is not None:
                 inputs["against"] = Given(self.features(partner, sources, seed, target))
-        return Artefact("dcac.evaluation.score", f"score {path}", outputs, path, {}, inputs)
+        settings = {} if (metric := self.plan.metric(variant)) == "cosine" else {"metric": metric}
+        return Artefact("dcac.evaluation.score", f"score {path}", outputs, path, settings, inputs)
 
     def records(self, table: str) -> Artefact:
         """The records of a table of scores."""
@@ -134,7 +138,7 @@ class Artefacts:
 
     def table(self, name: str) -> Artefact:
         """A table, of scores or of overhead."""
-        whole, variants = self.whole(), self.plan.variants
+        whole, variants = self.whole(), self.plan.methods
         if whole.tables[name].kind == "scores":
             step, inputs = "dcac.reporting.table", self._made([self.records(name).outputs[0]])
             published = self.plan.root / "published.csv"
@@ -149,7 +153,7 @@ class Artefacts:
     def figure(self, name: str) -> Artefact:
         """A figure."""
         outputs = tuple(f"results/figures/{name}.{suffix}" for suffix in ("pdf", "png", "json"))
-        shown = configured_figure(self.whole(), name, self.plan.variants)
+        shown = configured_figure(self.whole(), name, self.plan.methods)
         inputs = self._made(self.plan.figure_inputs(name))
         return Artefact("dcac.reporting.figure", f"figure {name}", outputs, outputs[-1], shown, inputs)
 
@@ -253,6 +257,13 @@ class Artefacts:
         path = f"results/{self.suite}/{room}/{variant}/{sources}/seed{seed}.npz"
         sidecar = str(sidecar_of(Path(path)))
         return Artefact(f"dcac.inspection.{room}", f"{room} {path}", (path, sidecar), sidecar, {}, inputs)
+
+    def _embedded(self, name: str, target: str) -> Artefact:
+        """Features of a network of a card on a target."""
+        names = {"suite": self.suite, "variant": name, "sources": self.plan.reference_sources(name), "seed": 0}
+        inputs = {"network": Given(self.network(name)), "data": Given(self.data(target))}
+        acting = {"network": self.plan.weights[name].network.acting()}
+        return self._features("dcac.networks.embed", names, target, acting, inputs)
 
     def _features(
         self, step: str, names: dict, target: str, tested: Mapping[str, Any], inputs: Mapping[str, Given]

@@ -46,10 +46,6 @@ class NetworkCard(Closed):
     trained_on: Names = ()  # codes of data sets, in the order of their cards; none for a network of no such set
     label: str | None = None  # its name in tables and figures
 
-    def acting(self) -> dict[str, Any]:
-        """Return what acts when features are made, as plain JSON values."""
-        return self.model_dump(mode="json", include={"view", "feature"})
-
 
 class PartCard(Closed):
     """The same where the network itself says its view, as a timm folder does."""
@@ -59,6 +55,10 @@ class PartCard(Closed):
     metric: Metric | None = None
     trained_on: Names = ()
     label: str | None = None
+
+    def acting(self) -> dict[str, Any]:
+        """Return what acts when features are made, as plain JSON values; what the network says itself is in its files."""
+        return self.model_dump(mode="json", include={"view", "feature"})
 
     def over(self, own: NetworkCard | None, what: str) -> NetworkCard:
         """Lay what is given here over what the network says of itself.

@@ -50,7 +50,9 @@ def verify(folder: Path, card: Weights) -> None:
         )
     for name, expected in card.sha256.items():
         if found.get(name, {}).get("sha256") != expected:
-            raise ValueError(f"{folder / name} has not the sha256 {expected} of the card; correct the card, or get the file")
+            raise ValueError(
+                f"{folder / name} has not the sha256 {expected} of the card; correct the card, or get the file"
+            )
 
 
 def external_data(path: Path) -> list[Path]:

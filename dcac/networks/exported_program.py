@@ -65,7 +65,7 @@ def load_program(path: Path, card: PartCard, *, device: str) -> Network:
     own = parse(NetworkCard, json.loads(extra[OWN]), f"{path}: {OWN}") if extra[OWN] else None
     chosen = card.over(own, str(path))
     require_size(encoder.size, chosen.view, path)
-    return Network(path.as_posix(), chosen, encoder, content_of_file(path))
+    return Network(path.as_posix(), chosen, card, encoder, content_of_file(path))
 
 
 def refuse_pickles(path: Path) -> None:

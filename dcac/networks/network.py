@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dcac.data.images import decode
 from dcac.data.views import normalise
-from dcac.foreign.network_card import Feature, NetworkCard
+from dcac.foreign.network_card import Feature, NetworkCard, PartCard
 from dcac.networks.pictures import encoded
 from dcac.provenance.record import Input
 
@@ -43,15 +43,17 @@ class Network:
 
     name: str
     card: NetworkCard
+    given: PartCard  # what of the card was given, and not said by the network's own files
     encoder: Encoder
     content: Input  # what it is to the features made with it
 
-    def embed(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+    def embed(self, pictures: Sequence[Picture], *, unit_length: bool = True) -> NDArray[np.float32]:
         """Embed pictures as unit vectors.
 
         Args:
             pictures: paths of JPEG, PNG or BMP files, Pillow images, or arrays uint8 [H, W, 3] (RGB) or [H, W] (grey), of
                 any size; photographs are turned upright as their EXIF says.
+            unit_length: False leaves the features as the network's card says.
 
         Returns:
             float32 [N, D], so that products are cosines.
@@ -64,7 +66,8 @@ class Network:
         if not len(pictures):
             raise ValueError("there is no picture to embed; give at least one")
         starts = range(0, len(pictures), BATCH)  # decoded pictures of one part at a time lie in memory
-        return unit(np.concatenate([self.encode(_read(pictures, start)) for start in starts]))
+        features = np.concatenate([self.encode(_read(pictures, start)) for start in starts])
+        return unit(features) if unit_length else features
 
     def encode(self, images: Sequence[bytes]) -> NDArray[np.float32]:
         """Embed encoded images as the card says, normalised or not: float32 [M, D]."""

@@ -62,7 +62,7 @@ def load_onnx(path: Path, card: PartCard, *, device: str) -> Network:
     own = session.get_modelmeta().custom_metadata_map.get(OWN)
     chosen = card.over(None if own is None else parse(NetworkCard, json.loads(own), f"{path}: {OWN}"), str(path))
     require_size(encoder.size, chosen.view, path)
-    return Network(path.as_posix(), chosen, encoder, content_of_file(path))
+    return Network(path.as_posix(), chosen, card, encoder, content_of_file(path))
 
 
 def require_size(size: tuple[int | None, int | None], view: View, path: Path) -> None:

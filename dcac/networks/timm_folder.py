@@ -46,7 +46,7 @@ def load_timm(folder: Path, card: PartCard, *, device: str) -> Network:
             model = with_head(folder, config)
         else:
             model, _ = load_backbone(folder, height=view.height, width=view.width)
-    return Network(folder.as_posix(), chosen, TimmEncoder(model, device), content_of(folder, manifest))
+    return Network(folder.as_posix(), chosen, card, TimmEncoder(model, device), content_of(folder, manifest))
 
 
 def own_card(folder: Path, config: dict) -> NetworkCard | None:

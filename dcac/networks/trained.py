@@ -42,7 +42,7 @@ def load_run(folder: Path, card: PartCard, *, encoder: Path | None, device: str)
     sources = tuple(read_report(folder)["data"])
     own = NetworkCard(view=view_of(settings), metric="cosine", trained_on=sources)
     return Network(
-        folder.as_posix(), card.over(own, str(folder)), RunEncoder(model.to(device), device), run_input(folder)
+        folder.as_posix(), card.over(own, str(folder)), card, RunEncoder(model.to(device), device), run_input(folder)
     )
 
 

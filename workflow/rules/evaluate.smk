@@ -1,7 +1,7 @@
 """Features and scores of every run and reference on every target; on demand, a look into a run.
 
 In: trained runs, networks, normalised files. Out: results/{suite}/features/, scores/, samples/, correlation/.
-Steps: extract, reference, score, samples, correlation.
+Steps: extract, reference, embed, score, samples, correlation.
 """
 
 
@@ -86,6 +86,41 @@ rule reference:
         " --out {params.out:q}"
 
 
+rule embed:
+    """Embed the test images of every target with a network of a card, whoever trained it."""
+    input:
+        network=if_due("embed", network_manifest),
+        stores=if_due("embed", target_stores),
+    output:
+        features=expand(
+            "results/{{suite}}/features/{{network}}/{{sources}}/seed0/{target}.npz", target=PLAN.suite.evaluated
+        ),
+        sidecars=expand(
+            "results/{{suite}}/features/{{network}}/{{sources}}/seed0/{target}.npz.json", target=PLAN.suite.evaluated
+        ),
+    log:
+        "results/logs/embed/{suite}-{network}-{sources}.log",
+    benchmark:
+        "results/benchmarks/embed/{suite}-{network}-{sources}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=2000 if GPU == 0 else 16000,
+        runtime=60,
+        device=SUITE.device,
+    params:
+        stores=target_stores,
+        out="results/{suite}/features/{network}/{sources}/seed0",
+    shell:
+        "dcac --log {log:q} embed {wildcards.network:q} {params.stores:q}"
+        " --suite {wildcards.suite:q}"
+        " --sources {wildcards.sources:q}"
+        " --device {resources.device}"
+        " --out {params.out:q}"
+
+
 rule score:
     """Score the features of a run or reference; a variant is also compared with its baseline, query by query."""
     input:
@@ -109,8 +144,9 @@ rule score:
     params:
         features="results/{suite}/features/{variant}/{sources}/seed{seed}/{target}.npz",
         against=against_option,
+        metric=metric_option,
     shell:
-        "dcac --log {log:q} score {params.features:q} {params.against:q} --out {output.score:q}"
+        "dcac --log {log:q} score {params.features:q} {params.against:q} {params.metric:q} --out {output.score:q}"
 
 
 rule samples:
