@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dcac import cli_workflow, ending, terminal
+from dcac.allocator import keep_freed_memory
 from dcac.cli_data import app as data_app
 from dcac.cli_options import (
     Device,
@@ -77,7 +78,7 @@ Seed = Annotated[int, typer.Option(min=0, help="names every random draw of the r
 VariantName = Annotated[str, typer.Option(help="a key of config/variants.yaml")]
 SourceNames = Annotated[str, typer.Option(help="codes of the data sets trained on, joined with +")]
 SuiteName = Annotated[str, typer.Option(help="a file of config/suites")]
-Metric = Literal["cosine", "euclidean"]
+MetricOrBoth = Literal["cosine", "euclidean", "both"]
 Reranking = Literal["published", "released"]
 TableName = Annotated[str, typer.Argument(help="a table of the suite")]
 TABLE_FILES = (".md", ".tex", ".csv", ".json")
@@ -134,7 +135,7 @@ def pretrain_encoder(name: NetworkName, store: Store, out: Network, device: Devi
 
 @app.command("pretrain_diffusion", rich_help_panel=NETWORKS)
 def pretrain_diffusion(name: NetworkName, store: Store, out: Network, device: Device = "cpu") -> None:
-    """Pre-train the demo's latent diffusion model on the broad synthetic domain.
+    """Pre-train a small latent diffusion model, the demo's; on a set without captions an unconditional one.
 
     Example: dcac pretrain_diffusion demo-prior results/data/broad.parquet --out results/weights/demo-prior
     """
@@ -413,7 +414,7 @@ def evaluate(
     card: NetworkCardFile = None,
     encoder: EncoderOfRun = None,
     metric: Annotated[
-        Metric | Literal["both"] | None, typer.Option(help="distance; default: the card's, or both where it fixes none")
+        MetricOrBoth | None, typer.Option(help="distance; default: the card's, or both where it fixes none")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="folder of feature and score files; default: results/evaluate/NETWORK")
@@ -466,9 +467,22 @@ def score(
         Path,
         typer.Option(callback=suffixed(".json"), help="score file (.json); per-query AP goes beside it as Parquet"),
     ],
-    against: Annotated[Path | None, typer.Option(help="another run's feature file, for a paired test")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="another run's feature file, of the same sources and seed, for a paired test")
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="data set of a feature file whose meta names none; VIPeR, PRID, GRID and iLIDS are scored on their ten "
+            "shipped splits, `other` in one ranking"
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="normalised file of the target (.parquet), to recognise the data set by its images"),
+    ] = None,
     metric: Annotated[
-        Metric | Literal["both"], typer.Option(help="distance; both: cosine and, apart from it, Euclidean")
+        MetricOrBoth, typer.Option(help="distance; both: cosine and, apart from it, Euclidean")
     ] = "cosine",
     max_rank: Annotated[int | None, typer.Option(min=1, help="length of the CMC curve; default: 50")] = None,
     rerank: Annotated[Reranking | None, typer.Option(help="also score the re-ranked gallery")] = None,
@@ -496,6 +510,8 @@ def score(
         features,
         out,
         against=against,
+        dataset=dataset,
+        store=store,
         rerank=rerank,
         metric=metric,
         extra_distances=extra_distances,
@@ -679,6 +695,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     for noisy in ("faiss", "httpx", "huggingface_hub", "torch"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    keep_freed_memory()
     started = time.perf_counter()
     code = ending.run(app)
     if code is None:

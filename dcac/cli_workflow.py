@@ -50,7 +50,7 @@ def tidy(
     results: Annotated[Path, typer.Option(help="folder of results")] = Path("results"),
     free: Annotated[bool, typer.Option("--free", help="delete what is listed")] = False,
 ) -> None:
-    """List what lies in results/ that nothing made there needs: kept files of other identities, states of finished runs.
+    """List what lies in results/ that nothing made there needs: kept files of other identities, states of finished runs, caches.
 
     Example: dcac tidy --free
     """

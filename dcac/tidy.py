@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dcac.provenance.keep import FOLDER, INDEX, SHOWN
 from dcac.provenance.record import ACCEPTED, read_record
+from dcac.provenance.shared import FOLDER as CACHE
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Leftover:
 
 
 def leftovers(results: Path) -> Iterator[Leftover]:
-    """Find what was kept under identities that no record below `results` has, and resume states of finished runs."""
+    """Find what was kept under identities that no record below `results` has, resume states of finished runs, and caches."""
     identities = set(_identities(results))
     for index in sorted((results / FOLDER).glob(f"*/*/{INDEX}")):
         folder = index.parent
@@ -28,6 +29,8 @@ def leftovers(results: Path) -> Iterator[Leftover]:
     for state in sorted(results.rglob("*.state")):
         if state.is_dir() and (state.with_suffix("") / "run.json").is_file():
             yield Leftover(state, _size(state), "resume state of a finished run")
+    if (results / CACHE).is_dir():
+        yield Leftover(results / CACHE, _size(results / CACHE), "decoded pictures; the next run decodes them again")
 
 
 def free(found: list[Leftover]) -> None:

@@ -244,6 +244,31 @@ def open_source(path: Path, *, max_bytes: float, max_ratio: float, scratch: Path
     raise ArchiveError(f"{path} is {describe(path)}")
 
 
+def broken(path: Path, *, max_bytes: float) -> str:
+    """Say what is wrong with a file as an archive by its own checksums, "" where nothing is; nothing is written.
+
+    Args:
+        max_bytes: Unpacked size beyond which reading stops.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                check_total((member.file_size for member in archive.infolist()), path, max_bytes)
+                bad = archive.testzip()
+            return f"is damaged, {bad!r} does not have its checksum" if bad else ""
+        opener = _opener(path)
+        if opener is None and not tarfile.is_tarfile(path):
+            return f"is {describe(path)}"
+        if opener is not None:
+            with opener(path) as stream:
+                left = max_bytes
+                while left > 0 and (block := stream.read(BLOCK)):
+                    left -= len(block)
+        return ""
+    except (ArchiveError, RuntimeError, *BROKEN) as error:  # a zip that asks for a password is a RuntimeError
+        return f"is cut off or damaged ({error})"
+
+
 def _opener(path: Path) -> Callable[[Path], BinaryIO] | None:
     with path.open("rb") as file:
         head = file.read(6)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dcac.data.store import EMBEDDED, SPLITS, Record, content_line, count, read_group, read_manifest
+from dcac.data.stored_rows import open_store
 from dcac.data.verifying import Finding, verify
 from dcac.provenance import sha256
+from dcac.reading import naming_damage
 
 if TYPE_CHECKING:
     import pandas
@@ -51,18 +54,13 @@ def run(path: Path, *, workers: int = 1) -> Checked:
     Raises:
         ValueError: The sidecar is missing or unusable, or the file is no Parquet file of this kind.
     """
-    import pyarrow.parquet as pq
-
     sidecar = read_manifest(path)
     problems = []
     if sha256(path) != sidecar.get("sha256"):
         problems.append("the file is not the one its sidecar describes (sha256 differs)")
-    try:
-        with pq.ParquetFile(path) as file:
-            groups, metadata = range(file.num_row_groups), file.schema_arrow.metadata or {}
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is no readable Parquet file ({error}); import the data set again") from None
-    embedded = json.loads(metadata.get(b"dcac", b"{}"))
+    with open_store(path) as file:
+        groups, metadata = range(file.num_row_groups), file.schema_arrow.metadata or {}
+    embedded = _embedded(metadata, path)
     problems += [
         f"{key} is {embedded.get(key)!r} in the file, {sidecar.get(key)!r} in the sidecar"
         for key in EMBEDDED
@@ -83,9 +81,20 @@ def _read_groups(path: Path, groups: range, workers: int) -> tuple[list[Record],
 
 def _check_group(path: Path, group: int) -> tuple[list[Record], list[Finding]]:
     """Decode one row group; the records returned have no image data, so that they are cheap to send."""
-    frame = read_group(path, group)
-    findings = verify(_records(frame, list(frame["data"])), workers=1)
-    return _records(frame, [b""] * len(frame)), findings
+    rows: list[Record] = []
+    findings: list[Finding] = []
+    for frame in read_group(path, group):
+        findings += verify(_records(frame, list(frame["data"])), workers=1)
+        rows += _records(frame, [b""] * len(frame))
+    return rows, findings
+
+
+def _embedded(metadata: Mapping[bytes, bytes], path: Path) -> dict:
+    """Read the facts within the file; other tools leave them out."""
+    if b"dcac" not in metadata:
+        return {}
+    with naming_damage(path, "import the data set again"):
+        return dict(json.loads(metadata[b"dcac"]))
 
 
 def _records(frame: "pandas.DataFrame", data: list[bytes]) -> list[Record]:

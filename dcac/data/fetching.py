@@ -1,21 +1,19 @@
 """Download an archive that anyone may download. In: a card and a folder. Out: the archive, its checksum verified."""
 
+import glob
 import hashlib
 import logging
 import os
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
+from dcac.data.archives import broken
 from dcac.data.catalog import Archive, Card
+from dcac.data.downloading import TIMEOUT, Progress, download
 from dcac.data.safety import is_web_page
+from dcac.disk import DiskFull, naming_full_disk
+from dcac.locking import InUse, locked_while
 
-BLOCK = 1 << 20  # bytes read at a time
-TIMEOUT = 30  # seconds without an answer
 log = logging.getLogger(__name__)
-
-Progress = Callable[[int, int | None], None]  # bytes there, bytes in all where known
 
 
 class FetchError(ValueError):
@@ -40,24 +38,63 @@ def run(card: Card, folder: Path, *, archive: str | None = None, progress: Progr
     target = folder / chosen.name
     by_hand = f"By hand: open {_page(chosen)} in a browser and save it as {target}."
     log.info("%s", by_hand)
-    if target.exists():
-        _verify(target, chosen, f"{target} is there but {{}}; remove it and fetch again. {by_hand}")
-        return target
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{chosen.name}.part"
     try:
-        (_from_drive if chosen.drive else _from_url)(chosen.drive or chosen.url, partial, progress)
+        with locked_while(folder / f".{chosen.name}.lock", f"fetches {chosen.name}"):
+            if target.exists():
+                _verify(target, card, chosen, f"{target} is there but {{}}; remove it and fetch again. {by_hand}")
+            else:
+                _fetch(card, chosen, target, by_hand, progress)
+    except InUse as error:
+        raise FetchError(str(error)) from None
+    return target
+
+
+def _fetch(card: Card, archive: Archive, target: Path, by_hand: str, progress: Progress | None) -> None:
+    """Bring the archive, and again from its beginning where an old part and the rest of today make no archive."""
+    partial = target.with_name(f".{target.name}.part")
+    while True:
+        resumed = bool(_parts(partial))
+        _bring(archive, partial, by_hand, progress)
+        try:
+            _verify(partial, card, archive, f"what came for {archive.name} {{}}. {by_hand}")
+        except FetchError as error:
+            _remove(partial)
+            if not resumed:
+                raise
+            log.info("%s All of it is fetched again.", error)
+        else:
+            os.replace(partial, target)
+            return _remove(partial)
+
+
+def _bring(archive: Archive, partial: Path, by_hand: str, progress: Progress | None) -> None:
+    """Let the partial file grow to all of the archive.
+
+    Raises:
+        FetchError: the download broke; what came so far stays for the next try.
+    """
+    try:
+        with naming_full_disk(partial):
+            if archive.drive:
+                _from_drive(archive.drive, partial, progress)
+            else:
+                download(str(archive.url), partial, summed=_summed(archive), progress=progress)
+    except DiskFull:
+        raise
     except OSError as error:
         raise FetchError(
-            f"{chosen.name} could not be downloaded ({error}); run the same command again to go on. {by_hand}"
+            f"{archive.name} could not be downloaded ({error}); run the same command again to go on. {by_hand}"
         ) from None
-    try:
-        _verify(partial, chosen, f"what came for {chosen.name} {{}}. {by_hand}")
-    except FetchError:
-        partial.unlink()
-        raise
-    os.replace(partial, target)
-    return target
+
+
+def _parts(partial: Path) -> list[Path]:
+    """List what interrupted downloads left: the partial file, what the server said of it, and those of Google Drive."""
+    return sorted(partial.parent.glob(f"{glob.escape(partial.name)}*"))
+
+
+def _remove(partial: Path) -> None:
+    for path in _parts(partial):
+        path.unlink()
 
 
 def _choose(card: Card, name: str | None) -> Archive:
@@ -81,8 +118,11 @@ def _page(archive: Archive) -> str:
     return f"https://drive.google.com/file/d/{archive.drive}" if archive.drive else str(archive.url)
 
 
-def _verify(path: Path, archive: Archive, message: str) -> None:
-    """Raise with the message, its {} filled with what is wrong, unless the file is the archive of the card."""
+def _verify(path: Path, card: Card, archive: Archive, message: str) -> None:
+    """Raise with the message, its {} filled with what is wrong, unless the file is the archive of the card.
+
+    Without a checksum on the card, those within the archive count.
+    """
     if is_web_page(path):
         raise FetchError(message.format("is a web page, not an archive (a login form or a quota notice?)"))
     size = path.stat().st_size
@@ -95,27 +135,14 @@ def _verify(path: Path, archive: Archive, message: str) -> None:
         log.info("%s of %s: %s (%s)", kind, archive.name, found, "as on the card" if expected else "none on the card")
         if expected is not None and found != expected:
             raise FetchError(message.format(f"has the {kind} {found}, not {expected}"))
+    limit = card.limits.unpacked_gb * 1e9 if card.limits else float("inf")
+    damage = "" if _summed(archive) else broken(path, max_bytes=limit)
+    if damage:
+        raise FetchError(message.format(damage))
 
 
-def _from_url(url: str, partial: Path, progress: Progress | None) -> None:
-    """Append to the partial file what is missing; a server that cannot resume sends all of it again."""
-    there = partial.stat().st_size if partial.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={there}-"} if there else {})
-    try:
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        if error.code == 416 and there:  # nothing is missing; the checksum will tell
-            return
-        raise
-    with answer, partial.open("ab" if answer.status == 206 else "wb") as file:
-        length = answer.headers.get("Content-Length")
-        total = file.tell() + int(length) if length else None
-        while block := answer.read(BLOCK):
-            file.write(block)
-            if progress is not None:
-                progress(file.tell(), total)
-        if total is not None and file.tell() != total:
-            raise OSError(f"the connection ended after {file.tell()} of {total} bytes")
+def _summed(archive: Archive) -> bool:
+    return archive.sha256 is not None or archive.md5 is not None
 
 
 def _from_drive(drive: str, partial: Path, progress: Progress | None) -> None:
@@ -123,6 +150,10 @@ def _from_drive(drive: str, partial: Path, progress: Progress | None) -> None:
     import requests
 
     try:
-        gdown.download(id=drive, output=str(partial), quiet=True, resume=True, progress=progress)
-    except (gdown.exceptions.DownloadError, requests.RequestException) as error:
+        gdown.download(id=drive, output=str(partial), quiet=True, resume=True, progress=progress, timeout=TIMEOUT)
+    except (
+        gdown.exceptions.DownloadError,
+        requests.RequestException,
+        LookupError,
+    ) as error:  # a header that is not there
         raise OSError(" ".join(str(error).split())) from None

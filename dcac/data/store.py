@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dcac.data.stored_rows import SPLITS, ForeignStore, iter_group, iter_rows, open_store, split_ranges
 from dcac.provenance import atomic, sha256, write_json
 from dcac.provenance.keep import keep
 from dcac.provenance.record import KEY, Asked, Input, given
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import pyarrow
     from pyarrow import parquet
 
-SPLITS = ("train", "query", "gallery")
 ROWS_PER_GROUP = 2000  # images; a group of 25 kB images then costs 50 MB of memory while it is written or read
 SCHEMA_VERSION = 1
 EMBEDDED = ("dataset", "version", "variant", "standard", "fingerprint")  # what no lost sidecar can make us forget
@@ -82,7 +82,7 @@ def write_store(
 
 
 def read_split(path: Path, splits: str | Sequence[str], *, images: bool = True) -> "pandas.DataFrame":
-    """Read some splits of a normalised file, touching only their row groups.
+    """Read some splits of a normalised file, touching only the row groups that hold them.
 
     Args:
         splits: One name or several of train, query, gallery.
@@ -92,7 +92,7 @@ def read_split(path: Path, splits: str | Sequence[str], *, images: bool = True) 
         Columns path, pid, camid, domain, split, then data and caption where present, in the order of the file.
 
     Raises:
-        ValueError: A split is unknown or the file has no such split.
+        ValueError: A split is unknown, the file has no such split, or is not as a normalised file must be.
     """
     import pandas as pd
 
@@ -100,34 +100,28 @@ def read_split(path: Path, splits: str | Sequence[str], *, images: bool = True) 
 
 
 def iter_split(path: Path, splits: str | Sequence[str], *, images: bool = True) -> "Iterator[pandas.DataFrame]":
-    """Yield `read_split` row group by row group, for sets whose images do not fit in memory."""
-    import pyarrow.parquet as pq
-
+    """Yield `read_split` in parts of at most `ROWS_PER_GROUP` rows, for sets whose images do not fit in memory."""
     wanted = [splits] if isinstance(splits, str) else list(splits)
-    with pq.ParquetFile(path) as file:
-        groups = _groups_by_split(file)
+    with open_store(path) as file:
+        _check_complete(file, path)
+        rows = split_ranges(file, path)
         for split in wanted:
-            if split not in groups:
-                raise ValueError(f"{path} has no split {split!r}; it holds {', '.join(groups) or 'no images'}")
+            if split not in rows:
+                raise ValueError(f"{path} has no split {split!r}; it holds {', '.join(rows) or 'no images'}")
         for split in sorted(set(wanted), key=SPLITS.index):
-            for group in groups[split]:
-                yield _read_group(file, group, images=images)
+            yield from iter_rows(file, path, rows[split], images=images, most=ROWS_PER_GROUP)
 
 
 def stored_splits(path: Path) -> tuple[str, ...]:
     """Name the splits a normalised file holds, in the order train, query, gallery."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        return tuple(_groups_by_split(file))
+    with open_store(path) as file:
+        return tuple(split_ranges(file, path))
 
 
-def read_group(path: Path, group: int) -> "pandas.DataFrame":
-    """Read one row group, counted from 0, with its images."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        return _read_group(file, group, images=True)
+def read_group(path: Path, group: int) -> "Iterator[pandas.DataFrame]":
+    """Yield the rows of one row group, counted from 0, with their images, in parts of at most `ROWS_PER_GROUP`."""
+    with open_store(path) as file:
+        yield from iter_group(file, path, group, most=ROWS_PER_GROUP)
 
 
 def read_manifest(path: Path) -> dict:
@@ -283,27 +277,10 @@ def _sidecar(ordered: Sequence[Record], manifest: Mapping[str, object], **hashes
     return {"schema": SCHEMA_VERSION, **manifest, **own}
 
 
-def _groups_by_split(file: "parquet.ParquetFile") -> dict[str, list[int]]:
-    """Return the row groups of each split, read from the statistics alone."""
-    column = file.schema_arrow.names.index("split") + 1  # +1: the image column before it has two leaves
-    groups: dict[str, list[int]] = {}
-    for group in range(file.num_row_groups):
-        groups.setdefault(file.metadata.row_group(group).column(column).statistics.min, []).append(group)
-    return groups
-
-
-def _read_group(file: "parquet.ParquetFile", group: int, *, images: bool) -> "pandas.DataFrame":
-    import pandas as pd
-
-    columns = ["image.path", "split", "pid", "camid", "domain"]
-    columns += ["image.bytes"] * images + ["caption"] * ("caption" in file.schema_arrow.names)
-    table = file.read_row_group(group, columns=columns)
-    image = table.column("image").combine_chunks()
-    frame = pd.DataFrame({"path": image.field("path").to_pylist()})
-    for name in ("pid", "camid", "domain", "split"):
-        frame[name] = table.column(name).to_pandas()
-    if images:
-        frame["data"] = pd.Series(image.field("bytes").to_pylist(), dtype=object)
-    if "caption" in table.column_names:
-        frame["caption"] = pd.Series(table.column("caption").to_pylist(), dtype=object)
-    return frame
+def _check_complete(file: "parquet.ParquetFile", path: Path) -> None:
+    """Refuse a file with fewer or more rows than its sidecar, where it has one, speaks of."""
+    if not path.with_suffix(".json").is_file():
+        return
+    images = read_manifest(path).get("images")
+    if file.metadata.num_rows != images:
+        raise ForeignStore(path, f"holds {file.metadata.num_rows} images, its sidecar speaks of {images}")

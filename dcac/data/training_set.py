@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dcac.data.images import decode
+from dcac.data.pictures import Pictures, View, decoded
 from dcac.data.store import read_manifest, read_split, stored_splits
 from dcac.settings import TrainSplits
+
+RESIZE = "bicubic"  # of training images; source: authors' released code
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Images decoded once, and their labels."""
+    """Images decoded once for all runs, and their labels."""
 
-    images: np.ndarray  # uint8 [M, 3, H, W]
+    images: Pictures  # M images; rows of them are uint8 [B, 3, H, W]
     labels: np.ndarray  # int64 [M], dense 0..N-1
     keys: tuple[str, ...]  # N names "data set/train/pid" or "data set/test/pid", the label is the index
 
@@ -68,7 +70,16 @@ def training_rows(store: Path, train_splits: TrainSplits, *, images: bool = True
 
 
 def load_training_set(stores: Sequence[Path], *, train_splits: TrainSplits, height: int, width: int) -> TrainingSet:
-    """Read, decode and label what a run learns from in the given normalised files, in the given order."""
-    rows = pd.concat([training_rows(path, train_splits) for path in stores], ignore_index=True)
-    labels, keys = identity_labels(rows["domain"], rows["split"], rows["pid"])
-    return TrainingSet(decode(rows["data"], height=height, width=width), labels, keys)
+    """Decode, or map, and label what a run learns from in the given normalised files, in the given order."""
+    view = View(height, width, RESIZE)
+    parts, places, rows, start = [], [], [], 0
+    for path in stores:
+        learnt = training_rows(path, train_splits, images=False)
+        arrays = [decoded(path, split, view) for split in learnt_splits(path, train_splits)]
+        places.append(start + learnt.index.to_numpy())
+        start += sum(map(len, arrays))
+        parts += arrays
+        rows.append(learnt)
+    told = pd.concat(rows, ignore_index=True)
+    labels, keys = identity_labels(told["domain"], told["split"], told["pid"])
+    return TrainingSet(Pictures(parts, np.concatenate(places)), labels, keys)

@@ -1,13 +1,13 @@
 """Pre-train the demo's latent diffusion model on the broad synthetic domain: a stand-in for Stable Diffusion.
 
-In: the broad normalised file. Out: a folder in the diffusers layout (vae, unet, scheduler). Like Stable Diffusion, the
-U-Net is conditioned on captions with drop-out; here a caption is one token, made from the renderer's attributes.
+In: a normalised file. Out: a folder in the diffusers layout (vae, unet, scheduler). Like Stable Diffusion, the U-Net is
+conditioned on captions with drop-out; here a caption is one token, made from the renderer's attributes. On pictures
+without captions it learns the unconditional model: its only token is the one that stands for no caption.
 """
 
 import logging
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dcac.data.images import decode
 from dcac.data.store import read_split, store_input
+from dcac.demo.captions import captions_of
 from dcac.demo.recipes import DiffusionPretraining
 from dcac.model.diffusion import DiffusionPrior, use_single_token
 from dcac.model.latents import draw, encode, sample
@@ -85,6 +86,18 @@ class CaptionEncoder(nn.Module):
         return torch.where(dropped[:, None], self.null, F.layer_norm(self.layers(captions), self.null.shape))[:, None]
 
 
+class EmptyPrompt(nn.Module):
+    """The learnt token of no caption, whatever the picture."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.null = nn.Parameter(torch.randn(width))
+
+    def forward(self, captions: Tensor, dropped: Tensor) -> Tensor:
+        """Return the token for each of [B, 0] captions: [B, 1, width]."""
+        return self.null.expand(len(captions), 1, -1)
+
+
 def train_autoencoder(images: Tensor, settings: DiffusionPretraining, device: str) -> AutoencoderKL:
     """Fit the VAE on images in -1..1 [M, 3, S, S]; afterwards its latents have unit variance under `scaling_factor`."""
     vae = build_autoencoder().to(device)
@@ -112,11 +125,15 @@ def train_autoencoder(images: Tensor, settings: DiffusionPretraining, device: st
 def train_unet(
     moments: Tensor, captions: Tensor, scale: float, settings: DiffusionPretraining, device: str
 ) -> tuple[DiffusionPrior, dict]:
-    """Fit the U-Net to predict noise under captions; return it with its held-out losses under own, null and other captions."""
-    size, held_out = moments.shape[-1], round(HELD_OUT_SHARE * len(moments))
+    """Fit the U-Net to predict noise under captions [M, A]; return it with its held-out losses.
+
+    These are under own, null and other captions; without captions (A = 0) under none.
+    """
+    size, held_out = moments.shape[-1], max(1, round(HELD_OUT_SHARE * len(moments)))
     unet = build_unet(sample_size=size, channels=settings.unet_channels, context=settings.context_width)
     prior = DiffusionPrior(use_single_token(unet), build_scheduler().alphas_cumprod).to(device)
-    text = CaptionEncoder(captions.shape[1], settings.context_width).to(device)
+    width, attributes = settings.context_width, captions.shape[1]
+    text = (CaptionEncoder(attributes, width) if attributes else EmptyPrompt(width)).to(device)
     optimiser = torch.optim.AdamW([*prior.parameters(), *text.parameters()], lr=settings.unet_learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.unet_learning_rate, total_steps=settings.unet_steps, pct_start=0.05
@@ -142,15 +159,13 @@ def train_unet(
 
 @torch.no_grad()
 def _held_out(
-    prior: DiffusionPrior, text: CaptionEncoder, moments: Tensor, captions: Tensor, scale: float, device: str
+    prior: DiffusionPrior, text: nn.Module, moments: Tensor, captions: Tensor, scale: float, device: str
 ) -> dict:
     drawn = _draw(moments, scale, torch_generator(0, "held-out"), device)
     none, captions = torch.zeros(len(moments), dtype=torch.bool, device=device), captions.to(device)
-    contexts = {
-        "own": text(captions, none),
-        "null": text(captions, ~none),
-        "other": text(captions.roll(len(captions) // 2, 0), none),
-    }
+    contexts = {"null": text(captions, ~none)}
+    if captions.shape[1]:
+        contexts |= {"own": text(captions, none), "other": text(captions.roll(len(captions) // 2, 0), none)}
     return {
         f"noise_{name}": prior.loss_per_image(**drawn, context=token).mean().item() for name, token in contexts.items()
     }
@@ -162,14 +177,22 @@ def _draw(moments: Tensor, scale: float, generator: torch.Generator, device: str
 
 
 def run(*, store: Path, settings: DiffusionPretraining, out: Path, device: str) -> None:
-    """Train the demo's autoencoder and U-Net and save them as a diffusers folder with a manifest."""
+    """Train the demo's autoencoder and U-Net and save them as a diffusers folder with a manifest.
+
+    Raises:
+        ValueError: the train split holds fewer than two images, or captions for a part of them only.
+    """
     asked = ask(__name__, settings.model_dump(mode="json"), {"data": store_input(store)})
     if put_back_network(asked, out):
         return
     rows = read_split(store, "train")
+    if len(rows) < 2:
+        raise ValueError(f"{store} holds {len(rows)} train image; a prior learns from two or more, one is held out")
+    captions = captions_of(rows, store)
+    if captions.shape[1] == 0:
+        log.info("%s has no captions: an unconditional prior is trained, with one token for all pictures", store)
     pixels = decode(list(rows["data"]), height=settings.image_size, width=settings.image_size)
     images = torch.from_numpy(pixels)
-    captions = torch.from_numpy(np.stack(rows["caption"]).astype(np.float32))
     order = torch.randperm(len(images), generator=torch_generator(settings.seed, "order"))
     images, captions = images[order], captions[order]
     torch.manual_seed(settings.seed)

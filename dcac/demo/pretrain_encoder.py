@@ -17,6 +17,7 @@ import dcac.model.demo_vit  # noqa: F401  (registers the demo encoder with timm)
 from dcac.data.images import decode
 from dcac.data.store import read_split, store_input
 from dcac.data.views import draw_flips, draw_offsets, flip_and_crop, normalise
+from dcac.demo.captions import captions_of
 from dcac.demo.recipes import EncoderPretraining
 from dcac.model.encoder import save_backbone
 from dcac.provenance import environment
@@ -53,13 +54,25 @@ class CaptionHeads(nn.Module):
 
 
 def run(*, store: Path, settings: EncoderPretraining, out: Path, device: str) -> None:
-    """Train the demo encoder and save it as a timm folder with a manifest."""
+    """Train the demo encoder and save it as a timm folder with a manifest.
+
+    Raises:
+        ValueError: the set has no captions, or not one batch of train images.
+    """
     asked = ask(__name__, settings.model_dump(mode="json"), {"data": store_input(store)})
     if put_back_network(asked, out):
         return
     rows = read_split(store, "train")
+    captions = captions_of(rows, store)
+    if captions.shape[1] == 0:
+        raise ValueError(
+            f"{store} has no captions, from which this recipe learns; such a set can pre-train a diffusion prior "
+            "(`dcac pretrain_diffusion`), and be trained and tested on; for an encoder take a card of config/weights.yaml, "
+            "or a rendered set with captions such as broad"
+        )
+    if len(rows) < settings.batch:
+        raise ValueError(f"{store} holds {len(rows)} train images, not one batch of {settings.batch}; lower `batch`")
     images = torch.from_numpy(decode(list(rows["data"]), height=IMAGE_SIZE[0], width=IMAGE_SIZE[1]))
-    captions = torch.from_numpy(np.stack(rows["caption"]).astype(np.float32))
     persons = torch.from_numpy(rows["pid"].to_numpy(dtype=np.int64))
     torch.manual_seed(settings.seed)
     encoder = timm.create_model(ARCHITECTURE).to(device)

@@ -35,6 +35,7 @@ class Ranking:
 
 def rank_target(
     file: FeatureFile,
+    code: str | None,
     *,
     metric: Metric,
     max_rank: int,
@@ -45,12 +46,13 @@ def rank_target(
     """Rank the gallery for every query, in each split of a target that has splits.
 
     Args:
+        code: data set that the file shows, as far as known.
         extra: distances of others for some pairs of the file's rows.
 
     Raises:
         ValueError: the target has splits, but the file does not hold all of it, or extra distances are given for it.
     """
-    parts = split_file(file)
+    parts = split_file(file, code)
     if extra is not None:
         if len(parts) > 1:
             raise ValueError(
@@ -62,10 +64,9 @@ def rank_target(
     return tuple(Ranking(part, score_ranking(*arrays(part), **options)) for part in parts)
 
 
-def split_file(file: FeatureFile) -> tuple[FeatureFile, ...]:
+def split_file(file: FeatureFile, code: str | None) -> tuple[FeatureFile, ...]:
     """Cut a target with shipped splits, known by its data set's code, into one file a split; leave others whole."""
-    code = (file.meta.get("data") or {}).get("dataset")
-    if code not in PEOPLE:
+    if code is None or code not in PEOPLE:
         return (file,)
     sides = file.query, file.gallery
     split = np.repeat(SPLITS, [len(side.pids) for side in sides])

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcac.data.splits import SEED
+from dcac.data.store import store_input
 from dcac.evaluation.camera_pairs import camera_pairs
 from dcac.evaluation.extra_distances import ExtraDistances, read_extra
 from dcac.evaluation.metrics import RankingScore
 from dcac.evaluation.ranking.blocks import Progress
 from dcac.evaluation.ranking.distances import Metric
 from dcac.evaluation.rankings import Ranking, arrays, pool, rank_target
+from dcac.evaluation.recognition import Shown, recognise, require_same
 from dcac.evaluation.statistics import bootstrap_means, mean_and_sd, paired_differences, percentile_interval
 from dcac.features.feature_file import FeatureFile, Part, read_features
 from dcac.provenance import atomic, environment, sha256, write_json
@@ -30,6 +32,7 @@ MAX_RANK = 50  # of the CMC curve, unless a person asks for another
 RESAMPLES = 10_000  # of every bootstrap
 LEVEL = 0.95  # of every interval
 BOOTSTRAP_SEED = 1  # fixed, so that a file has one interval
+UNTRAINED = "none"  # sources of a reference, which has no seed to share either
 RANK_NAMES = {"rank-1": "rank1", "rank-5": "rank5", "rank-10": "rank10"}
 
 
@@ -38,6 +41,8 @@ def run(
     out: Path,
     *,
     against: Path | None = None,
+    dataset: str | None = None,
+    store: Path | None = None,
     rerank: Literal["published", "released"] | None = None,
     metric: Metric | Literal["both"] = "cosine",
     max_rank: int = MAX_RANK,
@@ -52,6 +57,8 @@ def run(
         features: feature file.
         out: score JSON; the per-query table takes its name with `.queries.parquet`.
         against: another run's feature file of the same images, for a paired comparison.
+        dataset: code of the data set, where the file's meta does not name it; `other` is one without shipped splits.
+        store: the target's normalised file, by which the data set is recognised instead.
         rerank: also score the gallery re-ranked by k-reciprocal neighbours, with the paper's or DCAC's released k.
         metric: "cosine", "euclidean", or "both": cosine, and apart from it the Euclidean scores of a network for which
             nobody has said which of them is meant.
@@ -66,7 +73,8 @@ def run(
         What the JSON holds.
 
     Raises:
-        ValueError: an option does not fit another, or the extra distances do not fit the features.
+        ValueError: it is not known whether the target has shipped splits, the other run is not one to compare with, an
+            option does not fit another, or the extra distances do not fit the features.
     """
     asked = asked_score(
         features,
@@ -74,19 +82,27 @@ def run(
         metric=metric,
         max_rank=max_rank,
         rerank=rerank,
+        dataset=dataset,
+        store=store,
         extra=(extra_distances, extra_weight),
     )
     file, first = read_features(features), "cosine" if metric == "both" else metric
+    shown = recognise(file, features, dataset=dataset, store=store)
     extra = _extra(extra_distances, extra_weight, file, alone=metric != "both" and device is None)
     options = {"metric": first, "max_rank": max_rank, "device": device, "progress": progress}
-    rankings = rank_target(file, extra=extra, **options)
-    record = {**describe(rankings, metric=first, max_rank=max_rank), "code": digest(asked.code)}
+    other = None if against is None else _comparable(file, features, shown, against)
+    rankings = rank_target(file, shown.code, extra=extra, **options)
+    record = {
+        **describe(rankings, metric=first, max_rank=max_rank),
+        "protocol": shown.protocol(),
+        "code": digest(asked.code),
+    }
     if extra is not None:
         record["extra_distances"] = describe_extra(extra, extra_distances)
     if metric == "both":
-        record["other_metric"] = describe_other(rank_target(file, **{**options, "metric": "euclidean"}))
-    if against is not None:
-        record["against"] = compare(rankings, rank_target(read_features(against), **options))
+        record["other_metric"] = describe_other(rank_target(file, shown.code, **{**options, "metric": "euclidean"}))
+    if other is not None:
+        record["against"] = compare(rankings, rank_target(other, shown.code, **options))
     if rerank is not None:
         record["rerank"] = describe_reranked(
             rankings, setting=rerank, metric=first, max_rank=max_rank, extra=extra, progress=progress
@@ -97,6 +113,25 @@ def run(
     return record
 
 
+def _comparable(file: FeatureFile, path: Path, shown: Shown, against: Path) -> FeatureFile:
+    """Open the other run's features.
+
+    Raises:
+        ValueError: the two runs differ in what a paired comparison holds fixed: target, sources or seed.
+    """
+    other = read_features(against)
+    require_same(other, against, shown)
+    names = [] if UNTRAINED in (file.meta.get("sources"), other.meta.get("sources")) else ["sources", "seed"]
+    for name in names:
+        ours, theirs = file.meta.get(name), other.meta.get(name)
+        if None not in (ours, theirs) and ours != theirs:
+            raise ValueError(
+                f"{path} has {name} {ours}, {against} has {name} {theirs}: compare two runs of the same {name}, or each "
+                "difference is one of chance or of data too"
+            )
+    return other
+
+
 def asked_score(
     features: Path,
     *,
@@ -104,15 +139,18 @@ def asked_score(
     metric: str,
     max_rank: int,
     rerank: str | None,
+    dataset: str | None = None,
+    store: Path | None = None,
     extra: tuple[Path | None, float | None] = (None, None),
 ) -> Asked:
     """Say what a score is asked to be: its options where they are not the workflow's, and the files it is made of."""
     options = {"metric": (metric, "cosine"), "max_rank": (max_rank, MAX_RANK), "rerank": (rerank, None)}
-    options["extra_weight"] = (extra[1], None)
+    options |= {"dataset": (dataset, None), "extra_weight": (extra[1], None)}
     settings = {name: given for name, (given, usual) in options.items() if given != usual}
     others = {"against": against, "extra distances": extra[0]}
     inputs = {"features": features} | {name: path for name, path in others.items() if path is not None}
-    return ask(__name__, settings, {name: made_input(path) for name, path in inputs.items()})
+    asked = {name: made_input(path) for name, path in inputs.items()}
+    return ask(__name__, settings, asked | ({"data": store_input(store)} if store is not None else {}))
 
 
 def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> dict:
@@ -205,10 +243,6 @@ def describe_reranked(
 
 def compare(ours: Sequence[Ranking], theirs: Sequence[Ranking]) -> dict:
     """Test the difference to another run by a paired bootstrap over query identities."""
-    if len(ours) != len(theirs):
-        raise ValueError(
-            f"one file is scored on {len(ours)} splits, the other on {len(theirs)}: compare runs on the same target"
-        )
     values, identities = _pooled_values(ours)
     pairs = list(zip(ours, theirs, strict=True))
     orders = [_order_of_same_images(mine.file, other.file) for mine, other in pairs]
@@ -266,9 +300,9 @@ def table_line(record: dict) -> str:
     ]
     if "splits" in record:
         splits = record["splits"]
-        parts.append(
-            f"mean of {splits['count']} splits, sd {100 * splits['mAP_sd']:.1f} and {100 * splits['rank1_sd']:.1f}"
-        )
+        target = record["protocol"]["data_set"]
+        deviations = f"sd {100 * splits['mAP_sd']:.1f} and {100 * splits['rank1_sd']:.1f}"
+        parts.append(f"mean of {splits['count']} shipped splits of {target}, {deviations}")
     if "extra_distances" in record:
         extra = record["extra_distances"]
         parts.append(f"{extra['pairs']} pairs mixed with given distances, weight {extra['weight']:g}")

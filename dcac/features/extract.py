@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dcac.data.images import decode, upright
+from dcac.data.images import decode
+from dcac.data.pictures import Pictures
 from dcac.data.store import iter_split, read_split
-from dcac.data.verifying import image_problem
 from dcac.data.views import test_view
 from dcac.features.rows import describe, due_targets, write_rows
 from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
@@ -26,7 +26,10 @@ from dcac.provenance.record import Input, given
 from dcac.reading import naming_damage, open_tensors, read_json
 from dcac.settings import Settings, load_settings
 
-BATCH = 256  # images; source: authors' released code
+BATCH = 256  # images on a GPU; source: authors' released code
+CPU_BATCH = (
+    32  # images on a CPU, where more bring no speed and cost memory; source: ours, docs/performance.md section 2
+)
 TEST_SPLITS = ("query", "gallery")
 log = logging.getLogger(__name__)
 
@@ -151,30 +154,14 @@ def decode_test_images(images: Sequence[bytes], settings: Settings) -> np.ndarra
 
 
 @torch.no_grad()
-def embed(encode: Callable[[Tensor], Tensor], images: np.ndarray, *, settings: Settings, device: str) -> np.ndarray:
-    """Encode images uint8 [M, 3, H, W] in the test view, a batch at a time: float32 [M, D]."""
-    batches = torch.from_numpy(images).split(BATCH)
-    return np.concatenate([encode(test_view(batch.to(device), settings)).cpu().numpy() for batch in batches])
-
-
-def embed_pictures(
-    pictures: Sequence[Path], *, run_folder: Path, config: Path, encoder: Path, device: str
+def embed(
+    encode: Callable[[Tensor], Tensor], images: np.ndarray | Pictures, *, settings: Settings, device: str
 ) -> np.ndarray:
-    """Embed image files with a trained run: float32 [Q, D]; photographs are turned upright as their EXIF says.
-
-    Raises:
-        ValueError: a picture does not exist, or is none; the message names it.
-    """
-    absent = [str(path) for path in pictures if not path.is_file()]
-    if absent:
-        raise ValueError(f"no picture at {absent[0]}; give image files")
-    data = [path.read_bytes() for path in pictures]
-    for path, picture in zip(pictures, data, strict=True):
-        if problem := image_problem(picture):
-            raise ValueError(f"{path} cannot be used: {problem}; give a JPEG, PNG or BMP picture")
-    model, settings = _load_run(run_folder, config, encoder, device)
-    images = decode_test_images([upright(picture) for picture in data], settings)
-    return embed(model.embed, images, settings=settings, device=device)
+    """Encode images uint8 [M, 3, H, W] in the test view, a batch at a time: float32 [M, D]."""
+    size = CPU_BATCH if device == "cpu" else BATCH
+    starts = range(0, len(images), size)
+    batches = (torch.from_numpy(images[start : start + size]).to(device) for start in starts)
+    return np.concatenate([encode(test_view(batch, settings)).cpu().numpy() for batch in batches])
 
 
 def _load_run(run_folder: Path, config: Path, encoder: Path, device: str) -> tuple[ReIDModel, Settings]:

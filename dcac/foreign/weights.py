@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dcac.foreign import single_file
 from dcac.foreign.weights_card import Weights
+from dcac.locking import locked_while
 from dcac.provenance import manifest, sha256
 from dcac.provenance.code import digest
 from dcac.provenance.networks import finish_network, put_back_network
@@ -26,22 +27,23 @@ def run(*, name: str, card: Weights, out: Path) -> None:
 
     Raises:
         ValueError: the hub cannot be reached, a file is missing or refused, or a checksum differs.
+        InUse: another process fetches this network.
     """
     asked = ask(__name__, card.made_from(), {})
-    if card.source != "folder" and put_back_network(asked, out):  # a folder's content may change under its name
-        return
-    staged = out.with_name(
-        f".{out.name}.{asked.identity[:12]}.fetching"
-    )  # the network in `out` stays until it is whole
-    if card.source != "hub":  # a broken fetch goes on where it stopped
-        shutil.rmtree(staged, ignore_errors=True)
-    bring = {"hub": _from_hub, "folder": _from_folder, "file": _from_file}[card.source]
-    revision = bring(name, card, staged)
-    verify(staged, card)
-    shutil.rmtree(out, ignore_errors=True)  # no file of an older network stays beside a newer one
-    staged.replace(out)
-    notes = {"name": name, "repo": card.repo, "revision": revision, "terms": card.terms, "code": digest(asked.code)}
-    finish_network(out, asked, notes)
+    with locked_while(out.with_name(f".{out.name}.lock"), f"fetches {name}"):
+        if card.source != "folder" and put_back_network(asked, out):  # a folder's content may change under its name
+            return
+        # the network in `out` stays until it is whole
+        staged = out.with_name(f".{out.name}.{asked.identity[:12]}.fetching")
+        if card.source != "hub":  # a broken fetch goes on where it stopped
+            shutil.rmtree(staged, ignore_errors=True)
+        bring = {"hub": _from_hub, "folder": _from_folder, "file": _from_file}[card.source]
+        revision = bring(name, card, staged)
+        verify(staged, card)
+        shutil.rmtree(out, ignore_errors=True)  # no file of an older network stays beside a newer one
+        staged.replace(out)
+        notes = {"name": name, "repo": card.repo, "revision": revision, "terms": card.terms, "code": digest(asked.code)}
+        finish_network(out, asked, notes)
 
 
 def verify(folder: Path, card: Weights) -> None:

@@ -23,6 +23,7 @@ from dcac.provenance.record import ask
 from dcac.reading import load_tensors, naming_damage, naming_damaged_part
 from dcac.seeding import torch_generator
 from dcac.settings import load_settings
+from dcac.training.inputs import Inputs
 from dcac.training.setup import load_latents
 
 IMAGES = 6  # to denoise, unless a person asks for another number
@@ -71,7 +72,7 @@ def run(
     chosen = spaced_images(trained.data.labels, count)
     model = restore_model(trained, run_folder, prior)
     vae = load_autoencoder(prior, device)
-    cached = load_latents(settings, latents, stores, prior)
+    cached = load_latents(settings, Inputs(stores, encoder, latents, prior))
     clean = cached.scaling_factor * cached.train[chosen].chunk(2, dim=1)[0].to(device)  # the posterior's mean
     tokens, p_max = condition(model, trained, chosen)
     denoised = denoise_all(model.prior, load_ddim(prior), clean, tokens, seed=trained.report["seed"])

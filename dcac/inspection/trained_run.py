@@ -36,7 +36,7 @@ class TrainedRun:
 
     def encode(self, rows: np.ndarray | slice) -> Tensor:
         """Encode training images in the test view: f float32 [B, D]."""
-        images = self.data.images[rows]
+        images = self.data.images.rows(rows)
         feature = embed(
             lambda batch: self.reid.backbone(batch).float(), images, settings=self.settings, device=self.device
         )

@@ -17,7 +17,7 @@ from dcac.foreign.network_card import Feature, NetworkCard, PartCard
 from dcac.networks.pictures import encoded
 from dcac.provenance.record import Input
 
-BATCH = 256  # images at a time, where the network does not say; as in `dcac extract`
+BATCH = 256  # images at a time, where the network does not say
 Picture = str | Path | Image | NDArray[np.uint8]
 
 

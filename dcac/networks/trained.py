@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from dcac.closed import parse
-from dcac.features.extract import load_reid_model, read_report, run_input
+from dcac.features.extract import BATCH, CPU_BATCH, load_reid_model, read_report, run_input
 from dcac.foreign.network_card import NetworkCard, PartCard, View
 from dcac.model.encoder import ReIDModel, resolve_normalisation
-from dcac.networks.network import BATCH, Batch, Network
+from dcac.networks.network import Batch, Network
 from dcac.provenance.keep import RESULTS
 from dcac.settings import Settings
 
@@ -17,10 +17,9 @@ from dcac.settings import Settings
 class RunEncoder:
     """The Re-ID branch of a run, in eval mode: unit features after BNNeck."""
 
-    batch = Batch(1, BATCH)
-
     def __init__(self, model: ReIDModel, device: str):
         self.model, self.device = model, device
+        self.batch = Batch(1, CPU_BATCH if device == "cpu" else BATCH)  # as `dcac extract`, to the bit
 
     def __call__(self, images: Tensor) -> dict:
         return {"features": self.model.embed(images.to(self.device)).cpu().numpy()}

@@ -17,7 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]  # the folder of the package
 PACKAGE = ROOT.name
 # Modules that keep books, read what stands there, or speak: they compute nothing.
-ASIDE = ("closed", "disk", "ending", "provenance", "reading", "terminal", "training.card")
+ASIDE = ("closed", "disk", "ending", "locking", "provenance", "reading", "terminal", "training.card")
+ENTRY = "run"  # the function that a step is
 WORDED = "reporting"  # the room whose sentences are its result
 WORD = re.compile(r"(?<!\S)[^\W\d_]{2,}(?!\w)")
 WORDS_OF_A_SENTENCE = 4  # a text of as many plain words is said to people; keys, modes and verdicts are shorter
@@ -26,23 +27,24 @@ PURE = ("cache", "cached_property", "contextmanager", "dataclass", "enable_grad"
 SKIPPED = ("ctx", "kind", "type_comment", "type_params", "returns", "annotation")  # fields of syntax nodes
 
 
-def statement(module: str) -> dict[str, str]:
-    """State the code of a step.
+def statement(module: str, entry: str = ENTRY) -> dict[str, str]:
+    """State the code of a step, or of one function.
 
     Args:
-        module: full name of the step's module; its entry is `run`.
+        module: full name of the module.
+        entry: the function from which names are followed; of a step `run`.
 
     Returns:
         A hash of twelve hexadecimal digits for every module that the step computes with, sorted by name.
 
     Raises:
-        ValueError: the module has no `run`.
+        ValueError: the module has no such function.
     """
     root = module.partition(".")[0]
-    if "run" not in _source(module).definitions:
-        raise ValueError(f"{module} has no function `run`, so it is no step; `dcac fingerprints` lists the steps")
+    if entry not in _source(module).definitions:
+        raise ValueError(f"{module} has no function `{entry}`, so it is no step; `dcac fingerprints` lists the steps")
     worded = module.startswith(f"{root}.{WORDED}.")
-    texts = {name: "\n".join(parts) for name, parts in sorted(_reached(module, worded).items())}
+    texts = {name: "\n".join(parts) for name, parts in sorted(_reached(module, entry, worded).items())}
     return {name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in texts.items()}
 
 
@@ -160,10 +162,10 @@ def _registers(decorator: ast.expr) -> bool:
     return name not in PURE
 
 
-def _reached(module: str, worded: bool) -> dict[str, list[str]]:
-    """Follow names from a step's `run`; return the bare text of what is found, in each module in order of name."""
+def _reached(module: str, entry: str, worded: bool) -> dict[str, list[str]]:
+    """Follow names from an entry; return the bare text of what is found, in each module in order of name."""
     found: dict[str, dict[str, str]] = {}
-    queue = [(module, "run")]
+    queue = [(module, entry)]
     seen = set(queue)
 
     def enqueue(items: Iterable[tuple[str, str]]) -> None:

@@ -23,9 +23,14 @@ log = logging.getLogger(__name__)
 
 def kept_folder(asked: Asked, base: Path) -> Path | None:
     """Return the folder that holds, or would hold, what was asked for; None for files outside of any `results`."""
-    path = base.absolute()
-    inside = next((parent for parent in (path, *path.parents) if parent.name == RESULTS), None)
+    inside = results_folder(base)
     return inside / FOLDER / asked.word / asked.identity[:SHOWN] if inside is not None else None
+
+
+def results_folder(path: Path) -> Path | None:
+    """Return the innermost folder called `results` that a path lies in, or is; None where there is none."""
+    path = path.absolute()
+    return next((parent for parent in (path, *path.parents) if parent.name == RESULTS), None)
 
 
 def keep(asked: Asked, base: Path, names: Iterable[str]) -> None:

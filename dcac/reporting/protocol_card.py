@@ -18,7 +18,7 @@ def protocol_card(records: pd.DataFrame, suite: Suite, labels: Mapping[str, str]
     seen = told[~told["variant"].isin([name for name in suite.references if name in BLIND])]
     learnt = told[~told["variant"].isin(suite.references)]
     parts = [
-        "; ".join(sets(told)),
+        ", ".join(sets(told)),
         "single query, images of the query's own person and camera ignored, junk left out at import",
         distractors(told),
         by_method(told, METRIC_WORDS.get, "metric", "metric"),
@@ -27,7 +27,7 @@ def protocol_card(records: pd.DataFrame, suite: Suite, labels: Mapping[str, str]
         *extra(told),
         "no re-ranking",
     ]
-    return f"Protocol card: {'. '.join(part for part in parts if part)}."
+    return f"Protocol card: {'; '.join(part for part in parts if part)}."
 
 
 BLIND = ("chance", "histogram")  # references without a network: no size of images is theirs

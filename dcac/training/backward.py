@@ -15,17 +15,9 @@ from dcac.model.dcac import DCAC
 from dcac.model.encoder import Embedding
 from dcac.model.latents import DiffusionBatch
 from dcac.settings import Settings
+from dcac.training.batches import Batch
 from dcac.training.hardware import Hardware
-from dcac.training.losses import id_loss, prototype_loss
-
-
-class Batch(NamedTuple):
-    """One training batch on the device."""
-
-    images: Tensor  # float [B, 3, H, W], augmented
-    labels: Tensor  # int64 [B]
-    memory: Tensor  # M [N, D], as it was before this step
-    diffusion: DiffusionBatch | None
+from dcac.training.step import loss_terms, reid_terms
 
 
 class Losses(NamedTuple):
@@ -52,10 +44,7 @@ def check_slices(encoder: nn.Module, name: str) -> None:
 def whole(model: DCAC, batch: Batch, settings: Settings) -> Losses:
     """Compute all terms in one graph."""
     embedding = model.reid(batch.images)
-    terms = reid_terms(embedding, batch, settings)
-    if batch.diffusion is not None:
-        terms["noise"] = model.noise_loss(embedding, batch.labels, batch.memory, batch.diffusion)
-    return Losses(embedding, terms, lambda: None)
+    return Losses(embedding, loss_terms(model, embedding, batch, settings), lambda: None)
 
 
 def sliced(model: DCAC, batch: Batch, settings: Settings, *, size: int, hardware: Hardware) -> Losses:
@@ -88,20 +77,6 @@ def _join_gradients(model: DCAC, hardware: Hardware) -> None:
             if parameter.grad is not None:
                 parameter.grad.div_(hardware.count)
     hardware.add(parameter.grad for parameter in model.parameters() if parameter.grad is not None)
-
-
-def reid_terms(embedding: Embedding, batch: Batch, settings: Settings) -> dict[str, Tensor]:
-    """Compute the two Re-ID losses of a batch."""
-    return {
-        "id": id_loss(embedding.logits, batch.labels, smoothing=settings.label_smoothing),
-        "prototype": prototype_loss(
-            embedding.direction,
-            batch.labels,
-            batch.memory,
-            temperature=settings.prototype_temperature,
-            logits_dtype=settings.prototype_logits_dtype,
-        ),
-    }
 
 
 def slices(share: range, size: int) -> Iterator[slice]:

@@ -17,6 +17,10 @@ class HeldOut:
     images: Tensor  # float [H, 3, height, width], test view
     batch: DiffusionBatch
 
+    def to(self, device: torch.device) -> "HeldOut":
+        """Copy it to a device."""
+        return HeldOut(self.images.to(device), DiffusionBatch(*(part.to(device) for part in self.batch)))
+
 
 def gradients(terms: dict[str, Tensor], feature: Tensor, *, scale: float) -> dict[str, float]:
     """Norm of each unweighted loss term's gradient at the encoder's features, and the cosine with the other terms.

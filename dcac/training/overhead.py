@@ -18,9 +18,9 @@ from dcac.provenance.code import digest
 from dcac.provenance.record import KEY, Asked, ask, hash_json
 from dcac.settings import Runtime, Settings, load_settings
 from dcac.training.hardware import Hardware
+from dcac.training.inputs import Inputs
+from dcac.training.loop import Training
 from dcac.training.state import Progress
-from dcac.training.train import learnt_from
-from dcac.training.trainer import Trainer
 
 SEED = 0
 STEPS = 20  # timed, unless a person asks for another number
@@ -55,16 +55,17 @@ def run(
     if steps < 1:
         raise ValueError(f"steps is {steps}, and nothing would be timed; ask for 1 or more")
     settings = load_settings(config)
-    asked = asked_overhead(settings, variant, sources, steps, runtime, stores, latents, encoder, prior)
+    inputs = Inputs(stores, encoder, latents, prior)
+    asked = asked_overhead(settings, inputs, variant=variant, sources=sources, steps=steps, runtime=runtime)
     hardware = Hardware(device, settings.precision)
-    trainer = Trainer(settings, stores, latents, encoder, prior, seed=SEED, hardware=hardware, runtime=runtime)
-    seconds = time_steps(trainer, steps)
+    training = Training(settings, inputs, seed=SEED, hardware=hardware, runtime=runtime)
+    seconds = time_steps(training, steps)
     low, median, high = np.percentile(seconds, [25, 50, 75]).tolist()
     batch = settings.identities_per_batch * settings.images_per_identity
     content = {
         "variant": variant,
         "sources": sources,
-        "parameters": count_parameters(trainer.model),
+        "parameters": count_parameters(training.model),
         "batch": batch,
         "steps": steps,
         "seconds": {"median": median, "low": low, "high": high},
@@ -81,34 +82,25 @@ def run(
 
 
 def asked_overhead(
-    settings: Settings,
-    variant: str,
-    sources: str,
-    steps: int,
-    runtime: Runtime,
-    stores: Sequence[Path],
-    latents: Sequence[Path],
-    encoder: Path,
-    prior: Path | None,
+    settings: Settings, inputs: Inputs, *, variant: str, sources: str, steps: int, runtime: Runtime
 ) -> Asked:
     """Say what a measurement is asked to be; the number of steps only where it is not the workflow's."""
     acting = {"variant": variant, "sources": sources, "runtime": runtime.model_dump(), **settings.trained()}
-    inputs = learnt_from(settings, stores=stores, latents=latents, encoder=encoder, prior=prior)
-    return ask(__name__, acting if steps == STEPS else {**acting, "steps": steps}, inputs)
+    return ask(__name__, acting if steps == STEPS else {**acting, "steps": steps}, inputs.described(settings))
 
 
-def time_steps(trainer: Trainer, steps: int) -> list[float]:
+def time_steps(training: Training, steps: int) -> list[float]:
     """Return the seconds of each step after the warm-up; on CUDA the peak of memory starts anew after it too."""
-    on_gpu = trainer.device.type == "cuda"
-    progress = Progress(memory=trainer.build_memory())
-    trainer.model.train()
-    seconds, epochs = [], chain.from_iterable(map(trainer.batches, count(1)))
-    for number, batch in enumerate(islice(epochs, WARM_UP + steps)):
+    on_gpu = training.device.type == "cuda"
+    progress = Progress(memory=training.build_memory())
+    training.model.train()
+    seconds, epochs = [], chain.from_iterable(map(training.batches.of_epoch, count(1)))
+    for number, rows in enumerate(islice(epochs, WARM_UP + steps)):
         if on_gpu and number == WARM_UP:
-            torch.cuda.reset_peak_memory_stats(trainer.device)
+            torch.cuda.reset_peak_memory_stats(training.device)
         _wait(on_gpu)
         started = time.perf_counter()
-        trainer.step(batch, str(number), progress, diagnose=False)
+        training.step(rows, str(number), progress, diagnose=False)
         _wait(on_gpu)
         seconds.append(time.perf_counter() - started)
     return seconds[WARM_UP:]

@@ -20,6 +20,7 @@ from dcac.model.latents import draw, load_moments
 from dcac.seeding import torch_generator
 from dcac.settings import Settings
 from dcac.training.diagnostics import HeldOut
+from dcac.training.inputs import Inputs
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ class Latents:
     scaling_factor: float
 
 
-def build_model(settings: Settings, *, num_identities: int, encoder: Path, prior: Path | None, seed: int) -> DCAC:
+def build_model(settings: Settings, inputs: Inputs, *, num_identities: int, seed: int) -> DCAC:
     """Build the Re-ID model and, unless `diffusion` is none, the prompts and the prior around it.
 
     Every part draws its initial weights from a generator of its own, so that baseline and DCAC start alike.
     """
     backbone, dim = load_backbone(
-        encoder,
+        inputs.encoder,
         height=settings.image_height,
         width=settings.image_width,
         freeze_patches=settings.freeze_patch_projection,
@@ -47,9 +48,9 @@ def build_model(settings: Settings, *, num_identities: int, encoder: Path, prior
     reid.initialise_classifier(settings.classifier_std, torch_generator(seed, "classifier"))
     if settings.diffusion == "none":
         return DCAC(reid, settings, None, None)
-    if prior is None:
+    if inputs.prior is None:
         raise ValueError(f"diffusion is '{settings.diffusion}' but no prior is given; add --prior FOLDER")
-    diffusion = start_prior(prior, settings, seed)
+    diffusion = start_prior(inputs.prior, settings, seed)
     rows = dim if settings.condition == "feature" else num_identities
     prompts = Prompts(rows, diffusion.context_width, settings.bottleneck)
     prompts.initialise(settings.prompt_std, torch_generator(seed, "prompts"))
@@ -80,17 +81,17 @@ def load_data(settings: Settings, stores: Sequence[Path]) -> TrainingSet:
     return load_training_set(stores, train_splits=settings.train_splits, **size)
 
 
-def load_latents(settings: Settings, paths: Sequence[Path], stores: Sequence[Path], prior: Path) -> Latents:
+def load_latents(settings: Settings, inputs: Inputs) -> Latents:
     """Read the cached moments of all sources, in the order of their training images."""
-    if len(paths) != len(stores):
+    if len(inputs.latents) != len(inputs.stores):
         raise ValueError(
-            f"{len(paths)} files of latents for {len(stores)} sources; give --latents once for every --store"
+            f"{len(inputs.latents)} files of latents for {len(inputs.stores)} sources; give --latents once for every --store"
         )
     train, query = [], []
-    for path, store in zip(paths, stores, strict=True):
+    for path, store in zip(inputs.latents, inputs.stores, strict=True):
         learnt = learnt_splits(store, settings.train_splits)
         held_out = held_out_splits(store, settings)
-        checks = {"store": store, "prior": prior, "size": settings.diffusion_image_size}
+        checks = {"store": store, "prior": inputs.prior, "size": settings.diffusion_image_size}
         moments, scaling_factor = load_moments(path, (*learnt, *held_out), **checks)
         rows = torch.tensor(training_rows(store, settings.train_splits, images=False).index.to_numpy())
         train.append(torch.cat([moments[split] for split in learnt])[rows])

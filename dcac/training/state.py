@@ -4,30 +4,23 @@ All random draws derive from (seed, purpose, epoch or step), so no generator sta
 gradient scaler, the epoch's sums of losses and two counters are everything.
 """
 
-import errno
 import logging
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TextIO
 
 import torch
 from torch import Tensor, nn
 
+from dcac import locking
 from dcac.disk import naming_full_disk
 
 NEWEST, BEFORE = "checkpoint.pt", "checkpoint.before.pt"
 PARTS = {"identity", "model", "optimiser", "progress"}  # of a checkpoint
-IN_USE = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # what a lock that is held answers; all else: no locks here
 log = logging.getLogger(__name__)
-
-
-class InUse(RuntimeError):
-    """Another process trains this run."""
 
 
 @dataclass
@@ -43,35 +36,13 @@ class Progress:
     log_bytes: int = 0  # length of log.jsonl at the checkpoint
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> AbstractContextManager[None]:
     """Hold a run's state directory against a second writer, as far as the file system knows locks.
 
     Raises:
         InUse: another process trains this run.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as handle:
-        if not _lock(handle):
-            log.warning(
-                "%s lies on a file system without locks; see to it that no other process trains this run", folder
-            )
-        yield
-
-
-def _lock(handle: TextIO) -> bool:
-    """Take a lock of the first kind that the file system knows; return False where it knows none."""
-    import fcntl
-
-    for take in (fcntl.flock, fcntl.lockf):
-        try:
-            take(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except OSError as error:
-            if error.errno in IN_USE:
-                folder = Path(handle.name).parent
-                raise InUse(f"{folder} is in use: another process trains this run; wait for it or stop it") from None
-    return False
+    return locking.locked(folder / "lock", "trains this run")
 
 
 def save(folder: Path, identity: str, model: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress) -> None:

@@ -13,19 +13,18 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from dcac.data.store import store_input, verified
+from dcac.locking import InUse
 from dcac.model.dcac import DCAC
-from dcac.model.latents import latents_input, verify_latents
 from dcac.provenance import atomic, environment, make_readable, sha256, write_json
 from dcac.provenance.code import digest
 from dcac.provenance.keep import keep, kept_folder, put_back, read_index
-from dcac.provenance.networks import network_input, verify_network
-from dcac.provenance.record import KEY, Asked, Input, ask, read_record
+from dcac.provenance.record import KEY, Asked, ask, read_record
 from dcac.settings import Runtime, Settings, load_settings
 from dcac.training import state
 from dcac.training.card import model_card
 from dcac.training.hardware import Hardware
-from dcac.training.trainer import Trainer
+from dcac.training.inputs import Inputs
+from dcac.training.loop import Training
 
 WAIT = 5  # seconds between two looks at a run that another process trains
 REPEAT = 12  # looks between two lines about it
@@ -61,13 +60,14 @@ def run(
         Stopped: on SIGTERM or SIGUSR1, after saving.
     """
     settings = load_settings(config)
-    asked = asked_run(settings, seed, stores=stores, latents=latents, encoder=encoder, prior=prior)
+    inputs = Inputs(stores, encoder, latents, prior)
+    asked = asked_run(settings, inputs, seed)
     folder = out.with_name(out.name + ".state")
     hardware = Hardware(device, settings.precision)
     if _stands(asked, out, hardware):
         return
-    _verify(stores, latents, encoder, prior)
-    facts = _facts(asked, settings, stores, encoder, prior, seed)
+    inputs.verify()
+    facts = _facts(asked, settings, inputs, seed)
     header = {**facts, "environment": environment(), **hardware.facts(), "runtime": runtime.model_dump()}
     with ExitStack() as stack:
         if hardware.is_main:
@@ -75,37 +75,16 @@ def run(
         hardware.wait()
         if _stands(asked, out, hardware):  # another process has trained it meanwhile
             return
-        trainer = Trainer(settings, stores, latents, encoder, prior, seed=seed, hardware=hardware, runtime=runtime)
-        summary = trainer.fit(folder, asked.identity, header=header)
+        training = Training(settings, inputs, seed=seed, hardware=hardware, runtime=runtime)
+        summary = training.fit(folder, asked.identity, header=header)
         if hardware.is_main:
-            _publish(trainer.model, folder, out, {**facts, **summary}, asked)
+            _publish(training.model, folder, out, {**facts, **summary}, asked)
     hardware.wait()
 
 
-def asked_run(
-    settings: Settings,
-    seed: int,
-    *,
-    stores: Sequence[Path],
-    latents: Sequence[Path],
-    encoder: Path,
-    prior: Path | None,
-) -> Asked:
+def asked_run(settings: Settings, inputs: Inputs, seed: int) -> Asked:
     """Say what a run is asked to be: settings that act, seed, code, and what it learns from."""
-    inputs = learnt_from(settings, stores=stores, latents=latents, encoder=encoder, prior=prior)
-    return ask(__name__, {"seed": seed, **settings.trained()}, inputs)
-
-
-def learnt_from(
-    settings: Settings, *, stores: Sequence[Path], latents: Sequence[Path], encoder: Path, prior: Path | None
-) -> dict[str, Input]:
-    """Describe what a run learns from: its data, their latents, and its networks."""
-    inputs = {f"data {path.stem}": store_input(path) for path in stores}
-    inputs |= {f"latents {store.stem}": latents_input(path) for store, path in zip(stores, latents, strict=False)}
-    inputs["encoder"] = network_input(encoder)
-    if prior is not None and settings.diffusion != "none":
-        inputs["prior"] = network_input(prior)
-    return inputs
+    return ask(__name__, {"seed": seed, **settings.trained()}, inputs.described(settings))
 
 
 def _stands(asked: Asked, out: Path, hardware: Hardware) -> bool:
@@ -128,38 +107,20 @@ def _wait_for(folder: Path, stack: ExitStack) -> None:
         try:
             stack.enter_context(state.locked(folder))
             return
-        except state.InUse as error:
+        except InUse as error:
             if looks % REPEAT == 0:
                 log.info("%s; waiting for it to end", error)
             looks += 1
             time.sleep(WAIT)
 
 
-def _verify(stores: Sequence[Path], latents: Sequence[Path], encoder: Path, prior: Path | None) -> None:
-    """Refuse data, networks and latents whose files are not those that their manifests and sidecars speak of."""
-    for network in (encoder, prior):
-        if network is not None:
-            verify_network(network)
-    for path in stores:
-        verified(path)
-    for path in latents:
-        verify_latents(path)
-
-
-def _facts(
-    asked: Asked, settings: Settings, stores: Sequence[Path], encoder: Path, prior: Path | None, seed: int
-) -> dict:
-    networks = {"encoder": encoder, "prior": prior}
+def _facts(asked: Asked, settings: Settings, inputs: Inputs, seed: int) -> dict:
     return {
         "identity": asked.identity,
         "settings": settings.model_dump(mode="json"),
         "seed": seed,
-        "data": {path.stem: asked.inputs[f"data {path.stem}"].meaning for path in stores},
-        "weights": {
-            folder.name: asked.inputs[name].meaning
-            for name, folder in networks.items()
-            if folder is not None and name in asked.inputs
-        },
+        "data": {path.stem: asked.inputs[f"data {path.stem}"].meaning for path in inputs.stores},
+        "weights": {folder.name: asked.inputs[name].meaning for name, folder in inputs.networks(settings).items()},
         "code": digest(asked.code),
     }
 

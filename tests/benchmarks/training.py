@@ -62,7 +62,8 @@ def measure(diffusion: str, options: argparse.Namespace) -> dict:
     import torch
 
     from dcac.model.dcac import DiffusionBatch
-    from dcac.training.backward import Batch, sliced, whole
+    from dcac.training.backward import sliced, whole
+    from dcac.training.batches import Batch
     from dcac.training.hardware import Hardware
     from dcac.training.setup import build_optimiser
 

@@ -1,11 +1,15 @@
 """Downloading, against a server in this process: no network."""
 
+import errno
 import hashlib
+import io
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from dcac.data import fetching
 from dcac.data.catalog import Archive
 from dcac.data.fetching import FetchError, run
 
@@ -26,10 +30,12 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(200, CONTENT, cut=500_000 if self.path == "/cut.zip" else None)
         if start >= len(CONTENT):
             return self.send_error(416)
-        return self.answer(206, CONTENT[start:])
+        return self.answer(206, CONTENT[start:], range=f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
 
-    def answer(self, status, body, cut=None):
+    def answer(self, status, body, cut=None, range=None):
         self.send_response(status)
+        if range:
+            self.send_header("Content-Range", range)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[:cut])
@@ -55,6 +61,14 @@ def card(catalog, server):
         return catalog["VIPeR"].model_copy(update={"archives": (archive,)})
 
     return make
+
+
+@pytest.fixture
+def zipped():
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.txt", "content")
+    return packed.getvalue()
 
 
 def test_archive_arrives_verified_with_progress(card, tmp_path):
@@ -90,6 +104,44 @@ def test_archive_that_is_there_is_not_fetched_again(card, server, tmp_path):
     assert server.ranges == []
 
 
+def test_old_part_that_makes_no_archive_is_fetched_anew(card, server, tmp_path):
+    (tmp_path / ".good.zip.part").write_bytes(b"another file")
+    assert run(card(), tmp_path).read_bytes() == CONTENT
+    assert server.ranges == ["bytes=12-", None]
+    assert [path.name for path in tmp_path.iterdir()] == ["good.zip"]
+
+
+def test_without_a_checksum_those_within_the_archive_count(card, tmp_path, zipped):
+    with pytest.raises(FetchError, match=r"what came for good\.zip is no archive"):
+        run(card(md5=None), tmp_path)
+    damaged = bytearray(zipped)
+    damaged[zipped.index(b"content")] ^= 1
+    (tmp_path / "good.zip").write_bytes(damaged)
+    with pytest.raises(FetchError, match=r"is there but is (cut off or )?damaged.*remove it and fetch again"):
+        run(card(md5=None), tmp_path)
+    (tmp_path / "good.zip").write_bytes(zipped)
+    run(card(md5=None), tmp_path)
+
+
+def test_second_fetch_of_the_same_archive_is_told_to_wait(card, server, tmp_path):
+    def fetch_again(*_):
+        with pytest.raises(FetchError, match=r"another process fetches good\.zip; wait for it or stop it"):
+            run(card(), tmp_path)
+
+    assert run(card(), tmp_path, progress=fetch_again).read_bytes() == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == ["good.zip"]
+    assert server.ranges == [None]
+
+
+def test_full_disk_is_named_as_such(card, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(fetching, "download", full)
+    with pytest.raises(OSError, match=r"\.good\.zip\.part could not be written whole: the disk"):
+        run(card(), tmp_path)
+
+
 def test_own_file_of_another_content_is_never_overwritten(card, tmp_path):
     (tmp_path / "good.zip").write_bytes(b"mine")
     with pytest.raises(FetchError, match=r"is there but has the md5 .* remove it"):
@@ -114,14 +166,14 @@ def test_what_is_not_the_archive_is_refused_with_the_way_by_hand(card, tmp_path,
     assert not list(tmp_path.iterdir())
 
 
-def test_drive_download_goes_through_gdown(catalog, tmp_path, monkeypatch):
+def test_drive_download_goes_through_gdown(catalog, tmp_path, monkeypatch, zipped):
     gdown = pytest.importorskip("gdown")
     asked = {}
 
     def download(*, id, output, **options):
         asked.update(id=id, **options)
         with open(output, "wb") as file:
-            file.write(CONTENT)
+            file.write(zipped)
 
     monkeypatch.setattr(gdown, "download", download)
     path = run(catalog["C3"], tmp_path)

@@ -101,7 +101,7 @@ def test_counts_are_those_of_one_split(tmp_path, code):
 
 def test_ilids_shows_one_image_of_each_person_to_each_side(tmp_path):
     file = read_features(write_target(tmp_path / "f.npz", "iLIDS"))
-    for part in split_file(file):
+    for part in split_file(file, "iLIDS"):
         assert len(set(part.query.pids)) == len(part.query.pids) == 60
         assert sorted(part.query.pids) == sorted(part.gallery.pids)
         cameras = dict(zip(part.gallery.pids, part.gallery.camids, strict=True))
@@ -147,7 +147,7 @@ def test_two_runs_are_paired_split_by_split_whatever_their_order(tmp_path):
 def test_run_with_splits_is_not_compared_with_one_without(tmp_path):
     ours = write_target(tmp_path / "a.npz", "iLIDS")
     theirs = write_target(tmp_path / "b.npz", "iLIDS", dataset="MA")
-    with pytest.raises(ValueError, match="one file is scored on 10 splits, the other on 1"):
+    with pytest.raises(ValueError, match="shows MA, the other file iLIDS: compare runs on the same target"):
         step.run(ours, tmp_path / "s.json", against=theirs)
 
 
@@ -156,14 +156,16 @@ def test_reranked_score_is_a_mean_over_splits_too(tmp_path):
     reranked = step.run(path, tmp_path / "s.json", rerank="published")["rerank"]
     each = [
         step.describe_reranked([ranking], setting="published", metric="cosine", max_rank=50)
-        for ranking in rank_target(read_features(path), metric="cosine", max_rank=50)
+        for ranking in rank_target(read_features(path), "iLIDS", metric="cosine", max_rank=50)
     ]
     assert len(each) == 10
     assert reranked["mAP"] == pytest.approx(np.mean([score["mAP"] for score in each]))
 
 
 def test_pooled_matches_keep_their_cameras(tmp_path):
-    rankings = rank_target(read_features(write_target(tmp_path / "f.npz", "iLIDS")), metric="euclidean", max_rank=10)
+    rankings = rank_target(
+        read_features(write_target(tmp_path / "f.npz", "iLIDS")), "iLIDS", metric="euclidean", max_rank=10
+    )
     matches, query_camids, gallery_camids = pool(rankings)
     pids = [np.concatenate([getattr(r.file, side).pids for r in rankings]) for side in ("query", "gallery")]
     assert len(matches.rank) == len(query_camids) == len(gallery_camids) == 600
@@ -174,7 +176,7 @@ def test_pooled_matches_keep_their_cameras(tmp_path):
 
 def test_the_line_says_how_many_splits(tmp_path):
     record = step.run(write_target(tmp_path / "f.npz", "iLIDS"), tmp_path / "s.json")
-    assert "mean of 10 splits, sd " in step.table_line(record)
+    assert "mean of 10 shipped splits of iLIDS, sd " in step.table_line(record)
     assert "60 queries of 60 identities, 60 gallery" in step.table_line(record)
 
 
@@ -191,4 +193,4 @@ def test_other_targets_have_one_ranking_and_no_word_of_splits(tmp_path):
     assert "splits" not in record and record["num_query"] == 632
     assert "split_index" not in pandas.read_parquet(tmp_path / "s.queries.parquet")
     file = read_features(path)
-    assert split_file(file) == (file,)
+    assert split_file(file, "MA") == split_file(file, None) == (file,)

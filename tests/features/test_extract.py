@@ -42,7 +42,7 @@ def test_batches_change_nothing(settings, monkeypatch):
         sizes.append(len(batch))
         return batch.flatten(1) @ weight.T
 
-    monkeypatch.setattr(extract, "BATCH", 3)
+    monkeypatch.setattr(extract, "CPU_BATCH", 3)
     got = embed(encode, images, settings=settings, device="cpu")
     pixels = (images / 255 - np.array([0.1, 0.2, 0.3])[:, None, None]) / 0.5
     assert sizes == [3, 3, 1] and got.dtype == np.float32

@@ -1,12 +1,17 @@
 """The feature file keeps what is put in, refuses what breaks its contract, and stays on disk."""
 
 import json
+import re
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dcac.evaluation import score
 from dcac.features.feature_file import read_features, write_features
+
+BOOK = (Path(__file__).parents[2] / "docs" / "features").with_suffix(".md")
 
 
 def content(rows=6, **changes):
@@ -154,3 +159,26 @@ def test_no_flipped_byte_ends_in_an_error_without_the_path(tmp_path, write):
             read_features(path)
         except ValueError as error:
             assert str(path) in str(error), place
+
+
+def test_the_book_s_ten_lines_write_a_file_that_is_scored(tmp_path, monkeypatch):
+    page = BOOK.read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert len(code.splitlines()) == 10
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    record = score.run(tmp_path / "features.npz", tmp_path / "score.json")
+    assert (record["num_query"], record["num_gallery"], record["num_valid_queries"]) == (2, 4, 2)
+    assert record["protocol"] == {"data_set": "MA", "known_by": "meta", "ranked": "one ranking"}
+
+
+def test_the_book_names_every_field():
+    page = BOOK.read_text(encoding="utf-8")
+    assert tuple(re.findall(r"^\| `(\w+)` \|", page.partition("## 1.")[0], flags=re.MULTILINE)) == (
+        "features",
+        "pids",
+        "camids",
+        "split",
+        "paths",
+        "meta",
+    )

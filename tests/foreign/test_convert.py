@@ -21,6 +21,7 @@ from dcac.foreign.stable_diffusion import SCHEDULE, UNET, VAE
 from dcac.model.diffusion import DiffusionPrior, prepare_fine_tuning, restore_prior
 from dcac.seeding import torch_generator
 from dcac.settings import dump_settings
+from dcac.training.inputs import Inputs
 from dcac.training.setup import build_model
 from dcac.training.state import learnt_state
 
@@ -321,7 +322,7 @@ def test_bottleneck_of_one_layer_is_found_with_and_without_its_number(convert, c
 
 def test_trained_run_carries_its_frozen_biases_into_the_checkpoint(choose, clip_folder, prior, tmp_path):
     settings = choose()
-    model = build_model(settings, num_identities=IDENTITIES, encoder=clip_folder, prior=prior, seed=3)
+    model = build_model(settings, Inputs([], clip_folder, prior=prior), num_identities=IDENTITIES, seed=3)
     save_file({n: v.contiguous() for n, v in learnt_state(model).items()}, tmp_path / "weights.safetensors")
     report = {"settings": settings.model_dump(mode="json"), "seed": 3}
     (tmp_path / "run.json").write_text(json.dumps(report), encoding="utf-8")

@@ -1,13 +1,18 @@
 """The `weights` step brings a network into the layout that the later steps read, checked by sha256."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
+from dcac.closed import parse
+from dcac.demo.recipes import recipe
 from dcac.foreign import single_file, weights
 from dcac.foreign.weights_card import Weights
+from dcac.locking import InUse
 from dcac.provenance import manifest, sha256
 
 FILE = {"kind": "diffusion", "source": "file", "architecture": "sd-1", "ema": True, "terms": "test"}
@@ -48,6 +53,20 @@ def test_single_file_with_another_checksum_is_never_read(tmp_path, file, convert
     with pytest.raises(ValueError, match=f"has not the sha256 {'0' * 64} of the card; fetch it again"):
         weights.run(name="sd", card=card, out=tmp_path / "out")
     assert not converter and not (tmp_path / "out").exists()
+
+
+def test_two_fetches_of_one_network_do_not_write_one_folder(tmp_path, file, monkeypatch, prior_folder):
+    card = Weights(**FILE, path=str(file))
+
+    def convert(path, out, **_):
+        with pytest.raises(InUse, match="another process fetches sd; wait for it or stop it"):
+            weights.run(name="sd", card=card, out=tmp_path / "out")
+        shutil.copytree(prior_folder, out)
+
+    monkeypatch.setattr(single_file, "run", convert)
+    weights.run(name="sd", card=card, out=tmp_path / "out")
+    assert (tmp_path / "out" / "manifest.json").is_file()
+    assert not list(tmp_path.glob(".out*"))
 
 
 @pytest.mark.parametrize("source", ["file", "folder"])
@@ -134,3 +153,15 @@ def test_a_network_put_back_stands_alone_in_its_folder(tmp_path, file, converter
     (out / "older.safetensors").write_bytes(b"older")
     weights.run(name="sd", card=card, out=out)
     assert manifest(out) == before and len(converter) == 1
+
+
+def test_examples_in_comments_are_cards(config_dir):
+    text = (config_dir / "weights.yaml").read_text(encoding="utf-8")
+    examples = re.findall(r"^# ([\w-]+:\n(?:#   .*\n)+)", text, flags=re.MULTILINE)
+    cards = {}
+    for example in examples:
+        cards |= yaml.safe_load(example.replace("\n# ", "\n"))
+    assert {card["source"] for card in cards.values()} == {"demo", "folder", "file"}
+    for name, card in cards.items():
+        parsed = parse(Weights, card, name)
+        assert parsed.source != "demo" or recipe(parsed.kind, parsed.pretraining)

@@ -40,7 +40,7 @@ def load(finished_run):
 def unequal(run):
     """Drop some images, so that identities have one to four."""
     kept = np.delete(np.arange(len(run.data.labels)), [1, 2, 3, 9, 20, 21, 40])
-    return replace(run, data=replace(run.data, images=run.data.images[kept], labels=run.data.labels[kept]))
+    return replace(run, data=replace(run.data, images=run.data.images.rows(kept), labels=run.data.labels[kept]))
 
 
 def slow_correlations(run):
@@ -64,7 +64,7 @@ def slow_correlations(run):
 @pytest.mark.parametrize("scheme", ["fc", "pcl", "fc+pcl"])
 def test_means_equal_a_slow_loop(load, monkeypatch, scheme):
     monkeypatch.setattr(correlation, "BATCH", 7)
-    monkeypatch.setattr(extract, "BATCH", 9)
+    monkeypatch.setattr(extract, "CPU_BATCH", 9)
     run = unequal(load(condition=scheme))
     means, largest = mean_correlation(run)
     p = slow_correlations(run)

@@ -28,7 +28,7 @@ def load(finished_run):
 
 
 def test_features_are_those_of_one_image_at_a_time(load, monkeypatch):
-    monkeypatch.setattr(extract, "BATCH", 7)
+    monkeypatch.setattr(extract, "CPU_BATCH", 7)
     run = load()
     rows = np.arange(3, 30, 2)
     features = run.encode(rows)
@@ -42,7 +42,7 @@ def test_features_are_those_of_one_image_at_a_time(load, monkeypatch):
 def test_prototypes_are_unit_means_of_unit_features(load):
     run = load()
     features = run.encode(slice(None))
-    directions = run.reid.embed(view(torch.from_numpy(run.data.images), run.settings)).double().numpy()
+    directions = run.reid.embed(view(torch.from_numpy(run.data.images[:]), run.settings)).double().numpy()
     for label, prototype in enumerate(run.prototypes(features).numpy()):
         total = sum(directions[row] for row in range(len(directions)) if run.data.labels[row] == label)
         np.testing.assert_allclose(prototype, total / np.sqrt((total**2).sum()), atol=1e-5)

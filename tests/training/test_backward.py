@@ -5,25 +5,28 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from dcac.settings import Runtime
-from dcac.training.backward import Batch, check_slices, sliced, slices, whole
+from dcac.training.backward import check_slices, sliced, slices, whole
+from dcac.training.batches import Batch
 from dcac.training.hardware import Hardware
-from dcac.training.trainer import Trainer
+from dcac.training.inputs import Inputs
+from dcac.training.loop import Training
 
 
 @pytest.fixture
-def trainer(arguments, settings, tmp_path):
-    """Return a function that makes a trainer of the tiny world with LoRA that does something."""
+def training(arguments, settings, tmp_path):
+    """Return a function that makes a training of the tiny world with LoRA that does something."""
 
     def make(**changes):
         chosen = settings.model_copy(update=changes)
         given = arguments(tmp_path / "run", chosen)
-        parts = (given["stores"], given["latents"], given["encoder"], given["prior"])
-        made = Trainer(chosen, *parts, seed=0, hardware=Hardware("cpu", chosen.precision))
+        inputs = Inputs(given["stores"], given["encoder"], given["latents"], given["prior"])
+        made = Training(chosen, inputs, seed=0, hardware=Hardware("cpu", chosen.precision))
         made.model.train()
         for name, parameter in made.model.named_parameters():
             if "lora_B" in name:
@@ -33,14 +36,14 @@ def trainer(arguments, settings, tmp_path):
     return make
 
 
-def batch_of(trainer):
+def batch_of(training):
     """Draw one batch."""
     generator = torch.Generator().manual_seed(0)
-    rows = torch.arange(16)
-    images = torch.randn(16, 3, *trainer.images.shape[-2:], generator=generator)
+    rows = np.arange(16)
+    images = torch.randn(16, 3, *training.data.images.shape[-2:], generator=generator)
     memory = torch.nn.functional.normalize(torch.randn(16, 24, generator=generator), dim=1)
-    drawn = trainer._draw(rows, "1/0") if trainer.model.prior is not None else None
-    return Batch(images, trainer.labels[rows], memory, drawn)
+    drawn = training.batches.diffusion_view(rows, "1/0") if training.model.prior is not None else None
+    return Batch(images, training.batches.labels[rows], memory, drawn)
 
 
 def gradients(model, losses, weight):
@@ -65,8 +68,8 @@ def gradients(model, losses, weight):
         ("fc", "lora", 0.0, 5),
     ],
 )
-def test_slices_give_the_gradients_of_the_whole_batch(trainer, condition, diffusion, weight, size):
-    made = trainer(condition=condition, diffusion=diffusion, noise_weight=weight)
+def test_slices_give_the_gradients_of_the_whole_batch(training, condition, diffusion, weight, size):
+    made = training(condition=condition, diffusion=diffusion, noise_weight=weight)
     other, batch = copy.deepcopy(made.model), batch_of(made)
     expected, expected_at_feature = gradients(made.model, whole(made.model, batch, made.settings), weight)
     cut = sliced(other, batch, made.settings, size=size, hardware=made.hardware)
@@ -80,9 +83,9 @@ def test_slices_give_the_gradients_of_the_whole_batch(trainer, condition, diffus
         assert (found_at_feature - expected_at_feature).norm() < 1e-3 * expected_at_feature.norm()
 
 
-def test_slices_in_half_precision_give_the_gradients_of_the_whole_batch(trainer):
+def test_slices_in_half_precision_give_the_gradients_of_the_whole_batch(training):
     """Weights cast to bf16 while features are computed without a graph must not be used again in the pass with one."""
-    made = trainer(precision="bf16")
+    made = training(precision="bf16")
     other, batch = copy.deepcopy(made.model), batch_of(made)
     with made.hardware.autocast():
         everything = whole(made.model, batch, made.settings)
@@ -96,9 +99,9 @@ def test_slices_in_half_precision_give_the_gradients_of_the_whole_batch(trainer)
     assert (found_at_feature - expected_at_feature).norm() < 0.1 * expected_at_feature.norm()
 
 
-def test_a_gradient_that_overflows_leaves_the_reported_loss_alone(trainer, monkeypatch):
+def test_a_gradient_that_overflows_leaves_the_reported_loss_alone(training, monkeypatch):
     """The gradient scaler skips such a step; the epoch's mean loss must not know of it."""
-    made = trainer()
+    made = training()
     monkeypatch.setattr(made.hardware, "loss_scale", lambda: torch.tensor(3e38))
     made.settings = made.settings.model_copy(update={"noise_weight": 1e3})
     batch = batch_of(made)
@@ -108,14 +111,14 @@ def test_a_gradient_that_overflows_leaves_the_reported_loss_alone(trainer, monke
     assert not torch.isfinite(gradient).all()
 
 
-def test_weight_zero_with_a_frozen_network_has_nothing_to_clear(trainer):
-    made = trainer(diffusion="freeze", noise_weight=0.0)
+def test_weight_zero_with_a_frozen_network_has_nothing_to_clear(training):
+    made = training(diffusion="freeze", noise_weight=0.0)
     losses = sliced(made.model, batch_of(made), made.settings, size=5, hardware=made.hardware)
     assert torch.isfinite(losses.terms["noise"])
 
 
-def test_bnneck_sees_the_whole_batch_once(trainer):
-    made = trainer(diffusion="none")
+def test_bnneck_sees_the_whole_batch_once(training):
+    made = training(diffusion="none")
     batch = batch_of(made)
     sliced(made.model, batch, made.settings, size=3, hardware=made.hardware)
     feature = torch.cat([made.model.reid.backbone(part) for part in batch.images.split(1)])

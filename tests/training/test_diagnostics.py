@@ -9,6 +9,7 @@ import torch
 from dcac.model.dcac import DiffusionBatch
 from dcac.seeding import torch_generator
 from dcac.training.diagnostics import HeldOut, gradients, held_out_noise_loss, sharpness
+from dcac.training.inputs import Inputs
 from dcac.training.setup import build_model
 
 
@@ -74,7 +75,7 @@ def build(encoder_folder, prior_folder, settings):
 
     def make(scheme):
         changed = settings.model_copy(update={"condition": scheme, "classifier_std": 1.0})
-        return build_model(changed, num_identities=16, encoder=encoder_folder, prior=prior_folder, seed=0)
+        return build_model(changed, Inputs([], encoder_folder, prior=prior_folder), num_identities=16, seed=0)
 
     return make
 

@@ -11,7 +11,8 @@ from dcac.settings import Runtime
 from dcac.training import state
 from dcac.training import train as train_step
 from dcac.training.hardware import Hardware, messages
-from dcac.training.trainer import Trainer
+from dcac.training.inputs import Inputs
+from dcac.training.loop import Training
 
 READS = (
     "_local_scalar_dense",
@@ -34,16 +35,16 @@ class ReadsRefused(TorchDispatchMode):
 
 @pytest.fixture
 def step(arguments, tmp_path):
-    """Return a function that makes a trainer and returns one training step of it, not yet done."""
+    """Return a function that makes a training and returns one training step of it, not yet done."""
 
     def prepare(settings, runtime, hardware):
         given = arguments(tmp_path / "run", settings)
-        parts = (given["stores"], given["latents"], given["encoder"], given["prior"])
-        trainer = Trainer(settings, *parts, seed=0, hardware=hardware, runtime=runtime)
-        progress = state.Progress(memory=trainer.build_memory())
-        trainer.model.train()
+        inputs = Inputs(given["stores"], given["encoder"], given["latents"], given["prior"])
+        training = Training(settings, inputs, seed=0, hardware=hardware, runtime=runtime)
+        progress = state.Progress(memory=training.build_memory())
+        training.model.train()
         rows = torch.arange(16).numpy()
-        return lambda: trainer.step(rows, "1/0", progress, diagnose=False)
+        return lambda: training.step(rows, "1/0", progress, diagnose=False)
 
     return prepare
 

@@ -11,18 +11,20 @@ from dcac.reporting import overhead_table
 from dcac.settings import Runtime
 from dcac.training import overhead
 from dcac.training.hardware import Hardware
-from dcac.training.trainer import Trainer
+from dcac.training.inputs import Inputs
+from dcac.training.loop import Training
 
 
 @pytest.fixture
 def build(store, latents, encoder_folder, prior_folder, settings):
-    """Return a function that makes a trainer of the tiny world."""
+    """Return a function that makes a training of the tiny world."""
 
     def make(**changes):
         changed = settings.model_copy(update=changes)
         prior = prior_folder if changed.diffusion != "none" else None
         hardware = Hardware("cpu", changed.precision)
-        return Trainer(changed, [store], [latents] if prior else [], encoder_folder, prior, seed=0, hardware=hardware)
+        inputs = Inputs([store], encoder_folder, [latents] if prior else [], prior)
+        return Training(changed, inputs, seed=0, hardware=hardware)
 
     return make
 
@@ -48,10 +50,10 @@ def scalars(tensors):
 
 @pytest.mark.parametrize("diffusion", ["none", "lora", "all", "freeze"])
 def test_counts_equal_a_slow_loop_over_the_parameters(build, diffusion):
-    trainer = build(diffusion=diffusion)
-    found = overhead.count_parameters(trainer.model)
-    named = dict(trainer.model.named_parameters())
-    optimised = [parameter for group in trainer.optimiser.param_groups for parameter in group["params"]]
+    training = build(diffusion=diffusion)
+    found = overhead.count_parameters(training.model)
+    named = dict(training.model.named_parameters())
+    optimised = [parameter for group in training.optimiser.param_groups for parameter in group["params"]]
     assert found["total"] == scalars(named.values())
     assert found["trained"] == scalars(optimised)
     at_test = [p for name, p in named.items() if name.startswith(("reid.backbone.", "reid.bnneck."))]
@@ -95,7 +97,7 @@ def test_precision_is_named_as_the_cpu_computed_it(measure, asked, computed):
 
 def test_quartiles_and_images_per_second_follow_from_the_steps(measure, monkeypatch):
     seconds = [0.5, 0.25, 1.0, 4.0, 0.75]
-    monkeypatch.setattr(overhead, "time_steps", lambda _trainer, _steps: seconds)
+    monkeypatch.setattr(overhead, "time_steps", lambda _training, _steps: seconds)
     found = measure(diffusion="none")
     low, median, high = quantiles(seconds, n=4, method="inclusive")
     assert found["seconds"] == {"median": median, "low": low, "high": high} == {"median": 0.75, "low": 0.5, "high": 1}
@@ -103,7 +105,7 @@ def test_quartiles_and_images_per_second_follow_from_the_steps(measure, monkeypa
 
 
 def test_each_step_is_timed_alone_after_three_that_are_not(build, monkeypatch):
-    clock, original, seen = [0.0], Trainer.step, []
+    clock, original, seen = [0.0], Training.step, []
 
     def step(self, batch, name, progress, *, diagnose):
         seen.append(batch)
@@ -111,12 +113,12 @@ def test_each_step_is_timed_alone_after_three_that_are_not(build, monkeypatch):
         assert self.model.training and progress.memory is not None and not diagnose
         return original(self, batch, name, progress, diagnose=diagnose)
 
-    monkeypatch.setattr(Trainer, "step", step)
+    monkeypatch.setattr(Training, "step", step)
     monkeypatch.setattr(overhead.time, "perf_counter", lambda: clock[0])
-    trainer = build()
-    before = [parameter.clone() for group in trainer.optimiser.param_groups for parameter in group["params"]]
-    assert overhead.time_steps(trainer, 4) == [16.0, 32.0, 64.0, 128.0]
-    after = [parameter for group in trainer.optimiser.param_groups for parameter in group["params"]]
+    training = build()
+    before = [parameter.clone() for group in training.optimiser.param_groups for parameter in group["params"]]
+    assert overhead.time_steps(training, 4) == [16.0, 32.0, 64.0, 128.0]
+    after = [parameter for group in training.optimiser.param_groups for parameter in group["params"]]
     assert all(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
     assert sorted(row for batch in seen[:4] for row in batch) == list(range(64))  # an epoch has four batches
     assert not np.array_equal(seen[4], seen[0])  # and the next one others

@@ -9,6 +9,7 @@ from dcac.data.images import decode
 from dcac.data.store import Record, read_split, write_store
 from dcac.model import latents as latents_step
 from dcac.model.latents import encode
+from dcac.training.inputs import Inputs
 from dcac.training.setup import build_model, build_optimiser, load_data, load_held_out, load_latents
 
 
@@ -18,7 +19,7 @@ def build(encoder_folder, prior_folder, settings):
 
     def make(seed=0, **changes):
         changed = settings.model_copy(update=changes)
-        return build_model(changed, num_identities=16, encoder=encoder_folder, prior=prior_folder, seed=seed)
+        return build_model(changed, Inputs([], encoder_folder, prior=prior_folder), num_identities=16, seed=seed)
 
     return make
 
@@ -106,9 +107,12 @@ def test_sgd_worked_by_hand(build, settings):
     torch.testing.assert_close(weight.detach(), torch.full_like(weight, first - 0.1 * (0.8 * 1.5 + 1 + 0.5 * first)))
 
 
-def test_latents_stand_in_the_order_of_the_images(settings, store, other_store, latents, other_latents, prior_folder):
+def test_latents_stand_in_the_order_of_the_images(
+    settings, store, other_store, latents, other_latents, encoder_folder, prior_folder
+):
     stores = [store, other_store]
-    data, cached = load_data(settings, stores), load_latents(settings, [latents, other_latents], stores, prior_folder)
+    given = Inputs(stores, encoder_folder, [latents, other_latents], prior_folder)
+    data, cached = load_data(settings, stores), load_latents(settings, given)
     assert len(data.images) == len(cached.train) == 128
     vae = AutoencoderKL.from_pretrained(prior_folder / "vae").eval()
     for path, rows in ((store, slice(0, 64)), (other_store, slice(64, 128))):
@@ -117,16 +121,19 @@ def test_latents_stand_in_the_order_of_the_images(settings, store, other_store, 
 
 
 def test_latents_must_match_the_sources_in_number_and_order(
-    settings, store, other_store, latents, other_latents, prior_folder
+    settings, store, other_store, latents, other_latents, encoder_folder, prior_folder
 ):
+    stores = [store, other_store]
     with pytest.raises(ValueError, match="1 files of latents for 2 sources; give --latents once for every --store"):
-        load_latents(settings, [latents], [store, other_store], prior_folder)
+        load_latents(settings, Inputs(stores, encoder_folder, [latents], prior_folder))
     with pytest.raises(ValueError, match="another version"):
-        load_latents(settings, [other_latents, latents], [store, other_store], prior_folder)
+        load_latents(settings, Inputs(stores, encoder_folder, [other_latents, latents], prior_folder))
 
 
-def test_held_out_images_are_evenly_spaced_queries_with_fixed_draws(settings, store, latents, prior_folder):
-    cached = load_latents(settings, [latents], [store], prior_folder)
+def test_held_out_images_are_evenly_spaced_queries_with_fixed_draws(
+    settings, store, latents, encoder_folder, prior_folder
+):
+    cached = load_latents(settings, Inputs([store], encoder_folder, [latents], prior_folder))
     first, again, other = (load_held_out(settings, [store], cached, 1000, seed) for seed in (0, 0, 1))
     images = decode(read_split(store, "query")["data"], height=32, width=16)
     chosen = [0, 2, 4, 6, 9, 11, 13, 15]  # 8 of 16
@@ -158,11 +165,23 @@ def mixed(store, prior_folder, tmp_path):
     return paths
 
 
+@pytest.fixture
+def of_mixed(encoder_folder, prior_folder):
+    """Return a function that gives sources of `mixed` as inputs of a run."""
+
+    def inputs(stores):
+        return Inputs(stores, encoder_folder, [path.with_suffix(".safetensors") for path in stores], prior_folder)
+
+    return inputs
+
+
 @pytest.mark.parametrize(("splits", "shown"), [("train", [0, 5, 6]), ("all", [0, 1, 3, 4, 5, 6])])
-def test_latents_follow_the_training_rows_without_distractors(settings, store, mixed, prior_folder, splits, shown):
+def test_latents_follow_the_training_rows_without_distractors(
+    settings, store, mixed, of_mixed, prior_folder, splits, shown
+):
     """Each image of `mixed` has a number; its latents must be those of the image that the Re-ID branch sees."""
     settings = settings.model_copy(update={"train_splits": splits})
-    cached = load_latents(settings, [path.with_suffix(".safetensors") for path in mixed], mixed, prior_folder)
+    cached = load_latents(settings, of_mixed(mixed))
     originals = list(read_split(store, "train")["data"])
     images = [originals[8 * number] for number in shown]
     data = load_data(settings, mixed)
@@ -172,16 +191,15 @@ def test_latents_follow_the_training_rows_without_distractors(settings, store, m
     torch.testing.assert_close(cached.train, expected, rtol=0, atol=1e-5)
 
 
-def test_sources_without_queries_hold_nothing_out(settings, mixed, prior_folder):
-    latents = [path.with_suffix(".safetensors") for path in mixed]
-    both = load_latents(settings, latents, mixed, prior_folder)
+def test_sources_without_queries_hold_nothing_out(settings, mixed, of_mixed):
+    both = load_latents(settings, of_mixed(mixed))
     assert len(load_held_out(settings, mixed, both, 1000, 0).images) == len(both.query) == 1
-    alone = load_latents(settings, latents[1:], mixed[1:], prior_folder)
+    alone = load_latents(settings, of_mixed(mixed[1:]))
     assert load_held_out(settings, mixed[1:], alone, 1000, 0) is None
 
 
-def test_a_run_that_learns_from_its_queries_holds_nothing_out(settings, mixed, prior_folder):
+def test_a_run_that_learns_from_its_queries_holds_nothing_out(settings, mixed, of_mixed):
     settings = settings.model_copy(update={"train_splits": "all"})
-    cached = load_latents(settings, [path.with_suffix(".safetensors") for path in mixed], mixed, prior_folder)
+    cached = load_latents(settings, of_mixed(mixed))
     assert cached.query is None
     assert load_held_out(settings, mixed, cached, 1000, 0) is None

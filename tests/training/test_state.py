@@ -10,6 +10,7 @@ from torch import nn
 
 from dcac.seeding import torch_generator
 from dcac.training import state
+from dcac.training.inputs import Inputs
 from dcac.training.setup import build_model, build_optimiser
 from dcac.training.state import Progress, learnt_state
 
@@ -20,7 +21,7 @@ def build(encoder_folder, prior_folder, settings):
 
     def make(mode="lora", seed=0):
         changed = settings.model_copy(update={"diffusion": mode, "bottleneck": "bn"})
-        model = build_model(changed, num_identities=16, encoder=encoder_folder, prior=prior_folder, seed=seed)
+        model = build_model(changed, Inputs([], encoder_folder, prior=prior_folder), num_identities=16, seed=seed)
         return model, build_optimiser(model, changed)
 
     return make

@@ -13,7 +13,7 @@ import torch
 from dcac.training import state
 from dcac.training import train as step
 from dcac.training.journal import Stopped
-from dcac.training.trainer import Trainer
+from dcac.training.loop import Training
 
 
 def same(first, second, *, prefix=""):
@@ -34,7 +34,7 @@ def stop_at(monkeypatch):
     """Return a function that makes training get SIGTERM once, during a step counted from 1 over all runs to come."""
 
     def prepare(number):
-        steps, original = [], Trainer.step
+        steps, original = [], Training.step
 
         def step(self, *positional, **named):
             steps.append(number)
@@ -42,7 +42,7 @@ def stop_at(monkeypatch):
                 os.kill(os.getpid(), signal.SIGTERM)
             return original(self, *positional, **named)
 
-        monkeypatch.setattr(Trainer, "step", step)
+        monkeypatch.setattr(Training, "step", step)
 
     return prepare
 
@@ -139,14 +139,14 @@ def test_every_scheme_resumes_to_the_bit(train, stop_and_resume, settings, tmp_p
 
 def test_gradient_scaler_resumes_too(train, stop_and_resume, settings, tmp_path, monkeypatch):
     """The scaler is used with half precision on a GPU; here it is switched on for the CPU and grows every third step."""
-    scales, scaler, step = [], torch.amp.GradScaler, Trainer.step
+    scales, scaler, step = [], torch.amp.GradScaler, Training.step
 
     def noted(self, *positional, **named):
         result = step(self, *positional, **named)
         scales.append(self.scaler.get_scale())
         return result
 
-    monkeypatch.setattr(Trainer, "step", noted)
+    monkeypatch.setattr(Training, "step", noted)
     monkeypatch.setattr(torch.amp, "GradScaler", lambda kind, enabled: scaler(kind, init_scale=4.0, growth_interval=3))
     train(tmp_path / "whole", settings)
     whole = scales.copy()
@@ -171,7 +171,7 @@ def test_a_finished_run_whose_files_were_deleted_is_put_back_and_not_trained(tra
     first = train(out, settings)
     shutil.rmtree(out)
     shutil.rmtree(out.with_name("seed0.state"))
-    monkeypatch.setattr(Trainer, "fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(Training, "fit", lambda *_, **__: pytest.fail("trained again"))
     assert same(first, train(out, settings))
     other = settings.model_copy(update={"evaluation_resize": "bilinear"})
     assert same(first, train(out, other)), "a setting of testing only trains nothing again"
@@ -210,7 +210,7 @@ def test_finished_run_is_not_trained_again_but_one_of_other_settings_is(train, s
     settings = settings.model_copy(update={"epochs": 1, "decay_epochs": (), "warmup_epochs": 0})
     first = train(tmp_path / "run", settings)
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "fit", lambda *_, **__: pytest.fail("trained again"))
+        patch.setattr(Training, "fit", lambda *_, **__: pytest.fail("trained again"))
         again = train(tmp_path / "run", settings)
     assert again.report == first.report
     other = train(tmp_path / "run", settings.model_copy(update={"learning_rate": 2.0e-3}))

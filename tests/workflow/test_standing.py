@@ -100,16 +100,20 @@ def test_an_accepted_run_stands_for_the_new_code(finished):
 def test_a_store_changed_under_its_sidecar_is_refused(finished):
     store = finished.folder / "results/data/smoke-b.parquet"
     store.write_bytes(store.read_bytes()[:-1] + b"!")
-    for path in (finished.folder / "results/smoke/features").rglob("*.npz"):
-        path.unlink()
-    shutil.rmtree(finished.folder / "results/.kept")
+    for name in ("smoke/features", "smoke/scores", ".kept"):
+        shutil.rmtree(finished.folder / "results" / name)
     result = finished.run("snakemake", "--cores", "1", "--keep-going")
     assert result.returncode != 0
     logs = "".join(path.read_text() for path in (finished.folder / "results/logs/extract").glob("*.log"))
     assert "smoke-b.parquet is not the file" in logs
+    assert "dcac: error:" in result.stdout, "the sentence also stands where Snakemake prints"
 
 
 def test_tidy_lists_and_frees_only_what_nothing_needs(finished):
+    listed = finished.run("dcac", "tidy").stdout
+    assert "results/.cache  (decoded pictures" in listed and len(listed.splitlines()) == 2
+    assert "freed" in finished.run("dcac", "tidy", "--free").stdout
+    assert planned(finished) == {} and not (finished.folder / "results/.cache").exists()
     assert "0.0 MB  can be freed" in finished.run("dcac", "tidy").stdout
     shutil.rmtree(finished.folder / RUN)
     shown = finished.run("dcac", "tidy", "--free").stdout

@@ -19,6 +19,7 @@ from dcac.foreign.weights_card import load_weights
 from dcac.provenance.networks import network_input
 from dcac.provenance.record import ask, asked_of, read_record
 from dcac.suites import load_project, load_suite, load_variants, run_settings
+from dcac.training.inputs import Inputs
 from dcac.training.train import asked_run
 
 RESULTS = Path("results")
@@ -87,7 +88,7 @@ def train(variant: str, sources: str, seed: int) -> bool:
     prior = RESULTS / f"weights/{settings.diffusion_weights}" if noisy else None
     encoder = RESULTS / f"weights/{settings.encoder_weights}"
     if record is not None and all(path.exists() for path in (*stores, *cached, encoder, *([prior] if prior else []))):
-        asked = asked_run(settings, seed, stores=stores, latents=cached, encoder=encoder, prior=prior)
+        asked = asked_run(settings, Inputs(stores, encoder, cached, prior), seed)
         if matches(record, asked.step, dict(asked.settings), dict(asked.inputs)):
             return False
     elif record is not None:  # caches are gone: what was recorded of them speaks

@@ -13,9 +13,10 @@ from dcac.data.views import draw_augmentation, train_view
 from dcac.seeding import numpy_generator, torch_generator
 from dcac.training import memory
 from dcac.training.hardware import Hardware
+from dcac.training.inputs import Inputs
+from dcac.training.loop import Training
 from dcac.training.schedule import factor
 from dcac.training.state import Progress
-from dcac.training.trainer import Trainer
 
 UNUSUAL = {
     "id_weight": 0.7,
@@ -37,31 +38,31 @@ UNUSUAL = {
 
 @pytest.fixture
 def make(store, latents, encoder_folder, prior_folder, settings):
-    """Return a function that makes a trainer of the tiny world."""
+    """Return a function that makes a training of the tiny world."""
 
     def build(**changes):
         changed = settings.model_copy(update=changes)
-        parts = ([store], [latents], encoder_folder, prior_folder)
-        return Trainer(changed, *parts, seed=3, hardware=Hardware("cpu", changed.precision))
+        inputs = Inputs([store], encoder_folder, [latents], prior_folder)
+        return Training(changed, inputs, seed=3, hardware=Hardware("cpu", changed.precision))
 
     return build
 
 
-def draw_batches(trainer, epoch):
-    settings = trainer.settings
+def draw_batches(training, epoch):
+    settings = training.settings
     return identity_batches(
-        trainer.data.labels,
+        training.data.labels,
         identities=settings.identities_per_batch,
         images=settings.images_per_identity,
         generator=numpy_generator(3, "sampler", epoch),
     )
 
 
-def plain_loss(model, trainer, indices, name, prototypes):
+def plain_loss(model, training, indices, name, prototypes):
     """Return L = w_id L_id + w_pcl L_pcl + lambda L_diff of one batch, and z_hat."""
-    s, labels = trainer.settings, trainer.labels[indices]
+    s, labels = training.settings, training.batches.labels[indices]
     draws = draw_augmentation(len(indices), s, torch_generator(3, "augment", name))
-    images = train_view(trainer.images[indices], draws, s)
+    images = train_view(torch.from_numpy(training.data.images[indices]), draws, s)
     z = model.reid.bnneck(model.reid.backbone(images))
     z_hat, logits = z / z.norm(dim=1, keepdim=True), z @ model.reid.classifier.weight.T
     target = (1 - s.label_smoothing) * F.one_hot(labels, 16) + s.label_smoothing / 16
@@ -69,7 +70,7 @@ def plain_loss(model, trainer, indices, name, prototypes):
     contrast = (z_hat @ prototypes.T / s.prototype_temperature).log_softmax(dim=1)
     loss = loss - s.prototype_weight * contrast[range(len(indices)), labels].mean()
     generator = torch_generator(3, "diffusion", name)
-    mean, logvar = trainer.latents.train[indices].split(4, dim=1)
+    mean, logvar = training.batches.latents.train[indices].split(4, dim=1)
     clean = 0.7 * (mean + (logvar / 2).exp() * torch.randn(mean.shape, generator=generator))
     noise = torch.randn(mean.shape, generator=generator)
     steps = torch.randint(0, 1000, (len(indices),), generator=generator)
@@ -90,32 +91,32 @@ def plain_memory(prototypes, z_hat, labels, momentum):
 
 
 def test_steps_equal_a_plain_implementation(make):
-    trainer = make(**UNUSUAL)
-    model, settings = copy.deepcopy(trainer.model).train(), trainer.settings
+    training = make(**UNUSUAL)
+    model, settings = copy.deepcopy(training.model).train(), training.settings
     groups = [
         {"params": [p for p in part.parameters() if p.requires_grad], "lr": settings.learning_rate * multiplier}
         for part, multiplier in ((model.reid, 1.0), (model.prompts, 2.0), (model.prior, 5.0))
     ]
     optimiser = torch.optim.Adam(groups, betas=(0.8, 0.95), weight_decay=0.05, fused=False)
-    for group in trainer.optimiser.param_groups:
+    for group in training.optimiser.param_groups:
         group["lr"] = settings.learning_rate * group["multiplier"]
-    prototypes = trainer.build_memory()
+    prototypes = training.build_memory()
     progress = Progress(memory=prototypes)
-    trainer.model.train()
-    for number, indices in enumerate(draw_batches(trainer, 1)[:3]):
-        terms, _ = trainer.step(indices, f"1/{number}", progress, diagnose=False)
-        loss, z_hat = plain_loss(model, trainer, torch.from_numpy(indices), f"1/{number}", prototypes)
+    training.model.train()
+    for number, indices in enumerate(draw_batches(training, 1)[:3]):
+        terms, _ = training.step(indices, f"1/{number}", progress, diagnose=False)
+        loss, z_hat = plain_loss(model, training, torch.from_numpy(indices), f"1/{number}", prototypes)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        prototypes = plain_memory(prototypes, z_hat, trainer.labels[indices], 0.6)
+        prototypes = plain_memory(prototypes, z_hat, training.batches.labels[indices], 0.6)
         ours = 0.7 * terms["id"] + 0.5 * terms["prototype"] + 3.0 * terms["noise"]
         torch.testing.assert_close(ours, loss.detach(), rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(progress.memory, prototypes, rtol=0, atol=1e-4)
     apart = {
         name
         for name, value in model.state_dict().items()
-        if not torch.allclose(trainer.model.state_dict()[name], value, rtol=0, atol=2e-4)
+        if not torch.allclose(training.model.state_dict()[name], value, rtol=0, atol=2e-4)
     }
     # The key's bias cancels in the softmax and the last bias in the batch norm: Adam magnifies gradients of rounding.
     assert apart <= {"reid.backbone.blocks.0.attn.qkv.bias", "reid.backbone.norm.bias"}
@@ -123,26 +124,28 @@ def test_steps_equal_a_plain_implementation(make):
 
 def test_every_term_changes_something(make):
     """The comparison above would not notice a term that both sides forget."""
-    trainer = make(**UNUSUAL)
-    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
-    progress = Progress(memory=trainer.build_memory())
-    trainer.model.train()
-    trainer.step(draw_batches(trainer, 1)[0], "1/0", progress, diagnose=False)
-    moved = {name for name, value in trainer.model.state_dict().items() if not torch.equal(value, before[name])}
-    trained = {name for name, parameter in trainer.model.named_parameters() if parameter.requires_grad}
+    training = make(**UNUSUAL)
+    before = {name: value.clone() for name, value in training.model.state_dict().items()}
+    progress = Progress(memory=training.build_memory())
+    training.model.train()
+    training.step(draw_batches(training, 1)[0], "1/0", progress, diagnose=False)
+    moved = {name for name, value in training.model.state_dict().items() if not torch.equal(value, before[name])}
+    trained = {name for name, parameter in training.model.named_parameters() if parameter.requires_grad}
     statistics = {"reid.bnneck.running_mean", "reid.bnneck.running_var", "reid.bnneck.num_batches_tracked"}
     # with B = 0 the adapters' A gets no gradient in the first step, only its weight decay
     assert trained | statistics == moved
 
 
 def test_memory_is_the_class_mean_of_unaugmented_unit_features(make):
-    trainer = make()
+    training = make()
     with torch.no_grad():
-        trainer.model.reid.bnneck.running_mean.fill_(0.3)
-        memory, means = trainer.build_memory(), []
+        training.model.reid.bnneck.running_mean.fill_(0.3)
+        memory, means = training.build_memory(), []
         for label in range(16):
-            images = (trainer.images[trainer.labels == label].float() / 255 - 0.5) / 0.5
-            z = (trainer.model.reid.backbone.eval()(images) - 0.3) / (1 + 1e-5) ** 0.5
+            images = (
+                torch.from_numpy(training.data.images[(training.batches.labels == label).numpy()]).float() / 255 - 0.5
+            ) / 0.5
+            z = (training.model.reid.backbone.eval()(images) - 0.3) / (1 + 1e-5) ** 0.5
             mean = (z / z.norm(dim=1, keepdim=True)).mean(dim=0)
             means.append(mean / mean.norm())
     torch.testing.assert_close(memory, torch.stack(means), rtol=0, atol=1e-5)
@@ -151,7 +154,7 @@ def test_memory_is_the_class_mean_of_unaugmented_unit_features(make):
 @pytest.mark.parametrize(("choice", "half"), [("fp32", False), ("autocast", True)])
 def test_memory_is_kept_in_the_precision_asked_for(make, monkeypatch, choice, half):
     """method.md section 10.1, number 6: building it and picking the hardest instance, both in half precision or neither."""
-    trainer = make(memory_dtype=choice, precision="bf16", diffusion="none")
+    training = make(memory_dtype=choice, precision="bf16", diffusion="none")
     seen, original = [], memory.update
 
     def update(*positional, **named):
@@ -159,22 +162,22 @@ def test_memory_is_kept_in_the_precision_asked_for(make, monkeypatch, choice, ha
         return original(*positional, **named)
 
     monkeypatch.setattr(memory, "update", update)
-    progress = Progress(memory=trainer.build_memory())
-    view = (trainer.images.float() / 255 - 0.5) / 0.5
+    progress = Progress(memory=training.build_memory())
+    view = (torch.from_numpy(training.data.images[:]).float() / 255 - 0.5) / 0.5
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-        z_hat = trainer.model.reid.eval().embed(view)
-    expected = memory.build(z_hat.float(), trainer.labels, 16)
+        z_hat = training.model.reid.eval().embed(view)
+    expected = memory.build(z_hat.float(), training.batches.labels, 16)
     torch.testing.assert_close(progress.memory, expected, rtol=0, atol=1e-6)
-    trainer.model.train()
-    trainer.step(draw_batches(trainer, 1)[0], "1/0", progress, diagnose=False)
+    training.model.train()
+    training.step(draw_batches(training, 1)[0], "1/0", progress, diagnose=False)
     assert seen == [half]
     assert progress.memory.dtype == torch.float32
     torch.testing.assert_close(progress.memory.norm(dim=1), torch.ones(16), rtol=0, atol=1e-6)
 
 
 def test_memory_is_rebuilt_each_epoch_or_once(make, tmp_path, monkeypatch):
-    built, original = [], Trainer.build_memory
-    monkeypatch.setattr(Trainer, "build_memory", lambda self: built.append(1) or original(self))
+    built, original = [], Training.build_memory
+    monkeypatch.setattr(Training, "build_memory", lambda self: built.append(1) or original(self))
     for rebuild, times in (("epoch", 3), ("once", 1)):
         built.clear()
         (tmp_path / rebuild).mkdir()
@@ -183,37 +186,37 @@ def test_memory_is_rebuilt_each_epoch_or_once(make, tmp_path, monkeypatch):
 
 
 def test_each_group_follows_the_schedule_at_its_own_multiple(make, tmp_path, monkeypatch):
-    rates, original = [], Trainer.step
+    rates, original = [], Training.step
 
     def step(self, *positional, **named):
         rates.append([group["lr"] for group in self.optimiser.param_groups])
         return original(self, *positional, **named)
 
-    monkeypatch.setattr(Trainer, "step", step)
-    trainer = make(prompt_lr_multiplier=2.0, lora_lr_multiplier=5.0, epochs=3, warmup_epochs=2, decay_epochs=(3,))
-    trainer.fit(tmp_path, "me", header={})
-    settings = trainer.settings
+    monkeypatch.setattr(Training, "step", step)
+    training = make(prompt_lr_multiplier=2.0, lora_lr_multiplier=5.0, epochs=3, warmup_epochs=2, decay_epochs=(3,))
+    training.fit(tmp_path, "me", header={})
+    settings = training.settings
     expected = [
         [pytest.approx(factor(epoch, settings) * settings.learning_rate * multiple) for multiple in (1.0, 2.0, 5.0)]
         for epoch in (1, 2, 3)
-        for _ in draw_batches(trainer, epoch)
+        for _ in draw_batches(training, epoch)
     ]
     assert rates == expected
 
 
 def test_every_step_has_noise_of_its_own_and_every_epoch_batches_of_its_own(make):
-    trainer = make()
+    training = make()
     names = ["1/0", "1/1", "2/0"]
-    draws = [trainer._draw(torch.arange(4), name) for name in names]
+    draws = [training.batches.diffusion_view(np.arange(4), name) for name in names]
     for first, second in pairwise(draws):
         assert not torch.equal(first.noise, second.noise) and not torch.equal(first.steps, second.steps)
-    assert not np.array_equal(draw_batches(trainer, 1)[0], draw_batches(trainer, 2)[0])
-    again = trainer._draw(torch.arange(4), "1/0")
+    assert not np.array_equal(draw_batches(training, 1)[0], draw_batches(training, 2)[0])
+    again = training.batches.diffusion_view(np.arange(4), "1/0")
     assert all(torch.equal(first, second) for first, second in zip(draws[0], again, strict=True))
 
 
 def test_time_steps_cover_the_whole_schedule(make):
-    trainer = make()
-    steps = trainer._draw(torch.zeros(20_000, dtype=torch.int64), "x").steps
+    training = make()
+    steps = training.batches.diffusion_view(np.zeros(20_000, dtype=np.int64), "x").steps
     assert steps.min() == 0 and steps.max() == 999
     assert steps.double().mean().item() == pytest.approx(499.5, abs=4 * 288.7 / 20_000**0.5)

@@ -1,0 +1,115 @@
+"""Which GPUs of this machine a step computes on: the first free ones, held by a lock until the step ends in any way.
+
+Each card has a lock file in the machine's own temporary folder (never on a shared file system), so that jobs of one Snakemake,
+of several, and of other clones share the cards. The kernel gives a lock back when its process ends, by kill -9 too. An
+allocation of a scheduler and a rank of `torchrun` keep the cards that they were given.
+"""
+
+import fcntl
+import logging
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+FAKE = "DCAC_CARDS"  # names of cards, joined by commas, in place of those the driver finds: for tests
+SCHEDULED = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "FLUX_JOB_ID")  # set in an allocation
+RANKED = ("LOCAL_RANK", "RANK")  # set in a process that torchrun or accelerate started
+LOCKS = Path(tempfile.gettempdir()) / "dcac-cards"
+LOOK = 1.0  # seconds between two looks for a free card
+REPEAT = 60  # looks between two lines about it
+_held: list[IO[str]] = []  # open lock files; the kernel holds the locks as long as this process lives
+log = logging.getLogger(__name__)
+
+
+def cards() -> list[str]:
+    """Name the cards that this process may use, by UUID: those of CUDA_VISIBLE_DEVICES, or all that the driver finds."""
+    found = os.environ[FAKE].split(",") if FAKE in os.environ else _driver()
+    allowed = os.environ.get(VISIBLE)
+    if allowed is None:
+        return found
+    names = [name.strip() for name in allowed.split(",") if name.strip()]
+    return [found[int(name)] if name.isdigit() and int(name) < len(found) else name for name in names]
+
+
+def is_assigned() -> bool:
+    """Tell whether a scheduler or a launcher has already chosen the cards of this process."""
+    return any(name in os.environ for name in (*SCHEDULED, *RANKED))
+
+
+def take(count: int = 1) -> list[str]:
+    """Take free cards for this process, before torch is imported; wait until there are enough.
+
+    Args:
+        count: how many cards.
+
+    Returns:
+        Their names, which are now all that CUDA shows; empty where there is nothing to choose: no card, a single one on a
+        machine without locks, or cards that a scheduler or launcher assigned.
+
+    Raises:
+        ValueError: the machine has fewer cards than asked for.
+    """
+    known = [] if is_assigned() or _held else cards()
+    if not known:
+        return []
+    if count > len(known):
+        raise ValueError(f"{count} GPUs are asked for, and this process may use {len(known)}; lower gpus_per_training")
+    looks = 0
+    while (taken := _try(known, count)) is None:
+        if looks % REPEAT == 0:
+            log.info("all %d GPUs are taken by other steps; waiting for %d", len(known), count)
+        looks += 1
+        time.sleep(LOOK * random.uniform(0.5, 1.5))  # two who each hold half of what they want do not meet for ever
+    os.environ[VISIBLE] = ",".join(taken)
+    log.info("computing on GPU %s of %d", ", ".join(taken), len(known))
+    return taken
+
+
+def _try(known: Sequence[str], count: int) -> list[str] | None:
+    """Lock the first free cards; None, and nothing locked, if there are too few."""
+    LOCKS.mkdir(exist_ok=True)
+    _open_to_all(LOCKS, 0o1777)
+    taken: dict[str, IO[str]] = {}
+    for name in known:
+        if (file := _lock(name)) is not None:
+            taken[name] = file
+        if len(taken) == count:
+            _held.extend(taken.values())
+            return list(taken)
+    for file in taken.values():
+        file.close()
+    return None
+
+
+def _lock(name: str) -> IO[str] | None:
+    path = LOCKS / "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+    file = path.open("a", encoding="utf-8")
+    _open_to_all(path, 0o666)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def _open_to_all(path: Path, mode: int) -> None:
+    try:
+        path.chmod(mode)
+    except PermissionError:  # another user's, who has opened it already
+        return
+
+
+def _driver() -> list[str]:
+    if shutil.which("nvidia-smi") is None:
+        return []
+    query = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
+    answer = subprocess.run(query, capture_output=True, text=True, check=False)
+    return answer.stdout.split() if answer.returncode == 0 else []
