@@ -15,7 +15,7 @@ from dcac.suites import NO_SOURCES, Suite, load_suite, split_sources
 
 CACHED = (
     *("data", "network", "latents", "run", "features", "reference", "score", "records", "samples", "correlation"),
-    *("overhead", "table", "figure", "whole", "by_output"),
+    *("overhead", "table", "figure", "whole", "by_output", "attention"),
 )
 
 
@@ -181,6 +181,18 @@ class Artefacts:
         kept = {name: given for name, given in inputs.items() if name != "prior" and not name.startswith("latents ")}
         return self._look("correlation", variant, sources, seed, kept)
 
+    def attention(self, variant: str, sources: str, seed: int, target: str) -> Artefact:
+        """Where a run's encoder looks in pictures of a target."""
+        path = f"results/{self.suite}/attention/{variant}/{sources}/seed{seed}/{target}.npz"
+        encoder = self.plan.settings(variant, sources).encoder_weights
+        inputs = {
+            "run": Given(self.run(variant, sources, seed)),
+            "encoder": Given(self.network(encoder)),
+            "data": Given(self.data(target)),
+        }
+        sidecar = str(sidecar_of(Path(path)))
+        return Artefact("dcac.inspection.attention", f"attention {path}", (path, sidecar), sidecar, {}, inputs)
+
     def overhead(self, variant: str, sources: str) -> Artefact:
         """What a training step of a run costs."""
         path = f"results/{self.suite}/overhead/{variant}/{sources}.json"
@@ -218,6 +230,8 @@ class Artefacts:
 
     def _maker(self, path: str) -> Artefact:
         """Return what makes a file, from its place in results/."""
+        if path.startswith("results/data/"):
+            return self.data(Path(path).stem)
         room, *names = path.removeprefix(f"results/{self.suite}/").split("/")
         *names, file = names
         stem = file.partition(".")[0]
@@ -228,6 +242,8 @@ class Artefacts:
         if room in ("samples", "correlation"):
             return getattr(self, room)(*names, int(stem.removeprefix("seed")))
         variant, sources, seed = names[0], names[1], int(names[2].removeprefix("seed"))
+        if room == "attention":
+            return self.attention(variant, sources, seed, stem)
         if room == "runs":
             return self.run(variant, sources, seed)
         if room == "scores":

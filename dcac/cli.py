@@ -359,6 +359,36 @@ def correlation(
     )
 
 
+@app.command("attention", rich_help_panel=INSIDE)
+def attention(
+    store: Store,
+    run: Run,
+    config: RunConfig,
+    encoder: Encoder,
+    out: Annotated[Path, typer.Option(callback=suffixed(".npz"), help="maps (.npz), for `dcac figure`")],
+    count: Annotated[
+        int | None, typer.Option(min=1, help="people whose first query image is mapped; default: 6")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Map where a run's encoder looks in pictures of a target: attention rollout, or strength of activations.
+
+    Example: dcac attention D.parquet --run runs/dcac/MA/seed1 --config run.yaml --encoder results/weights/clip-vit-b16
+    --out maps.npz
+    """
+    from dcac.inspection import attention
+
+    attention.run(
+        run_folder=run,
+        config=config,
+        encoder=encoder,
+        store=store,
+        out=out,
+        device=_device(device),
+        **_asked_for(count=count),
+    )
+
+
 @app.command("reference", rich_help_panel=SCORE)
 def reference(
     kind: Annotated[str, typer.Argument(help="chance, histogram or pretrained")],

@@ -176,9 +176,15 @@ class Plan:
                 f"results/{suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl" for variant, sources, seed in noisy
             ]
         _, sources, seed = runs[0]
-        if figure.kind == "tsne":
-            target = self._cells(figure.table)[sources][0]
-            return [f"results/{suite}/features/{v}/{sources}/seed{seed}/{target}.npz" for v in figure.variants]
+        target = self._cells(figure.table)[sources][0]
+        seen = {"tsne": "features", "ranked_lists": "features", "attention": "attention"}
+        if figure.kind in seen:
+            files = [
+                f"results/{suite}/{seen[figure.kind]}/{v}/{sources}/seed{seed}/{target}.npz" for v in figure.variants
+            ]
+            if figure.kind == "ranked_lists":
+                files.append(f"results/{suite}/scores/{figure.variants[0]}/{sources}/seed{seed}/{target}.json")
+            return files if figure.kind == "tsne" else [*files, f"results/data/{target}.parquet"]
         return [f"results/{suite}/{figure.kind}/{v}/{sources}/seed{seed}.npz" for v in figure.variants]
 
     def _cells(self, table: str) -> Mapping[str, tuple[str, ...]]:

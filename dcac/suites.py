@@ -14,6 +14,7 @@ from dcac.closed import (
     Names,
     Seed,
     Seeds,
+    Share,
     distinct,
     load_yaml,
     nearest,
@@ -77,17 +78,27 @@ class Figure(Closed):
     """One figure, drawn from what stands behind a table: its records, its runs' logs, or single runs of it."""
 
     table: str
-    kind: Literal["cmc", "diagnostics", "samples", "correlation", "tsne"]
+    kind: Literal["cmc", "diagnostics", "samples", "correlation", "tsne", "ranked_lists", "attention"]
     title: str
     variants: Names = ()  # the runs to draw, for the kinds that draw single runs
+    queries: tuple[
+        Share | str, ...
+    ] = ()  # of ranked lists: best, median, worst, quantiles of AP, paths of query images
+    faces: Literal["blurred", "shown"] = "blurred"  # of real people, where pictures of a target are drawn
     on_demand: bool = False  # as of a table
 
     @model_validator(mode="after")
     def _runs_are_named(self) -> "Figure":
         if self.kind in ("samples", "correlation") and len(self.variants) != 1:
             raise ValueError(f"a figure of kind '{self.kind}' draws one run; name it, such as `variants: [dcac]`")
-        if self.kind == "tsne" and not self.variants:
-            raise ValueError("a figure of kind 'tsne' needs the runs to compare, such as `variants: [baseline, dcac]`")
+        if self.kind in ("tsne", "ranked_lists", "attention") and not self.variants:
+            raise ValueError(
+                f"a figure of kind '{self.kind}' needs the runs to compare, such as `variants: [baseline, dcac]`"
+            )
+        if self.queries and self.kind != "ranked_lists":
+            raise ValueError(f"a figure of kind '{self.kind}' shows no queries; remove 'queries'")
+        if "faces" in self.model_fields_set and self.kind not in ("ranked_lists", "attention"):
+            raise ValueError(f"a figure of kind '{self.kind}' shows no pictures of a target; remove 'faces'")
         if self.kind in ("cmc", "diagnostics") and self.variants:
             raise ValueError(f"a figure of kind '{self.kind}' draws all variants of its table; remove 'variants'")
         return self

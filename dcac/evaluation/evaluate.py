@@ -28,7 +28,15 @@ def run(
 
     Yields:
         A target's name and its score.
+
+    Raises:
+        ValueError: the results would lie among the normalised files, whose sidecars have the names of scores.
     """
+    for store in stores:
+        if store.parent.resolve() == out.resolve():
+            raise ValueError(
+                f"--out {out} is the folder of {store.name}, beside which lies its own .json; give another folder"
+            )
     names = {
         "suite": SUITE,
         "variant": word_of(network.name),

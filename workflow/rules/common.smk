@@ -86,6 +86,7 @@ def made(rule, wildcards):
         "overhead": lambda: make.overhead(*run),
         "samples": lambda: make.samples(*run),
         "correlation": lambda: make.correlation(*run),
+        "attention": lambda: make.attention(*run, w.target),
         "score": lambda: make.score(*run, w.target),
         "records": lambda: make.records(w.table),
         "table": lambda: make.table(w.table),

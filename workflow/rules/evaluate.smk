@@ -1,7 +1,7 @@
 """Features and scores of every run and reference on every target; on demand, a look into a run.
 
-In: trained runs, networks, normalised files. Out: results/{suite}/features/, scores/, samples/, correlation/.
-Steps: extract, reference, embed, score, samples, correlation.
+In: trained runs, networks, normalised files. Out: results/{suite}/features/, scores/, samples/, correlation/, attention/.
+Steps: extract, reference, embed, score, samples, correlation, attention.
 """
 
 
@@ -224,3 +224,40 @@ rule correlation:
         " --encoder {params.encoder:q}"
         " --device {resources.device}"
         " --out {output.correlation:q}"
+
+
+rule attention:
+    """Map where a run's encoder looks in pictures of a target."""
+    input:
+        config=if_due("attention", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        report=if_due("attention", "results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json"),
+        weights=if_due("attention", "results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors"),
+        encoder=if_due("attention", encoder_manifest),
+        store=if_due("attention", "results/data/{target}.parquet"),
+    output:
+        attention="results/{suite}/attention/{variant}/{sources}/seed{seed}/{target}.npz",
+        sidecar="results/{suite}/attention/{variant}/{sources}/seed{seed}/{target}.npz.json",
+    log:
+        "results/logs/attention/{suite}-{variant}-{sources}-seed{seed}-{target}.log",
+    benchmark:
+        "results/benchmarks/attention/{suite}-{variant}-{sources}-seed{seed}-{target}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=2000 if GPU == 0 else 16000,
+        runtime=60,
+        device=SUITE.device,
+    params:
+        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
+        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
+        encoder=encoder_manifest,
+        store="results/data/{target}.parquet",
+    shell:
+        "dcac --log {log:q} attention {params.store:q}"
+        " --run {params.report:q}"
+        " --config {params.config:q}"
+        " --encoder {params.encoder:q}"
+        " --device {resources.device}"
+        " --out {output.attention:q}"
