@@ -719,7 +719,14 @@ def schemas(
     schemas.run(out)
 
 
-QUESTIONS = (cli_workflow.status, cli_workflow.why, cli_workflow.fingerprints, cli_workflow.accept, cli_workflow.tidy)
+QUESTIONS = (
+    cli_workflow.status,
+    cli_workflow.plan,
+    cli_workflow.why,
+    cli_workflow.fingerprints,
+    cli_workflow.accept,
+    cli_workflow.tidy,
+)
 for question in QUESTIONS:
     app.command(question.__name__, rich_help_panel=WORKFLOW)(question)
 
