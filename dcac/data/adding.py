@@ -11,7 +11,7 @@ from dcac.closed import ConfigError, is_blank, load_yaml, parse, require_names
 from dcac.data.archives import Source
 from dcac.data.catalog import NO_CAMERAS, OWN, STANDARD, Card, Limits, SplitCounts, Variant, require_new
 from dcac.data.counts import Comparison
-from dcac.data.import_data import examine, opened
+from dcac.data.import_data import examine, open_set
 from dcac.data.readers.layout import LayoutError
 from dcac.data.readers.own import DRAWN, recognise
 from dcac.data.store import Record, count
@@ -73,7 +73,7 @@ def run(
     others = {} if not out.is_file() or is_blank(out) else load_yaml(out)
     if code in others and not replace:
         raise ConfigError(f"{out} has a card of {code}; say --replace to write it anew, or choose another code")
-    with opened(path, LIMITS, scratch=None) as source:
+    with open_set(path, LIMITS, inside=None, scratch=None) as source:
         card, sidecar, records = _describe(source, path, code, said, data_root, workers)
     _, wanted = card.variant()
     box = Comparison(count(records, distractor_pid=card.distractor_pid), sidecar["dropped"], wanted).box()

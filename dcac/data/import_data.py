@@ -5,22 +5,25 @@ Labels are counted against the card before any image is read; every image is dec
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcac.data.archives import Source, open_source
+from dcac.data.archives import Source, open_inside
 from dcac.data.catalog import Card, Limits, Variant, require_accepted
-from dcac.data.counts import Comparison, CountError
-from dcac.data.own_pictures import queries_without_match, settle
+from dcac.data.counts import Comparison, CountError, queries_without_match, require_matches
+from dcac.data.own_pictures import settle
 from dcac.data.readers import LayoutError, Reading, reader_of
 from dcac.data.readers.layout import UNKNOWN, tree
 from dcac.data.readers.own import labels_fingerprint
 from dcac.data.store import Record, count, read_manifest, write_store
 from dcac.data.verifying import ANOTHER_COPY, Finding, refuse_or_drop, verify
 from dcac.provenance.keep import put_back
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import BY_HAND, ask
 
+PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _ADDED_AGAIN = "bring them back, or add the set again with `dcac data add ... --replace`"
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ def run(
     *,
     card: Card,
     variant: str | None = None,
+    inside: str | None = None,
     workers: int = 1,
     allow_different_counts: bool = False,
     drop_unreadable: bool = False,
@@ -50,6 +54,7 @@ def run(
         path: Archive (zip, tar, tgz) or unpacked folder.
         out: The Parquet file.
         variant: One of the card's variants; None is its first.
+        inside: Folder or archive within `path` that holds the set, where `path` holds several.
         workers: Processes that decode images.
         allow_different_counts: Go on with counts unlike the card's or with the images of another version; the file is
             then marked as non-standard for ever.
@@ -57,13 +62,19 @@ def run(
         accept_withdrawn: Codes of withdrawn sets that the user has decided to use.
 
     Raises:
-        ValueError: The set is synthetic or withdrawn, no layout fits, files have unknown names, counts deviate, or
-            images cannot be read; the message says which, and what to do.
+        ValueError: The set is synthetic or withdrawn, no layout fits, files have unknown names, counts deviate, no query
+            has a match by another camera, or images cannot be read; the message says which, and what to do.
     """
+    require_output(out, ".parquet", inputs=[path])
     require_accepted(card, accept_withdrawn)
     reader_of(card)
     name, wanted = card.variant(variant)
-    by_hand = {"variant": variant, "different_counts": allow_different_counts, "drop_unreadable": drop_unreadable}
+    by_hand = {
+        "variant": variant,
+        "inside": inside,
+        "different_counts": allow_different_counts,
+        "drop_unreadable": drop_unreadable,
+    }
     chosen = {option: value for option, value in by_hand.items() if value}
     settings = card.made_from(Path(path)) | ({BY_HAND: chosen} if chosen else {})
     asked = ask(__name__, settings, {})
@@ -72,7 +83,7 @@ def run(
         sidecar = read_manifest(out)
         return Imported(sidecar, report(sidecar, card))
     out.parent.mkdir(parents=True, exist_ok=True)
-    with opened(Path(path), card.limits, scratch=out.parent) as source:
+    with open_set(Path(path), card.limits, inside=inside, scratch=out.parent) as source:
         kept, manifest = examine(
             source,
             card,
@@ -82,15 +93,19 @@ def run(
             allow_different_counts=allow_different_counts,
             drop_unreadable=drop_unreadable,
         )
+        manifest["archive"] = _archive(Path(path), card) | ({"inside": inside} if inside else {})
         sidecar = write_store(kept, out, manifest=manifest, asked=asked)
     return Imported(sidecar, report(sidecar, card))
 
 
-def opened(path: Path, limits: Limits | None, *, scratch: Path | None) -> Source:
-    """Open the archive or folder of a real set within the limits of its card."""
+@contextmanager
+def open_set(path: Path, limits: Limits | None, *, inside: str | None, scratch: Path | None) -> Iterator[Source]:
+    """Open the archive or folder of a real set, or a part of it, within the limits of its card."""
     if limits is None:
         raise ValueError(f"the card of {path} has no limits; a real data set states them")
-    return open_source(path, max_bytes=limits.unpacked_gb * 1e9, max_ratio=limits.ratio, scratch=scratch)
+    most = {"max_bytes": limits.unpacked_gb * 1e9, "max_ratio": limits.ratio}
+    with open_inside(path, inside, **most, scratch=scratch) as source:
+        yield source
 
 
 def examine(
@@ -117,9 +132,13 @@ def examine(
     reading = _read(source, card, variant)
     allow = allow_different_counts
     deviations = _check_counts(reading, card, wanted, allow=allow) + _check_labels(reading, card, allow=allow)
+    if card.own is None:
+        require_matches(reading.records, card.name)
     findings = verify(reading.records, workers=workers)
     remedy = ANOTHER_COPY if card.own is None else "Replace or remove them, and add the set again."
     kept, unreadable = refuse_or_drop(reading.records, findings, drop=drop_unreadable, remedy=remedy)
+    if card.own is None:
+        require_matches(kept, card.name)
     fingerprint = images_fingerprint(findings)
     version, unlike = _version(card, reading.version, variant, fingerprint, allow=allow)
     remarks = _remarks(card, reading.version, variant, fingerprint)
@@ -144,7 +163,6 @@ def examine(
         "ignored_files": len(source.ignored),
         "queries_without_match": queries_without_match(kept),
         "images_in_train_and_test": _images_in_both(reading.records, findings),
-        "archive": _archive(source.path, card),
         **facts,
     }
     return kept, manifest
@@ -176,7 +194,7 @@ def _read(source: Source, card: Card, variant: str) -> Reading:
         layouts = "\n".join(f"layout {name}:\n{_indent(drawing)}" for name, drawing in card.layouts.items())
         raise LayoutError(
             f"{source.path} is not {card.name} in any accepted layout (variant {variant}): {error}\n"
-            f"Expected one of\n{layouts}\nFound\n{tree(source.names)}"
+            f"Expected one of\n{layouts}\nFound\n{tree(source.names)}{_inner_archives(source)}"
         ) from None
     if reading.strays:
         shown = "\n  ".join(reading.strays[:10])
@@ -193,6 +211,12 @@ def _read(source: Source, card: Card, variant: str) -> Reading:
             reading.nearly[0],
         )
     return reading
+
+
+def _inner_archives(source: Source) -> str:
+    """Say how an archive within the archive is read; "" where there is none."""
+    inner = [name for name in source.names if name.lower().endswith(PACKED)]
+    return f"\nIt holds archives; read one with --inside, such as --inside {inner[0]!r}" if inner else ""
 
 
 def _check_counts(reading: Reading, card: Card, wanted: Variant, *, allow: bool) -> list[str]:

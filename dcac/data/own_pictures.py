@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dcac.data.catalog import Own
+from dcac.data.counts import CountError, queries_without_match
 from dcac.data.images import upright
 from dcac.data.store import Record
 from dcac.data.verifying import Finding
@@ -16,7 +17,7 @@ class CopyError(ValueError):
     """One picture stands for two people, or for two cameras; the message names both files."""
 
 
-class MatchError(ValueError):
+class MatchError(CountError):
     """No query has a match, so nothing can be scored."""
 
 
@@ -68,15 +69,6 @@ def number_pictures(records: Sequence[Record], findings: Sequence[Finding]) -> l
         replace(record, camid=numbers[record.pid][finding.digest])
         for record, finding in zip(records, findings, strict=True)
     ]
-
-
-def queries_without_match(records: Sequence[Record]) -> int:
-    """Count the queries whose identity no other camera of the gallery shows; the scorer skips them."""
-    cameras: dict[int, set[int]] = defaultdict(set)
-    for record in records:
-        if record.split == "gallery":
-            cameras[record.pid].add(record.camid)
-    return sum(not cameras[record.pid] - {record.camid} for record in records if record.split == "query")
 
 
 def _lonely(records: Sequence[Record], *, cameras: bool) -> list[str]:

@@ -3,6 +3,7 @@
 In: config/. Out: PLAN (what is possible), STANDING (what of it is done), and the input functions of the rules.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ if sys.version_info < (3, 11):
         f"dcac needs Python 3.11 or newer, this is {sys.version.split()[0]}: make the environment with python3.11"
     )
 try:
-    from dcac import suites
+    from dcac import gpus, suites
     from dcac.closed import ConfigError
     from dcac.planning import Plan
     from dcac.standing import Standing
@@ -22,6 +23,7 @@ except ImportError as error:
 
 try:
     PLAN = Plan.read(given=config)
+    PLAN.require_planned(word for word in sys.argv[1:] if word.startswith("results/"))
 except ConfigError as error:
     raise WorkflowError(str(error))
 SUITE = PLAN.suite
@@ -29,12 +31,8 @@ STANDING = Standing(PLAN)
 for line in PLAN.notices if workflow.is_main_process else ():
     logger.warning(line)
 
-if (
-    "gpu" not in workflow.global_resources
-):  # without a limit, all GPU jobs of a machine would start at once, on its first GPU
-    workflow.register_resource("gpu", 1)
-
 GPU = 0 if SUITE.device == "cpu" else 1
+GPUS_PER_TRAINING = GPU * PLAN.project.runtime.gpus_per_training
 THREADS = 1 if SUITE.device == "cpu" else 8
 ENVIRONMENT = "../../envs/cpu.yaml" if SUITE.device == "cpu" else "../../envs/gpu.yaml"
 
@@ -46,11 +44,23 @@ wildcard_constraints:
     weights=PLAN.pattern(PLAN.weights),
     prior=PLAN.pattern([name for name, card in PLAN.weights.items() if card.kind == "diffusion"]),
     variant=PLAN.pattern(PLAN.variants),
-    reference="chance|histogram|pretrained",
+    reference=PLAN.pattern(suites.REFERENCES),
+    network=PLAN.pattern(PLAN.networks),
     sources=r"[A-Za-z0-9-]+(\+[A-Za-z0-9-]+)*",
     seed=r"\d+",
     table=PLAN.pattern(SUITE.tables),
     figure=PLAN.pattern(SUITE.figures or ["none"]),
+
+
+def limit_to_machine():
+    """Let no more jobs run at one time than this machine has GPUs and memory for, unless the command line says otherwise."""
+    limits = {
+        "gpu": max(1, len(gpus.cards())),
+        "mem_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6,
+    }
+    for name, most in limits.items():
+        if name not in workflow.global_resources:
+            workflow.register_resource(name, most)
 
 
 def asks_for_all():
@@ -61,6 +71,8 @@ def asks_for_all():
     """
     chosen = workflow.dag_settings
     chosen.rerun_triggers = frozenset()
+    if workflow.local_exec:  # a cluster knows its own limits
+        limit_to_machine()
     looked_at = {"--report", "--dag", "--rulegraph", "--filegraph", "--d3dag"} & set(sys.argv)
     return bool(not workflow.is_main_process or chosen.forceall or chosen.forcerun or looked_at)
 
@@ -74,6 +86,7 @@ def made(rule, wildcards):
     several = {
         "extract": lambda: [make.features(*run, target) for target in SUITE.evaluated],
         "reference": lambda: [make.reference(w.reference, target) for target in SUITE.evaluated],
+        "embed": lambda: [make.reference(w.network, target) for target in SUITE.evaluated],
     }
     one = {
         "data": lambda: make.data(w.dataset),
@@ -84,6 +97,7 @@ def made(rule, wildcards):
         "overhead": lambda: make.overhead(*run),
         "samples": lambda: make.samples(*run),
         "correlation": lambda: make.correlation(*run),
+        "attention": lambda: make.attention(*run, w.target),
         "score": lambda: make.score(*run, w.target),
         "records": lambda: make.records(w.table),
         "table": lambda: make.table(w.table),
@@ -122,14 +136,9 @@ def settings(wildcards):
     return PLAN.settings(wildcards.variant, wildcards.sources)
 
 
-def reference_settings():
-    """Settings that references share: image size and encoder."""
-    return PLAN.settings(SUITE.variants[0], SUITE.source_sets[0])
-
-
 def reference_encoder(wildcards):
     """Manifest of the encoder that references use."""
-    return f"results/weights/{reference_settings().encoder_weights}/manifest.json"
+    return f"results/weights/{PLAN.common_settings.encoder_weights}/manifest.json"
 
 
 def target_stores(wildcards):
@@ -175,6 +184,17 @@ def learnt_from(wildcards):
 def prior_option(wildcards):
     """The option that names a run's prior by its manifest; nothing for the baseline."""
     return [word for manifest in prior_manifest(wildcards) for word in ("--prior", manifest)]
+
+
+def network_manifest(wildcards):
+    """Manifest of the network that stands among the references."""
+    return f"results/weights/{wildcards.network}/manifest.json"
+
+
+def metric_option(wildcards):
+    """The option that names the distance of a network whose card fixes another than cosine, or none."""
+    metric = PLAN.metric(wildcards.variant)
+    return [] if metric == "cosine" else ["--metric", metric]
 
 
 def against_option(wildcards):

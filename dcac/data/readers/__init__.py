@@ -18,7 +18,8 @@ from dcac.data.readers.own import read_own
 from dcac.data.readers.prid import read_prid
 from dcac.data.readers.viper import read_viper
 
-__all__ = ["READERS", "LayoutError", "Reading", "reader_of"]
+NO_READER = "no reader is known for this code; add its line to READERS in dcac/data/readers/__init__.py"
+__all__ = ["NO_READER", "READERS", "LayoutError", "Reading", "reader_of"]
 
 READERS: dict[str, Callable[[Source, str], Reading]] = {  # code of the card: (source, variant) -> reading
     "MA": read_market,
@@ -39,12 +40,14 @@ def reader_of(card: Card) -> Callable[[Source, str], Reading]:
     """Return the reader of a real data set.
 
     Raises:
-        ValueError: The set is rendered.
+        ValueError: The set is rendered, or nobody has written its reader.
     """
     if card.own is not None:
         return partial(_read_own, card)
-    if card.code not in READERS:
+    if card.limits is None:
         raise ValueError(f"{card.code} is {card.status}; use `dcac data render {card.code}`")
+    if card.code not in READERS:
+        raise ValueError(f"{card.code} cannot be imported: {NO_READER}")
     return READERS[card.code]
 
 
