@@ -4,10 +4,10 @@ VIPeR, PRID, GRID and i-LIDS are scored on their ten random splits: scores are m
 all splits are pooled, identity by identity, in intervals and comparisons.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,7 @@ def run(
     extra = _extra(extra_distances, extra_weight, file, alone=metric != "both" and device is None)
     options = {"metric": first, "max_rank": max_rank, "device": device, "progress": progress}
     other = None if against is None else _comparable(file, features, shown, against)
-    rankings = rank_target(file, shown.code, extra=extra, **options)
+    rankings = _ranked(file, features, shown, {**options, "extra": extra})
     record = {
         **describe(rankings, metric=first, max_rank=max_rank),
         "protocol": shown.protocol(),
@@ -105,7 +105,7 @@ def run(
     if metric == "both":
         record["other_metric"] = describe_other(rank_target(file, shown.code, **{**options, "metric": "euclidean"}))
     if other is not None:
-        record["against"] = compare(rankings, rank_target(other, shown.code, **options))
+        record["against"] = compare(rankings, _ranked(other, against, shown, options))
     if rerank is not None:
         record["rerank"] = describe_reranked(
             rankings, setting=rerank, metric=first, max_rank=max_rank, extra=extra, progress=progress
@@ -114,6 +114,14 @@ def run(
     record[KEY] = asked.record(meaning=hash_json(record))
     write_json(out, record)
     return record
+
+
+def _ranked(file: FeatureFile, path: Path, shown: Shown, options: Mapping[str, Any]) -> tuple[Ranking, ...]:
+    """Rank a target; an error names the file."""
+    try:
+        return rank_target(file, shown.code, **options)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _comparable(file: FeatureFile, path: Path, shown: Shown, against: Path) -> FeatureFile:
@@ -386,6 +394,10 @@ def _order_of_same_images(ours: FeatureFile, theirs: FeatureFile) -> NDArray[np.
                 f"the {name} images of the two feature files differ ({len(our_keys)} and {len(their_keys)}): "
                 "compare runs on the same target, version and split"
             )
+    if len(np.unique(_keys(ours.query))) < len(ours.query.pids):
+        raise ValueError(
+            "two queries have the same path, pid and camid: name each image once, so that they can be paired"
+        )
     order = np.empty(len(ours.query.pids), dtype=np.intp)
     order[np.argsort(_keys(ours.query), kind="stable")] = np.argsort(_keys(theirs.query), kind="stable")
     return order
