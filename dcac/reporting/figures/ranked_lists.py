@@ -19,7 +19,7 @@ from dcac.reporting.figures.style import GREEN, VERMILION
 SHOWN = 10  # gallery images of a list
 NAMED = {"best": 1.0, "median": 0.5, "worst": 0.0}  # quantiles of AP by their words
 TILE = (0.62, 1.24)  # inches, width and height of a picture
-GAPS = (0.12, 0.42)  # inches beside and below a picture
+GAPS = (0.12, 0.36)  # inches beside and below a picture
 LEFT = 1.5  # inches for the names of the methods
 HEAD = 0.95  # inches for the title
 
@@ -163,7 +163,7 @@ def draw_list(figure, place: int, own: Ranked, file: FeatureFile, pictures: Mapp
     """Draw the gallery images of one list with their frames, cameras and cosines."""
     for column, (row, cosine, right) in enumerate(zip(own.rows, own.cosines, own.right, strict=True), 1):
         axes = add_picture(figure, place, column + 0.5, pictures[file.gallery.paths[row]])
-        axes.set_xlabel(f"c{file.gallery.camids[row] + 1}  {cosine:.2f}", fontsize="x-small", labelpad=2)
+        axes.set_xlabel(f"c{file.gallery.camids[row] + 1} {cosine:.3f}", fontsize="x-small", labelpad=2)
         axes.spines[:].set(
             color=GREEN if right else VERMILION, linewidth=2.5, linestyle="-" if right else ":", visible=True
         )
