@@ -17,13 +17,13 @@ SUITE = "evaluate"  # the word that such files have for a suite
 
 
 def run(
-    *, network: Network, stores: Sequence[Path], out: Path, metric: str | None = None, progress: Progress | None = None
+    *, network: Network, stores: Sequence[Path], out: Path, metric: str = "card", progress: Progress | None = None
 ) -> Iterator[tuple[str, dict]]:
     """Score each target in turn: `{out}/{target}.npz` and `{out}/{target}.json`.
 
     Args:
         stores: normalised files of the targets.
-        metric: "cosine", "euclidean" or "both"; None: what the network's card fixes, else both.
+        metric: "cosine", "euclidean", "both", or "card": what the network's card fixes, else both.
         progress: told how many queries are done.
 
     Yields:
@@ -43,11 +43,10 @@ def run(
         "sources": "+".join(network.card.trained_on) or NO_SOURCES,
         "seed": 0,
     }
-    chosen = metric or network.card.metric or "both"
     for store in stores:
         embed.run(network=network, stores=[store], names=names, out=out)
         features = out / f"{store.stem}.npz"
-        yield store.stem, score.run(features, features.with_suffix(".json"), metric=chosen, progress=progress)
+        yield store.stem, score.run(features, features.with_suffix(".json"), metric=metric, progress=progress)
 
 
 def word_of(name: str) -> str:

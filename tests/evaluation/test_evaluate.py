@@ -84,7 +84,7 @@ def test_both_metrics_are_given_where_the_card_fixes_none(write_target, tmp_path
 
 @pytest.mark.parametrize(
     ("card", "asked", "used"),
-    [("euclidean", None, "euclidean"), (None, "cosine", "cosine"), ("euclidean", "cosine", "cosine")],
+    [("euclidean", "card", "euclidean"), (None, "cosine", "cosine"), ("euclidean", "cosine", "cosine")],
 )
 def test_the_card_fixes_the_metric_unless_one_is_asked_for(write_target, tmp_path, card, asked, used):
     ((_, record),) = evaluate.run(
