@@ -1,6 +1,7 @@
 """Domain-generalisable person re-identification, a step at a time; Snakemake calls the same steps by the same words."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from dcac import cli_workflow, ending, terminal
+from dcac import cli_workflow, ending, gpus, terminal
 from dcac.allocator import keep_freed_memory
 from dcac.cli_data import app as data_app
 from dcac.cli_options import (
@@ -209,12 +210,14 @@ def train(
 ) -> None:
     """Train one run; the same command continues an interrupted one.
 
-    Memory and speed are switched under `runtime:` of config/config.yaml; under `accelerate launch` or `torchrun` several
-    processes share each batch.
+    Memory and speed are switched under `runtime:` of config/config.yaml; `gpus_per_training: 4` there makes four processes
+    share each batch, a free GPU each.
 
     Example: dcac train MA.parquet MA.safetensors --config run.yaml --encoder results/weights/clip-vit-b16 --prior
     results/weights/sd15 --seed 1 --out runs/dcac/MA/seed1
     """
+    runtime = _runtime()
+    _start_processes(device, runtime.gpus_per_training)
     from dcac.training import train
 
     train.run(
@@ -225,7 +228,7 @@ def train(
         seed=seed,
         out=out,
         device=_device(device),
-        runtime=_runtime(),
+        runtime=runtime,
     )
 
 
@@ -719,8 +722,9 @@ def schemas(
     schemas.run(out)
 
 
-for command in (cli_workflow.why, cli_workflow.fingerprints, cli_workflow.accept, cli_workflow.tidy):
-    app.command(command.__name__, rich_help_panel=WORKFLOW)(command)
+QUESTIONS = (cli_workflow.status, cli_workflow.why, cli_workflow.fingerprints, cli_workflow.accept, cli_workflow.tidy)
+for question in QUESTIONS:
+    app.command(question.__name__, rich_help_panel=WORKFLOW)(question)
 
 
 def main() -> None:
@@ -731,7 +735,8 @@ def main() -> None:
     keep_freed_memory()
     started = time.perf_counter()
     code = ending.run(app)
-    if code is None:
+    is_question = any(question.__name__ in sys.argv[1:2] for question in QUESTIONS)
+    if code is None and not is_question:
         log.info("done in %.1f s", time.perf_counter() - started)
     sys.exit(code or 0)
 
@@ -809,16 +814,33 @@ def _runtime():
     return load_project().runtime if (CONFIG_DIR / "config.yaml").is_file() else Runtime()
 
 
-def _device(asked: str) -> str:
+def _device(asked: str, *, count: int = 1) -> str:
+    """Choose the device: free GPUs are taken before torch is imported, and a GPU that does not work is an error."""
     if asked == "cpu":
         return asked
+    gpus.take(count)
     import torch
 
-    if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if asked != "cpu" and not torch.cuda.is_available():
-        raise ValueError(f"--device {asked}, but this machine has no CUDA device; use --device cpu")
-    return asked
+    if torch.cuda.is_available():
+        return "cuda" if asked == "auto" else asked
+    if asked != "auto":
+        raise ValueError(f"--device {asked}, but torch finds no CUDA device here; use --device cpu")
+    if promised := gpus.promised():
+        raise ValueError(
+            f"{promised}, but torch {torch.__version__} cannot use it: the driver or the build of torch does not fit; "
+            "mend that, or say --device cpu (`device: cpu` in the suite) if it is to compute for so long"
+        )
+    return "cpu"
+
+
+def _start_processes(device: str, count: int) -> None:
+    """Become `count` processes, each with a GPU of its own, unless one is enough or a launcher has done it already."""
+    if count == 1 or device == "cpu" or gpus.is_ranked():
+        return
+    gpus.take(count)
+    gpus.hold_on()
+    launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    os.execv(sys.executable, [sys.executable, "-m", *launcher, "-m", "dcac.cli", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import IO
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 FAKE = "DCAC_CARDS"  # names of cards, joined by commas, in place of those the driver finds: for tests
 SCHEDULED = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "FLUX_JOB_ID")  # set in an allocation
+ALLOCATED = ("SLURM_JOB_GPUS", "SLURM_GPUS_ON_NODE", "SLURM_STEP_GPUS")  # set in an allocation with GPUs
 RANKED = ("LOCAL_RANK", "RANK")  # set in a process that torchrun or accelerate started
 LOCKS = Path(tempfile.gettempdir()) / "dcac-cards"
 LOOK = 1.0  # seconds between two looks for a free card
@@ -38,9 +39,29 @@ def cards() -> list[str]:
     return [found[int(name)] if name.isdigit() and int(name) < len(found) else name for name in names]
 
 
+def is_ranked() -> bool:
+    """Tell whether a launcher has started this process as one of several."""
+    return any(name in os.environ for name in RANKED)
+
+
 def is_assigned() -> bool:
     """Tell whether a scheduler or a launcher has already chosen the cards of this process."""
-    return any(name in os.environ for name in (*SCHEDULED, *RANKED))
+    return is_ranked() or any(name in os.environ for name in SCHEDULED)
+
+
+def promised() -> str:
+    """Say who promises a GPU to this process: its allocation, or the driver; empty where nobody does."""
+    allocated = next((name for name in ALLOCATED if os.environ.get(name)), None)
+    if allocated:
+        return f"this job was given a GPU ({allocated}={os.environ[allocated]})"
+    known = cards()
+    return f"the driver shows {len(known)} GPU{'s' if len(known) > 1 else ''} ({known[0]})" if known else ""
+
+
+def hold_on() -> None:
+    """Keep the cards of this process through an `exec`."""
+    for file in _held:
+        os.set_inheritable(file.fileno(), True)
 
 
 def take(count: int = 1) -> list[str]:

@@ -7,12 +7,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from dcac import declared
 from dcac.closed import ConfigError, nearest
 from dcac.data.catalog import Card, load_catalog
 from dcac.data.locate import locate
 from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining, recipe
 from dcac.foreign.weights_card import Weights, load_weights
-from dcac.settings import CORRELATIONS, Settings
+from dcac.reporting.figures.kind import Behind
+from dcac.settings import Settings
 from dcac.suites import (
     CONFIG_DIR,
     NO_SOURCES,
@@ -41,6 +43,7 @@ class Plan:
     variants: dict[str, Variant]
     notices: tuple[str, ...]
     runnable: bool
+    cut: dict[str, str]  # tables and figures that the suite has and the plan has not, with the reason
     root: Path
 
     @classmethod
@@ -62,9 +65,11 @@ class Plan:
             suite = suite.with_seeds(project.seeds)
         cards = load_catalog(root / "datasets.yaml")
         _check_domains(suite, cards, root)
+        whole = suite
         suite, notices, runnable = _possible(suite, project, cards)
+        cut = _cut(whole, suite, notices)
         variants = load_variants(root)
-        plan = cls(project, suite, cards, load_weights(root / "weights.yaml"), variants, notices, runnable, root)
+        plan = cls(project, suite, cards, load_weights(root / "weights.yaml"), variants, notices, runnable, cut, root)
         plan._check_references()
         plan._check_runs()
         plan._check_figures()
@@ -94,6 +99,20 @@ class Plan:
     def common_settings(self) -> Settings:
         """Settings that references share: image size and encoder of the suite's first run."""
         return run_settings(self.suite, first_variant(self.suite), self.suite.source_sets[0], self.root)
+
+    def require_planned(self, targets: Iterable[str]) -> None:
+        """Refuse targets that are tables or figures of the suite, but not possible with the data at hand.
+
+        Args:
+            targets: names or files, as a user asks for them.
+
+        Raises:
+            ConfigError: with the reason.
+        """
+        for target in targets:
+            name = Path(target).stem
+            if name in self.cut:
+                raise ConfigError(f"'{target}' is not possible: {self.cut[name]}")
 
     def weights_made_here(self, kind: str) -> list[str]:
         """Networks of a kind that the workflow pre-trains itself."""
@@ -166,26 +185,16 @@ class Plan:
 
     def figure_inputs(self, name: str) -> list[str]:
         """Files that a figure is drawn from; kinds of single runs take the first source set, seed and target."""
-        figure, suite = self.suite.figures[name], self.project.suite
-        runs = list(self.runs(figure.table))
-        if figure.kind == "cmc":
-            return [f"results/{suite}/records/{figure.table}.csv"]
-        if figure.kind == "diagnostics":
-            noisy = [run for run in runs if self.settings(*run[:2]).diffusion != "none"]
-            return [
-                f"results/{suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl" for variant, sources, seed in noisy
-            ]
-        _, sources, seed = runs[0]
-        target = self._cells(figure.table)[sources][0]
-        seen = {"tsne": "features", "ranked_lists": "features", "attention": "attention"}
-        if figure.kind in seen:
-            files = [
-                f"results/{suite}/{seen[figure.kind]}/{v}/{sources}/seed{seed}/{target}.npz" for v in figure.variants
-            ]
-            if figure.kind == "ranked_lists":
-                files.append(f"results/{suite}/scores/{figure.variants[0]}/{sources}/seed{seed}/{target}.json")
-            return files if figure.kind == "tsne" else [*files, f"results/data/{target}.parquet"]
-        return [f"results/{suite}/{figure.kind}/{v}/{sources}/seed{seed}.npz" for v in figure.variants]
+        figure, runs = self.suite.figures[name], list(self.runs(self.suite.figures[name].table))
+        behind = Behind(
+            suite=self.project.suite,
+            table=figure.table,
+            runs=runs,
+            named=figure.variants,
+            target=self._cells(figure.table)[runs[0][1]][0] if runs else "",
+            settings=self.settings,
+        )
+        return declared.figure_kind(figure.kind).inputs(behind)
 
     def _cells(self, table: str) -> Mapping[str, tuple[str, ...]]:
         return self.suite.protocols[self.suite.tables[table].protocol]
@@ -253,15 +262,9 @@ class Plan:
     def _check_figures(self) -> None:
         for name, figure in self.suite.figures.items():
             _, sources, _ = next(self.runs(figure.table), ("", "", 0))
-            for variant in figure.variants if figure.kind in ("samples", "correlation") else ():
-                chosen = self.settings(variant, sources)
-                if chosen.diffusion == "none":
-                    raise ConfigError(f"figure '{name}' draws '{variant}', which has no prior; name a DCAC variant")
-                if figure.kind == "correlation" and chosen.condition not in CORRELATIONS:
-                    raise ConfigError(
-                        f"figure '{name}' draws the class correlation of '{variant}', whose condition is "
-                        f"'{chosen.condition}'; name a variant of fc, pcl or fc+pcl"
-                    )
+            for variant in figure.variants:
+                if fault := declared.figure_kind(figure.kind).fault(self.settings(variant, sources)):
+                    raise ConfigError(f"figure '{name}' draws '{variant}', {fault}")
 
     def _all_runs(self) -> list[tuple[str, str]]:
         runs = (run[:2] for table in self.suite.tables for run in self.runs(table))
@@ -320,6 +323,20 @@ def _possible(suite: Suite, project: Project, cards: Mapping[str, Card]) -> tupl
         "figures": {name: figure for name, figure in suite.figures.items() if figure.table in tables},
     }
     return suite.model_copy(update=changes), (*notices, "Cells that need them are left out of this plan."), True
+
+
+def _cut(whole: Suite, possible: Suite, notices: tuple[str, ...]) -> dict[str, str]:
+    """Say of each table and figure that is not possible which data sets its protocol lacks."""
+    named = [notice.partition(":")[0] for notice in notices]
+    reasons = {}
+    for table in whole.tables.values():
+        cells = whole.protocols[table.protocol]
+        needed = {code for sources, targets in cells.items() for code in (*split_sources(sources), *targets)}
+        lacking = [notice for code, notice in zip(named, notices, strict=True) if code in needed]
+        reasons[table.protocol] = f"no cell of protocol '{table.protocol}' has all its data sets. {' '.join(lacking)}"
+    tables = {name: reasons[table.protocol] for name, table in whole.tables.items() if name not in possible.tables}
+    figures = {name: figure.table for name, figure in whole.figures.items() if name not in possible.figures}
+    return tables | {name: f"it is drawn from table '{table}': {tables[table]}" for name, table in figures.items()}
 
 
 def _without(cells: Mapping[str, tuple[str, ...]], missing: set[str]) -> dict[str, tuple[str, ...]]:

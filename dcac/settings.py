@@ -1,5 +1,6 @@
 """Every hyperparameter of one training run, as a closed and frozen model; how it is written and read."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -7,14 +8,15 @@ import yaml
 from pydantic import Field, model_validator
 
 from dcac.closed import Closed, Count, NonNegative, Positive, Share, load_yaml, parse
+from dcac.declared import Condition, completed
 
-CORRELATIONS = ("fc", "pcl", "fc+pcl")  # conditions that are a class correlation p of the Re-ID model's own
 TrainSplits = Literal["train", "all"]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 VIEW = ("image_height", "image_width", "pixel_mean", "pixel_std")  # how images are seen, in training and in testing
 TESTED = ("evaluation_resize",)  # read by testing only
 OF_THE_PRIOR = {  # read only where there is a diffusion prior
     "noise_weight",
+    "noise_image",
     "condition",
     "condition_temperature",
     "bottleneck",
@@ -66,8 +68,9 @@ class Settings(Closed):
     prototype_logits_dtype: Literal["fp32", "autocast"]
     memory_dtype: Literal["fp32", "autocast"]
     noise_weight: NonNegative
+    noise_image: Literal["own", "other"]
     # conditioning
-    condition: Literal["fc", "pcl", "fc+pcl", "feature", "hard"]
+    condition: Condition
     condition_temperature: Positive
     bottleneck: Literal["embedding", "silu", "bn", "bn+silu", "condition_net"]
     prompt_std: Positive
@@ -115,6 +118,10 @@ class Settings(Closed):
             raise ValueError(
                 "identities_per_batch and images_per_identity are both 1, but batch normalisation needs two images; raise one"
             )
+        if self.noise_image == "other" and self.identities_per_batch < 2:
+            raise ValueError(
+                "noise_image 'other' needs another person in the batch; raise identities_per_batch to 2 or more"
+            )
         return self
 
     def trained(self) -> dict[str, Any]:
@@ -144,6 +151,7 @@ class Runtime(Closed):
     gradient_checkpointing: bool = False  # compute activations again instead of keeping them
     channels_last: bool = False  # memory layout of the U-Net's convolutions
     compile: bool = False  # torch.compile of encoder and U-Net
+    gpus_per_training: Count = 1  # processes that share each batch, a GPU each; a CPU trains in one
 
 
 def dump_settings(settings: Settings) -> str:
@@ -153,4 +161,13 @@ def dump_settings(settings: Settings) -> str:
 
 def load_settings(path: Path) -> Settings:
     """Read the merged settings of one run, as `write_config` left them."""
-    return parse(Settings, load_yaml(path), str(path))
+    return parse_settings(load_yaml(path), str(path))
+
+
+def parse_settings(content: Mapping[str, Any], origin: str) -> Settings:
+    """Validate the settings of a run, with the keys that loss terms and methods bring along.
+
+    Raises:
+        ConfigError: as `parse` does.
+    """
+    return parse(completed(Settings), content, origin)

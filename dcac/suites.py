@@ -23,7 +23,8 @@ from dcac.closed import (
     require_names,
     stems,
 )
-from dcac.settings import Runtime, Settings
+from dcac.declared import FigureKindName, figure_kind
+from dcac.settings import Runtime, Settings, parse_settings
 
 CONFIG_DIR = Path("config")
 BASELINE = "baseline"  # what a variant is compared with unless it names another
@@ -51,6 +52,7 @@ class Variant(NamedTuple):
     label: str  # its name in tables and figures
     changes: dict[str, Any]  # settings that differ from everything below
     baseline: str = BASELINE  # the variant it is compared with, seed by seed
+    control: str | None = None  # another one it is compared with, which shares all but what is to be shown
 
 
 class Table(Closed):
@@ -78,7 +80,7 @@ class Figure(Closed):
     """One figure, drawn from what stands behind a table: its records, its runs' logs, or single runs of it."""
 
     table: str
-    kind: Literal["cmc", "diagnostics", "samples", "correlation", "tsne", "ranked_lists", "attention"]
+    kind: FigureKindName
     title: str
     variants: Names = ()  # the runs to draw, for the kinds that draw single runs
     queries: tuple[
@@ -89,18 +91,13 @@ class Figure(Closed):
 
     @model_validator(mode="after")
     def _runs_are_named(self) -> "Figure":
-        if self.kind in ("samples", "correlation") and len(self.variants) != 1:
-            raise ValueError(f"a figure of kind '{self.kind}' draws one run; name it, such as `variants: [dcac]`")
-        if self.kind in ("tsne", "ranked_lists", "attention") and not self.variants:
-            raise ValueError(
-                f"a figure of kind '{self.kind}' needs the runs to compare, such as `variants: [baseline, dcac]`"
-            )
-        if self.queries and self.kind != "ranked_lists":
+        kind = figure_kind(self.kind)
+        if fault := kind.misnamed(self.variants):
+            raise ValueError(fault)
+        if self.queries and not kind.shows_queries:
             raise ValueError(f"a figure of kind '{self.kind}' shows no queries; remove 'queries'")
-        if "faces" in self.model_fields_set and self.kind not in ("ranked_lists", "attention"):
+        if "faces" in self.model_fields_set and not kind.shows_people:
             raise ValueError(f"a figure of kind '{self.kind}' shows no pictures of a target; remove 'faces'")
-        if self.kind in ("cmc", "diagnostics") and self.variants:
-            raise ValueError(f"a figure of kind '{self.kind}' draws all variants of its table; remove 'variants'")
         return self
 
 
@@ -116,7 +113,7 @@ class Suite(Closed):
 
     title: str
     demo: bool
-    device: Literal["cpu", "auto"]
+    device: Literal["cpu", "cuda", "auto"]  # auto: a GPU where there is one
     base: str
     preset: str = INTENDED
     seeds: Seeds
@@ -237,7 +234,7 @@ def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
     """Read what each variant changes; without a `label` a variant is called by its key.
 
     Raises:
-        ConfigError: a `baseline` is no variant, a label is given twice, or a name cannot stand in a path.
+        ConfigError: a `baseline` or `control` is no variant, a label is given twice, or a name cannot stand in a path.
     """
     path = root / "variants.yaml"
     content = load_yaml(path)
@@ -246,11 +243,16 @@ def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
     require_mappings(entries, f"{path}: variant")
     entries = {name: dict(entry) for name, entry in entries.items()}
     for name, entry in entries.items():
-        for key in ("label", "baseline"):
+        for key in ("label", "baseline", "control"):
             if not isinstance(entry.get(key, ""), str):
                 raise ConfigError(f"{path}: {key} of '{name}' is {entry[key]!r}, not a word; {QUOTES}")
     variants = {
-        name: Variant(entry.pop("label", name), baseline=entry.pop("baseline", BASELINE), changes=entry)
+        name: Variant(
+            entry.pop("label", name),
+            baseline=entry.pop("baseline", BASELINE),
+            control=entry.pop("control", None),
+            changes=entry,
+        )
         for name, entry in entries.items()
     }
     named: dict[str, str] = {}
@@ -259,11 +261,10 @@ def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
             raise ConfigError(
                 f"{path}: '{other}' and '{name}' have one label, '{variant.label}'; rows of a table are told apart by it"
             )
-        if variant.baseline not in (*variants, BASELINE):
-            near = nearest(variant.baseline, list(variants))
-            raise ConfigError(
-                f"{path}: baseline '{variant.baseline}' of '{name}' is no variant{near}; name one of this file"
-            )
+        for key, other in (("baseline", variant.baseline), ("control", variant.control)):
+            if other not in (*variants, BASELINE, None):
+                near = nearest(other, list(variants))
+                raise ConfigError(f"{path}: {key} '{other}' of '{name}' is no variant{near}; name one of this file")
     return variants
 
 
@@ -296,7 +297,7 @@ def run_settings(suite: Suite, variant: str, sources: str, root: Path = CONFIG_D
     merged = dict(base)
     for layer in layers:
         merged.update(layer)
-    return parse(Settings, merged, f"settings of variant '{variant}' on {sources}")
+    return parse_settings(merged, f"settings of variant '{variant}' on {sources}")
 
 
 def load_preset(name: str, sources: str, root: Path = CONFIG_DIR) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from dcac.evaluation.statistics import bootstrap_means, mean_and_sd, paired_diff
 from dcac.features.feature_file import FeatureFile, Part, read_features
 from dcac.provenance import atomic, environment, sha256, write_json
 from dcac.provenance.code import digest
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import KEY, Asked, ask, hash_json, made_input
 
 SCHEMA = 1  # of the record; raised when a field changes its meaning
@@ -76,6 +77,8 @@ def run(
         ValueError: it is not known whether the target has shipped splits, the other run is not one to compare with, an
             option does not fit another, or the extra distances do not fit the features.
     """
+    queries = out.with_suffix(".queries.parquet")
+    require_output(out, ".json", beside=[queries], inputs=[features, against, store])
     asked = asked_score(
         features,
         against=against,
@@ -109,7 +112,7 @@ def run(
         record["rerank"] = describe_reranked(
             rankings, setting=rerank, metric=first, max_rank=max_rank, extra=extra, progress=progress
         )
-    write_queries(out.with_suffix(".queries.parquet"), rankings)
+    write_queries(queries, rankings)
     record[KEY] = asked.record(meaning=hash_json(record))
     write_json(out, record)
     return record

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dcac.data.images import decode
 from dcac.data.pictures import Pictures
-from dcac.data.store import iter_split, read_split
+from dcac.data.store import read_split
 from dcac.data.views import test_view
 from dcac.features.rows import describe, due_targets, write_rows
+from dcac.features.targets import TEST_SPLITS, encode_store
 from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
 from dcac.provenance import environment, sha256
 from dcac.provenance.code import digest
@@ -27,10 +27,7 @@ from dcac.reading import naming_damage, open_tensors, read_json
 from dcac.settings import Settings, load_settings
 
 BATCH = 256  # images on a GPU; source: authors' released code
-CPU_BATCH = (
-    32  # images on a CPU, where more bring no speed and cost memory; source: ours, docs/performance.md section 2
-)
-TEST_SPLITS = ("query", "gallery")
+CPU_BATCH = 32  # images on a CPU, where more cost memory and bring no speed; docs/performance.md section 2
 log = logging.getLogger(__name__)
 
 
@@ -136,21 +133,6 @@ def load_reid_model(weights: Path, encoder: Path, settings: Settings) -> ReIDMod
         model = ReIDModel(backbone, dim, len(state["classifier.weight"]))
         model.load_state_dict(state)
     return model.eval()
-
-
-def encode_store(store: Path, encode: Callable[[np.ndarray], np.ndarray], settings: Settings) -> np.ndarray:
-    """Encode a target's query and gallery images, a row group at a time: memory does not grow with the target.
-
-    Args:
-        encode: features [M, D] of images uint8 [M, 3, H, W].
-    """
-    groups = iter_split(store, TEST_SPLITS)
-    return np.concatenate([encode(decode_test_images(list(rows["data"]), settings)) for rows in groups])
-
-
-def decode_test_images(images: Sequence[bytes], settings: Settings) -> np.ndarray:
-    """Decode and resize test images: uint8 [M, 3, H, W]."""
-    return decode(images, height=settings.image_height, width=settings.image_width, resize=settings.evaluation_resize)
 
 
 @torch.no_grad()

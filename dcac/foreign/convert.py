@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dcac.closed import parse
 from dcac.foreign import released_names as names
 from dcac.foreign.compvis import vae_to_compvis
 from dcac.foreign.schedule_buffers import schedule_buffers
@@ -20,8 +19,9 @@ from dcac.foreign.stable_diffusion import UNET
 from dcac.foreign.tensor_file import read_tensors
 from dcac.model.diffusion import restore_prior
 from dcac.provenance import atomic, fingerprint, sha256, write_json
+from dcac.provenance.outputs import require_output
 from dcac.reading import load_tensors, naming_damaged_part, read_json
-from dcac.settings import Settings, load_settings
+from dcac.settings import Settings, load_settings, parse_settings
 
 SEED = 0  # of a converted run: it draws nothing, but the seed is part of a run's name
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ def run(*, source: Path, out: Path, config: Path | None, prior: Path | None) -> 
         ValueError: the source is refused, or does not fit the settings; an argument is missing.
     """
     if source.is_dir():
+        require_output(out, ".pth", inputs=[source])
         write_released(source, out, prior)
     elif config is None:
         raise ValueError(f"{source} is read as a released checkpoint, which holds no settings; add --config FILE")
@@ -66,7 +67,7 @@ def write_released(folder: Path, out: Path, prior: Path | None) -> None:
     """Write a run as one flat tensor file under the released names, complete for a strict load."""
     remedy = f"delete {folder} and train the run again"
     report = read_json(folder / "run.json", keys=("settings", "seed"), remedy=remedy)
-    settings = parse(Settings, report["settings"], f"{folder}/run.json")
+    settings = parse_settings(report["settings"], f"{folder}/run.json")
     tensors = load_tensors(folder / "weights.safetensors", remedy=remedy)
     released = names.reid_to_released(tensors)
     if settings.diffusion != "none":

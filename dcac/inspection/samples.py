@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from dcac.data.images import decode
 from dcac.data.training_set import training_rows
 from dcac.inspection.trained_run import TrainedRun, first_images, inputs_of, load_run, write_arrays
-from dcac.model.conditioning import Prompts, correlation
+from dcac.model.conditioning import Prompts
 from dcac.model.dcac import DCAC
 from dcac.model.diffusion import DiffusionPrior, restore_prior
 from dcac.model.encoder import Embedding
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
 from dcac.reading import load_tensors, naming_damage, naming_damaged_part
 from dcac.seeding import torch_generator
@@ -63,6 +64,7 @@ def run(
     Raises:
         ValueError: the run has no prior, or another one; the sources are not its own; `count` does not fit them.
     """
+    require_output(out, ".npz", inputs=[*stores, *latents])
     settings = load_settings(config)
     if settings.diffusion == "none":
         raise ValueError(f"{run_folder} has no prior to sample from (diffusion is 'none'); choose a DCAC variant")
@@ -120,15 +122,13 @@ def restore_model(trained: TrainedRun, run_folder: Path, prior: Path) -> DCAC:
 
 def condition(model: DCAC, trained: TrainedRun, chosen: np.ndarray) -> tuple[Tensor, np.ndarray]:
     """Return the tokens of the chosen training images, [3, K, 1, width], and their largest p, float64 [K]."""
-    settings = trained.settings
     embedding = model.reid.head(trained.encode(chosen))
     labels = torch.from_numpy(trained.data.labels[chosen]).to(trained.device)
-    by_prototype = settings.condition in ("pcl", "fc+pcl")
-    memory = trained.prototypes(trained.encode(slice(None))) if by_prototype else torch.zeros(0)
+    memory = trained.prototypes(trained.encode(slice(None))) if model.scheme.by_memory else torch.zeros(0)
     tokens = condition_tokens(model, embedding, labels, memory)
-    if settings.condition == "feature":
+    if not model.scheme.has_p:
         return tokens, np.full(len(chosen), np.nan)
-    p = correlation(embedding, labels, memory, settings)
+    p = model.scheme.weights(embedding, labels, memory, trained.settings)
     return tokens, p.amax(dim=1).double().cpu().numpy()
 
 

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from dcac.model.conditioning import Prompts, correlation
+from dcac.model.conditioning import Prompts
 from dcac.model.diffusion import DiffusionPrior
 from dcac.model.encoder import Embedding, ReIDModel
 from dcac.model.latents import DiffusionBatch
+from dcac.model.schemes import scheme_of
 from dcac.settings import Settings
 
 
@@ -19,17 +20,16 @@ class DCAC(nn.Module):
         self.prior = prior
         self.prompts = prompts
         self.settings = settings
+        self.scheme = scheme_of(settings)
 
     def context(self, embedding: Embedding, labels: Tensor, memory: Tensor) -> Tensor:
         """Condition token c [B, 1, width] of a batch."""
-        if self.settings.condition == "feature":
-            return self.prompts(embedding.direction)
-        return self.prompts(correlation(embedding, labels, memory, self.settings))
+        return self.prompts(self.scheme.weights(embedding, labels, memory, self.settings))
 
     def uninformed_context(self, count: int) -> Tensor:
         """Condition token without information [count, 1, width]: p = 1 / N; a zero token for the `feature` scheme."""
         table = self.prompts.table
-        level = 0.0 if self.settings.condition == "feature" else 1 / len(table)
+        level = self.scheme.uninformed(len(table))
         return self.prompts(torch.full((count, len(table)), level, device=table.device))
 
     def noise_loss(self, embedding: Embedding, labels: Tensor, memory: Tensor, batch: DiffusionBatch) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dcac import declared
 from dcac.provenance import sha256
 from dcac.provenance.code import statement
 from dcac.provenance.record import accepted_modules, read_record
@@ -34,6 +35,7 @@ def configured(suite: Suite, table: str, variants: Mapping[str, Variant]) -> dic
         "table": entry.model_dump(mode="json", exclude={"seeds", "on_demand"}),
         "cells": {sources: list(targets) for sources, targets in suite.protocols[entry.protocol].items()},
         "references": list(suite.references),
+        "names": {"diagnostics": declared.diagnostics(), "terms": declared.term_labels()},
         "variants": {
             name: {key: value for key, value in variants[name]._asdict().items() if key != "changes"}
             for name in dict.fromkeys(shown)

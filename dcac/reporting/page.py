@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dcac import declared
 from dcac.data.splits import NUM_SPLITS, SEED
 from dcac.evaluation.statistics import BETTER, UNCLEAR, WORSE, mean_and_sd
 from dcac.reporting import cells as table_cells
@@ -12,7 +13,6 @@ from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
 from dcac.reporting.configured import Accepted
 from dcac.reporting.labels import method_labels
 from dcac.reporting.protocol_card import euclidean_notes, protocol_card
-from dcac.reporting.records import DIAGNOSTICS
 from dcac.suites import BASELINE, Suite, Variant
 
 Protocol = Mapping[str, Sequence[str]]
@@ -147,11 +147,12 @@ def of_protocol(records: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
 def diagnostics(records: pd.DataFrame, variants: Sequence[str], labels: Mapping[str, str]) -> pd.DataFrame:
     """Average the conditioning diagnostics of the last epoch over seeds, one row a variant and source set."""
     runs = records[records["variant"].isin(variants)].drop_duplicates(["variant", "sources", "seed"])
-    runs = runs[runs[list(DIAGNOSTICS)].notna().any(axis=1)]  # baselines have none
+    names = list(declared.diagnostics())
+    runs = runs[runs[names].notna().any(axis=1)]  # baselines have none
     if runs.empty:
         return pd.DataFrame()
     runs = runs.sort_values("variant", key=lambda names: names.map(list(variants).index), kind="stable")
-    means = runs.groupby(["variant", "sources"], sort=False)[list(DIAGNOSTICS)].mean(numeric_only=True).reset_index()
+    means = runs.groupby(["variant", "sources"], sort=False)[names].mean(numeric_only=True).reset_index()
     means["variant"] = means["variant"].map(lambda name: labels.get(name, name))
     return means
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dcac.declared import diagnostics
 from dcac.provenance import atomic
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask, made_inputs, write_record
 from dcac.reading import naming_damage, read_json
 
@@ -18,22 +20,12 @@ SCORES = ("mAP", "mINP", "rank1", "rank5", "rank10", "num_query", "num_gallery",
 OTHER_METRIC = ("euclidean_mAP", "euclidean_rank1")  # of a network whose card fixes no metric
 PROTOCOL = ("image_height", "image_width", "epoch", "num_distractors", "extra_weight")  # numbers of the protocol card
 SPLITS = ("num_splits", "mAP_splits_sd", "rank1_splits_sd")  # of targets scored on several splits; sd over these
-DIAGNOSTICS = (
-    "gradient_id",
-    "gradient_prototype",
-    "gradient_noise",
-    "cosine_noise",
-    "p_max",
-    "p_entropy",
-    "noise_own",
-    "noise_null",
-    "noise_other",
-)
 log = logging.getLogger(__name__)
 
 
 def run(*, scores: Sequence[Path], out: Path) -> None:
     """Write the records of the given scores, sorted by name."""
+    require_output(out, ".csv", beside=[out.with_suffix(".json")], inputs=scores)
     table = pd.DataFrame([_read_score(path) for path in scores])
     repeated = np.flatnonzero(table.duplicated(list(NAMES)))
     if repeated.size:
@@ -61,7 +53,7 @@ def record(score: dict) -> dict:
         row[f"{metric}_low"], row[f"{metric}_high"] = score["interval"][metric]
         row[f"{metric}_verdict"] = against["difference"][metric]["verdict"] if against else ""
     row["cmc"] = json.dumps(score["cmc"])
-    row |= {name: (meta.get("diagnostics") or {}).get(name) for name in DIAGNOSTICS}
+    row |= {name: (meta.get("diagnostics") or {}).get(name) for name in diagnostics()}
     data = meta.get("data") or {}
     row |= {"data_version": data.get("version"), "data_variant": data.get("variant"), "standard": data.get("standard")}
     row |= protocol(score)
@@ -87,7 +79,7 @@ def protocol(score: dict) -> dict:
 
 def read_records(path: Path) -> pd.DataFrame:
     """Read a record file; the word `none` is a source name, not a missing value."""
-    numbers = (*SCORES, *SPLITS, *DIAGNOSTICS, *OTHER_METRIC, *PROTOCOL)
+    numbers = (*SCORES, *SPLITS, *diagnostics(), *OTHER_METRIC, *PROTOCOL)
     remedy = "delete it and collect the score files again (`dcac records`)"
     with naming_damage(path, remedy, also=(ValueError,)):
         table = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in numbers})

@@ -17,7 +17,7 @@ from dcac.model.latents import DiffusionBatch
 from dcac.settings import Settings
 from dcac.training.batches import Batch
 from dcac.training.hardware import Hardware
-from dcac.training.step import loss_terms, reid_terms
+from dcac.training.step import embedding_terms, loss_terms
 
 
 class Losses(NamedTuple):
@@ -54,7 +54,7 @@ def sliced(model: DCAC, batch: Batch, settings: Settings, *, size: int, hardware
         own = torch.cat([model.reid.backbone(batch.images[rows]).float() for rows in slices(share, size)])
     feature = hardware.gather(own).requires_grad_()
     embedding = model.reid.head(feature)
-    terms = reid_terms(embedding, batch, settings)
+    terms = embedding_terms(embedding, batch, settings)
     if batch.diffusion is not None:
         context = model.context(embedding, batch.labels, batch.memory)
         terms["noise"] = _sliced_noise(model, batch, context, settings.noise_weight, slices(share, size), hardware)

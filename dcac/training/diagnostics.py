@@ -64,9 +64,9 @@ def held_out_noise_loss(model: DCAC, held_out: HeldOut, memory: Tensor, *, size:
         size: images a forward pass.
 
     Returns:
-        `noise_own`, `noise_null`, `noise_other`; empty for the hard-label control, whose condition needs a label.
+        `noise_own`, `noise_null`, `noise_other`; empty where the condition needs a label.
     """
-    if model.settings.condition == "hard":
+    if model.scheme.by_label:
         return {}
     training = model.training
     model.eval()

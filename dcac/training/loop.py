@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from dcac.data.views import test_view
-from dcac.model.conditioning import correlation
 from dcac.model.dcac import DCAC
 from dcac.model.encoder import Embedding, resolve_normalisation
 from dcac.settings import Runtime, Settings
@@ -172,9 +171,9 @@ class Training:
 
     def _diagnose(self, terms: dict[str, Tensor], embedding: Embedding, batch: Batch) -> dict[str, float]:
         report = diagnostics.gradients(terms, embedding.feature, scale=self.scaler.get_scale())
-        if self.model.prior is not None and self.settings.condition != "feature":
-            p = correlation(embedding, batch.labels, batch.memory, self.settings).detach()
-            report |= diagnostics.sharpness(p)
+        if self.model.prior is not None and self.model.scheme.has_p:
+            p = self.model.scheme.weights(embedding, batch.labels, batch.memory, self.settings)
+            report |= diagnostics.sharpness(p.detach())
         return report
 
     def _set_rate(self, epoch: int) -> float:

@@ -17,6 +17,7 @@ from dcac.model.dcac import DCAC
 from dcac.model.diffusion import start_prior
 from dcac.model.encoder import BNNECK_MOMENTUM, ReIDModel, load_backbone, repeated_momentum
 from dcac.model.latents import draw, load_moments
+from dcac.model.schemes import scheme_of
 from dcac.seeding import torch_generator
 from dcac.settings import Settings
 from dcac.training.diagnostics import HeldOut
@@ -51,7 +52,7 @@ def build_model(settings: Settings, inputs: Inputs, *, num_identities: int, seed
     if inputs.prior is None:
         raise ValueError(f"diffusion is '{settings.diffusion}' but no prior is given; add --prior FOLDER")
     diffusion = start_prior(inputs.prior, settings, seed)
-    rows = dim if settings.condition == "feature" else num_identities
+    rows = scheme_of(settings).count(identities=num_identities, width=dim)
     prompts = Prompts(rows, diffusion.context_width, settings.bottleneck)
     prompts.initialise(settings.prompt_std, torch_generator(seed, "prompts"))
     return DCAC(reid, settings, diffusion, prompts)

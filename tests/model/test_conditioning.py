@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from dcac.model.conditioning import Prompts, build_bottleneck, correlation
+from dcac.model.conditioning import Prompts, build_bottleneck
 from dcac.model.dcac import DCAC, DiffusionBatch
 from dcac.model.diffusion import DiffusionPrior
+from dcac.model.schemes import scheme_of
 from dcac.seeding import torch_generator
 
 SCHEMES = ("fc", "pcl", "fc+pcl", "feature", "hard")
@@ -21,6 +22,10 @@ TEACHES = {  # method.md section 4: what the noise loss alone gives a gradient t
     "feature": {"encoder", "bnneck", "prompts"},
     "hard": {"prompts"},
 }
+
+
+def correlation(embedding, labels, memory, settings):
+    return scheme_of(settings).weights(embedding, labels, memory, settings)
 
 
 def softmax(x):

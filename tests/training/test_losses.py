@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcac.seeding import torch_generator
-from dcac.training.losses import id_loss, prototype_loss
+from dcac.training.losses.identity import id_loss
+from dcac.training.losses.prototype import prototype_loss
 
 
 def slow_cross_entropy(logits, targets):

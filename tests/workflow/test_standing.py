@@ -100,7 +100,7 @@ def test_an_accepted_run_stands_for_the_new_code(finished):
 def test_a_store_changed_under_its_sidecar_is_refused(finished):
     store = finished.folder / "results/data/smoke-b.parquet"
     store.write_bytes(store.read_bytes()[:-1] + b"!")
-    for name in ("smoke/features", "smoke/scores", ".kept"):
+    for name in ("smoke/features", "smoke/scores", "smoke/records", "tables", "figures", ".kept"):
         shutil.rmtree(finished.folder / "results" / name)
     result = finished.run("snakemake", "--cores", "1", "--keep-going")
     assert result.returncode != 0

@@ -3,6 +3,7 @@
 In: config/. Out: PLAN (what is possible), STANDING (what of it is done), and the input functions of the rules.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ if sys.version_info < (3, 11):
         f"dcac needs Python 3.11 or newer, this is {sys.version.split()[0]}: make the environment with python3.11"
     )
 try:
-    from dcac import suites
+    from dcac import gpus, suites
     from dcac.closed import ConfigError
     from dcac.planning import Plan
     from dcac.standing import Standing
@@ -22,6 +23,7 @@ except ImportError as error:
 
 try:
     PLAN = Plan.read(given=config)
+    PLAN.require_planned(word for word in sys.argv[1:] if word.startswith("results/"))
 except ConfigError as error:
     raise WorkflowError(str(error))
 SUITE = PLAN.suite
@@ -29,12 +31,8 @@ STANDING = Standing(PLAN)
 for line in PLAN.notices if workflow.is_main_process else ():
     logger.warning(line)
 
-if (
-    "gpu" not in workflow.global_resources
-):  # without a limit, all GPU jobs of a machine would start at once, on its first GPU
-    workflow.register_resource("gpu", 1)
-
 GPU = 0 if SUITE.device == "cpu" else 1
+GPUS_PER_TRAINING = GPU * PLAN.project.runtime.gpus_per_training
 THREADS = 1 if SUITE.device == "cpu" else 8
 ENVIRONMENT = "../../envs/cpu.yaml" if SUITE.device == "cpu" else "../../envs/gpu.yaml"
 
@@ -54,6 +52,17 @@ wildcard_constraints:
     figure=PLAN.pattern(SUITE.figures or ["none"]),
 
 
+def limit_to_machine():
+    """Let no more jobs run at one time than this machine has GPUs and memory for, unless the command line says otherwise."""
+    limits = {
+        "gpu": max(1, len(gpus.cards())),
+        "mem_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6,
+    }
+    for name, most in limits.items():
+        if name not in workflow.global_resources:
+            workflow.register_resource(name, most)
+
+
 def asks_for_all():
     """Whether every job names all its inputs: where jobs are forced or the graph is looked at, and in jobs' own processes.
 
@@ -62,6 +71,8 @@ def asks_for_all():
     """
     chosen = workflow.dag_settings
     chosen.rerun_triggers = frozenset()
+    if workflow.local_exec:  # a cluster knows its own limits
+        limit_to_machine()
     looked_at = {"--report", "--dag", "--rulegraph", "--filegraph", "--d3dag"} & set(sys.argv)
     return bool(not workflow.is_main_process or chosen.forceall or chosen.forcerun or looked_at)
 

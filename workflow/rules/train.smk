@@ -47,7 +47,7 @@ rule train:
         ENVIRONMENT
     threads: THREADS
     resources:
-        gpu=GPU,
+        gpu=GPUS_PER_TRAINING,
         mem_mb=3000 if GPU == 0 else 32000,
         runtime=60 if GPU == 0 else 2880,
         device=SUITE.device,

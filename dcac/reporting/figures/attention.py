@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from dcac.reading import read_arrays
 from dcac.reporting.figures.faces import read_pictures
+from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
 
 TILE = (0.95, 1.9)  # inches, width and height of a picture
 HEAD = 1.25  # inches for the title
@@ -88,3 +89,18 @@ def correlation(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float
     """Average Pearson's correlation of two maps [K, h, w] over the pictures."""
     pairs = zip(ours.reshape(len(ours), -1), theirs.reshape(len(theirs), -1), strict=True)
     return float(np.mean([np.corrcoef(a, b)[0, 1] for a, b in pairs]))
+
+
+def maps(behind: Behind) -> list[str]:
+    """Return a file of the attention step for each named run, and the target's normalised file."""
+    return [*behind.of_named("attention", f"seed{{seed}}/{behind.target}.npz"), f"results/data/{behind.target}.parquet"]
+
+
+def draw(drawing: Drawing):
+    """Draw the maps of the named runs."""
+    *files, store = drawing.inputs
+    own = dict(zip(drawing.named, files, strict=True))
+    return draw_attention(own, store, drawing.labels, faces=drawing.faces, title=drawing.title)
+
+
+ATTENTION = FigureKind("attention", runs="some", inputs=maps, draw=draw, shows_people=True)

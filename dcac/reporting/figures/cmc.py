@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
 from dcac.reporting.figures.style import method_colour, spread_labels
+from dcac.reporting.records import read_records
 
 RANKS = 20
 LABEL_GAP = 5.0  # percent
@@ -41,3 +43,16 @@ def draw_cmc(records: pd.DataFrame, methods: Sequence[str], labels: Mapping[str,
     axes.set_xticks([1, 5, 10, 15, 20])
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def records(behind: Behind) -> list[str]:
+    """Return the records of the table."""
+    return [f"results/{behind.suite}/records/{behind.table}.csv"]
+
+
+def draw(drawing: Drawing):
+    """Draw the curves of all methods of the table."""
+    return draw_cmc(read_records(drawing.inputs[0]), drawing.methods, drawing.labels, title=drawing.title)
+
+
+CMC = FigureKind("cmc", runs="all", inputs=records, draw=draw)

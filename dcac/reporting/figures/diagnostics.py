@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import pandas as pd
 
+from dcac.declared import term_labels
 from dcac.reading import naming_damage
-from dcac.reporting.figures.style import BLUE, GREY, ORANGE, VERMILION, spread_labels
+from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
+from dcac.reporting.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, spread_labels
 
-GRADIENTS = {"prototype": BLUE, "id": ORANGE, "noise": VERMILION}
-TERM_NAMES = {"prototype": "prototype", "id": "ID", "noise": "noise"}
+TERM_COLOURS = (ORANGE, BLUE, VERMILION, GREEN, SKY)  # of the loss terms, in the order of their declaration
 CONDITIONS = {"own": BLUE, "null": GREY, "other": VERMILION}
 CONDITION_NAMES = {"own": "own", "null": "without information", "other": "another image's"}
 HEADINGS = (
@@ -50,17 +52,23 @@ def draw_diagnostics(logs: pd.DataFrame, variants: Sequence[str], labels: Mappin
 
     means = curves(logs)
     shown = [variant for variant in variants if variant in means.index]
+    names = term_labels()
+    colours = dict(zip(names, cycle(TERM_COLOURS), strict=False))
     figure = Figure(figsize=(7.6, 1.1 + 1.45 * len(shown)), layout="constrained")
     grid = figure.subplots(len(shown), 2, sharex=True, sharey="col", squeeze=False)
     for axes, variant in zip(grid, shown, strict=True):
         epochs = means.loc[variant]
-        gradients = {name: epochs[f"gradient_{name}"].where(lambda norm: norm > 0) for name in GRADIENTS}
-        plot(axes[0], gradients, GRADIENTS)
+        gradients = {
+            name: epochs[f"gradient_{name}"].where(lambda norm: norm > 0)
+            for name in names
+            if f"gradient_{name}" in epochs
+        }
+        plot(axes[0], gradients, colours)
         plot(axes[1], {name: epochs[f"excess_{name}"] for name in CONDITIONS}, CONDITIONS)
         axes[0].set_title(labels.get(variant, variant), loc="left", fontsize="medium")
     for gradient, excess in grid:  # once all limits are known
         gradient.set_yscale("log")
-        name_curves(gradient, GRADIENTS, TERM_NAMES, absent="no gradient from the noise loss")
+        name_curves(gradient, colours, names, absent=without(gradient, names))
         name_curves(excess, CONDITIONS, CONDITION_NAMES, absent="no held-out noise loss")
     figure.suptitle("\n".join([title, *HEADINGS]), fontsize="medium", x=0.02, ha="left")
     for axes in grid[-1]:
@@ -75,6 +83,12 @@ def plot(axes, series: Mapping[str, pd.Series], colours: Mapping[str, str]) -> N
         if values.notna().any():
             axes.plot(values.index, values, "o-", color=colours[name], markersize=2.5, linewidth=1.6, label=name)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def without(axes, names: Mapping[str, str]) -> str:
+    """Name the loss terms whose gradients are not drawn."""
+    drawn = {line.get_label() for line in axes.lines}
+    return f"no gradient from the {' and '.join(label for name, label in names.items() if name not in drawn)} loss"
 
 
 def name_curves(axes, colours: Mapping[str, str], names: Mapping[str, str], *, absent: str) -> None:
@@ -92,3 +106,17 @@ def name_curves(axes, colours: Mapping[str, str], names: Mapping[str, str], *, a
         axes.text(last, y - overflow, f"  {names[line.get_label()]}", transform=axes.get_xaxis_transform(), **style)
     if len(lines) < len(colours):
         axes.text(0.02, 0.06, absent, transform=axes.transAxes, fontsize="small", color=GREY)
+
+
+def logs(behind: Behind) -> list[str]:
+    """Return the logs of the table's runs that have a prior."""
+    noisy = [run for run in behind.runs if behind.settings(*run[:2]).diffusion != "none"]
+    return [f"results/{behind.suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl" for variant, sources, seed in noisy]
+
+
+def draw(drawing: Drawing):
+    """Draw the diagnostics of all runs that have some."""
+    return draw_diagnostics(read_logs(drawing.inputs), drawing.methods, drawing.labels, title=drawing.title)
+
+
+DIAGNOSTICS = FigureKind("diagnostics", runs="all", inputs=logs, draw=draw)

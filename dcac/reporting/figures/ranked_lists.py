@@ -14,6 +14,7 @@ from dcac.evaluation.rankings import split_file
 from dcac.evaluation.recognition import recognise
 from dcac.features.feature_file import FeatureFile, read_features
 from dcac.reporting.figures.faces import read_pictures
+from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
 from dcac.reporting.figures.style import GREEN, VERMILION
 
 SHOWN = 10  # gallery images of a list
@@ -186,3 +187,22 @@ def put(figure, place: int, text: str) -> None:
     width, height = figure.get_size_inches()
     y = height - HEAD - (place + 0.5) * (TILE[1] + GAPS[1])
     figure.text(0.1 / width, y / height, text, va="center", fontsize="small")
+
+
+def lists(behind: Behind) -> list[str]:
+    """Return the features of each named run, the score of the first, and the target's normalised file."""
+    features = behind.of_named("features", f"seed{{seed}}/{behind.target}.npz")
+    score = behind.of_named("scores", f"seed{{seed}}/{behind.target}.json")[0]
+    return [*features, score, f"results/data/{behind.target}.parquet"]
+
+
+def draw(drawing: Drawing):
+    """Draw the queries that the figure names, or the best, median and worst, under each named run."""
+    *files, score, store = drawing.inputs
+    own = dict(zip(drawing.named, files, strict=True))
+    queries, chosen = score.with_suffix(".queries.parquet"), drawing.queries or tuple(NAMED)
+    looks = {"chosen": chosen, "faces": drawing.faces, "title": drawing.title}
+    return draw_ranked_lists(own, queries, store, drawing.labels, **looks)
+
+
+RANKED_LISTS = FigureKind("ranked_lists", runs="some", inputs=lists, draw=draw, shows_queries=True, shows_people=True)
