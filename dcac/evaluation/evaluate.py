@@ -11,6 +11,7 @@ from dcac.evaluation import score
 from dcac.evaluation.ranking.blocks import Progress
 from dcac.networks import embed
 from dcac.networks.network import Network
+from dcac.provenance.outputs import require_output
 from dcac.suites import NO_SOURCES
 
 SUITE = "evaluate"  # the word that such files have for a suite
@@ -33,10 +34,7 @@ def run(
         ValueError: the results would lie among the normalised files, whose sidecars have the names of scores.
     """
     for store in stores:
-        if store.parent.resolve() == out.resolve():
-            raise ValueError(
-                f"--out {out} is the folder of {store.name}, beside which lies its own .json; give another folder"
-            )
+        require_output(out / f"{store.stem}.json", ".json", inputs=[store])
     names = {
         "suite": SUITE,
         "variant": word_of(network.name),

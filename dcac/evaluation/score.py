@@ -78,7 +78,7 @@ def run(
             option does not fit another, or the extra distances do not fit the features.
     """
     queries = out.with_suffix(".queries.parquet")
-    require_output(out, ".json", beside=[queries], inputs=[features, against, store])
+    require_output(out, ".json", beside=[queries], inputs=[features, against, store, extra_distances])
     asked = asked_score(
         features,
         against=against,

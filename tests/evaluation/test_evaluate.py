@@ -107,7 +107,7 @@ def test_results_never_lie_among_the_data(write_target):
     target = write_target("A", 4)
     before = target.with_suffix(".json").read_text()
     with pytest.raises(
-        ValueError, match=r"is the folder of A.parquet, beside which lies its own .json; give another folder"
+        ValueError, match=r"A.json, which belongs to .*A.parquet; give another name or folder"
     ):
         list(evaluate.run(network=network(), stores=[target], out=target.parent))
     assert target.with_suffix(".json").read_text() == before and "sha256" in json.loads(before)
