@@ -106,9 +106,7 @@ def test_a_target_that_the_network_learnt_from_is_marked(write_target, tmp_path)
 def test_results_never_lie_among_the_data(write_target):
     target = write_target("A", 4)
     before = target.with_suffix(".json").read_text()
-    with pytest.raises(
-        ValueError, match=r"A.json, which belongs to .*A.parquet; give another name or folder"
-    ):
+    with pytest.raises(ValueError, match=r"A.json, which belongs to .*A.parquet; give another name or folder"):
         list(evaluate.run(network=network(), stores=[target], out=target.parent))
     assert target.with_suffix(".json").read_text() == before and "sha256" in json.loads(before)
 
