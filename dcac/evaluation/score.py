@@ -45,7 +45,7 @@ def run(
     dataset: str | None = None,
     store: Path | None = None,
     rerank: Literal["published", "released"] | None = None,
-    metric: Metric | Literal["both"] = "cosine",
+    metric: Metric | Literal["both", "card"] = "cosine",
     max_rank: int = MAX_RANK,
     extra_distances: Path | None = None,
     extra_weight: float | None = None,
@@ -61,8 +61,8 @@ def run(
         dataset: code of the data set, where the file's meta does not name it; `other` is one without shipped splits.
         store: the target's normalised file, by which the data set is recognised instead.
         rerank: also score the gallery re-ranked by k-reciprocal neighbours, with the paper's or DCAC's released k.
-        metric: "cosine", "euclidean", or "both": cosine, and apart from it the Euclidean scores of a network for which
-            nobody has said which of them is meant.
+        metric: "cosine", "euclidean", "both" (cosine, and apart from it the Euclidean scores), or "card": what the card of
+            the network that made the features fixes, both where it fixes none.
         max_rank: length of the CMC curve.
         extra_distances: .npz of `query`, `gallery` (rows of the feature file's splits) and `distance`, in the unit of the
             metric, for some pairs; they are mixed in before any re-ranking, and all other pairs keep their distance.
@@ -78,7 +78,7 @@ def run(
             option does not fit another, or the extra distances do not fit the features.
     """
     queries = out.with_suffix(".queries.parquet")
-    require_output(out, ".json", beside=[queries], inputs=[features, against, store])
+    require_output(out, ".json", beside=[queries], inputs=[features, against, store, extra_distances])
     asked = asked_score(
         features,
         against=against,
@@ -89,7 +89,9 @@ def run(
         store=store,
         extra=(extra_distances, extra_weight),
     )
-    file, first = read_features(features), "cosine" if metric == "both" else metric
+    file = read_features(features)
+    metric = _fixed_metric(file) if metric == "card" else metric
+    first = "cosine" if metric == "both" else metric
     shown = recognise(file, features, dataset=dataset, store=store)
     extra = _extra(extra_distances, extra_weight, file, alone=metric != "both" and device is None)
     options = {"metric": first, "max_rank": max_rank, "device": device, "progress": progress}
@@ -333,6 +335,13 @@ def other_line(record: dict) -> str:
     return "  ".join(
         [f"mAP {100 * other['mAP']:.1f} [{low:.1f}, {high:.1f}]", *ranks, f"mINP {100 * other['mINP']:.1f}"]
     )
+
+
+def _fixed_metric(file: FeatureFile) -> Literal["cosine", "euclidean", "both"]:
+    """Read which distance the card of a network fixes, from the features that it made."""
+    network = file.meta.get("network")
+    card = network.get("card", {}) if isinstance(network, dict) else {}
+    return card.get("metric") or "both"
 
 
 def _extra(path: Path | None, weight: float | None, file: FeatureFile, *, alone: bool) -> ExtraDistances | None:
