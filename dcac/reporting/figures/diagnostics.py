@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dcac import declared
 from dcac.declared import term_labels
 from dcac.reading import naming_damage
 from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
@@ -109,9 +110,9 @@ def name_curves(axes, colours: Mapping[str, str], names: Mapping[str, str], *, a
 
 
 def logs(behind: Behind) -> list[str]:
-    """Return the logs of the table's runs that have a prior."""
-    noisy = [run for run in behind.runs if behind.settings(*run[:2]).diffusion != "none"]
-    return [f"results/{behind.suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl" for variant, sources, seed in noisy]
+    """Return the logs of the table's runs whose method reports more than gradients."""
+    told = [run for run in behind.runs if declared.method(behind.settings(*run[:2])).reports]
+    return [f"results/{behind.suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl" for variant, sources, seed in told]
 
 
 def draw(drawing: Drawing):
