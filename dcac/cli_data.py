@@ -12,11 +12,14 @@ app = Steps(no_args_is_help=True, help="Data sets: status, fetch, import, check,
 
 Code = Annotated[str, typer.Argument(help="code of a data set, e.g. MA")]
 File = Annotated[Path, typer.Option(callback=suffixed(".parquet"), help="normalised file to write (.parquet)")]
+DataRoot = Annotated[
+    Path | None, typer.Option(help="folder of archives and unpacked sets; default: data_root of config/config.yaml")
+]
 Workers = Annotated[int, typer.Option(min=1, help="processes that decode images")]
 
 
 @app.command("status")
-def status() -> None:
+def status(data_root: DataRoot = None) -> None:
     """Say where each data set stands, what to do next, and which protocols are possible.
 
     Example: dcac data status
@@ -32,7 +35,7 @@ def status() -> None:
     }
     text = status.run(
         load_catalog(CONFIG_DIR / "datasets.yaml"),
-        data_root=Path(project.data_root),
+        data_root=data_root or Path(project.data_root),
         stores=Path("results/data"),
         protocols=protocols,
         accept_withdrawn=project.accept_withdrawn,
@@ -44,6 +47,7 @@ def status() -> None:
 def fetch(
     code: Code,
     archive: Annotated[str | None, typer.Option(help="one of the card's archives; default: the first")] = None,
+    data_root: DataRoot = None,
 ) -> None:
     """Download an archive that anyone may download, into data_root; an interrupted download goes on.
 
@@ -53,7 +57,7 @@ def fetch(
     from dcac.suites import load_project
     from dcac.terminal import terminal_bar
 
-    folder = Path(load_project().data_root)
+    folder = data_root or Path(load_project().data_root)
     typer.echo(fetching.run(card(code), folder, archive=archive, progress=terminal_bar(f"fetch {code}")))
 
 
@@ -63,6 +67,9 @@ def import_data(
     dataset: Annotated[str, typer.Option(help="code of the data set, e.g. MA")],
     out: File,
     variant: Annotated[str | None, typer.Option(help="variant of the data set; default: the card's first")] = None,
+    inside: Annotated[
+        str | None, typer.Option(help="folder or archive within PATH that holds the set, where PATH holds several")
+    ] = None,
     workers: Workers = 2,
     allow_different_counts: Annotated[
         bool, typer.Option(help="accept other counts; marks the file non-standard")
@@ -83,6 +90,7 @@ def import_data(
         out,
         card=card(dataset),
         variant=variant,
+        inside=inside,
         workers=workers,
         allow_different_counts=allow_different_counts,
         drop_unreadable=drop_unreadable,

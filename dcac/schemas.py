@@ -34,7 +34,9 @@ def schemas() -> dict[str, dict[str, Any]]:
         "suite": suite_schema(),
         "base": schema_of(completed(Settings)),
         "preset": preset_schema(),
-        "variants": mapping_of({"anyOf": [partly(completed(Settings), label=TEXT, baseline=TEXT), {"type": "null"}]}),
+        "variants": mapping_of(
+            {"anyOf": [partly(completed(Settings), label=TEXT, baseline=TEXT, control=TEXT), {"type": "null"}]}
+        ),
         "weights": mapping_of(weights_schema()),
         "datasets": mapping_of(card_schema()),
     }

@@ -51,6 +51,7 @@ class Settings(Closed):
     prototype_logits_dtype: Literal["fp32", "autocast"]
     memory_dtype: Literal["fp32", "autocast"]
     noise_weight: NonNegative
+    noise_image: Literal["own", "other"]
     # conditioning
     condition: Condition
     condition_temperature: Positive
@@ -106,6 +107,10 @@ class Settings(Closed):
         if self.identities_per_batch * self.images_per_identity < 2:
             raise ValueError(
                 "identities_per_batch and images_per_identity are both 1, but batch normalisation needs two images; raise one"
+            )
+        if self.noise_image == "other" and self.identities_per_batch < 2:
+            raise ValueError(
+                "noise_image 'other' needs another person in the batch; raise identities_per_batch to 2 or more"
             )
         return self
 

@@ -60,6 +60,17 @@ def test_a_missing_target_leaves_the_others(plan):
     assert "GRID" in found.notices[0]
 
 
+def test_what_is_cut_for_want_of_data_is_named_with_the_reason(plan):
+    found = plan("paper", accept=["D"], without=["MS"])
+    assert list(found.cut) == ["dg_multi"]
+    found.require_planned(f"results/tables/{name}.md" for name in found.suite.tables)
+    for target in ("dg_multi", "results/tables/dg_multi.tex", "results/paper/records/dg_multi.csv"):
+        with pytest.raises(ConfigError, match=rf"'{target}' is not possible: .*MS: MSMT17 is not in data_root"):
+            found.require_planned([target])
+    whole = plan("paper", accept=["D"])
+    assert "dg_multi" in whole.suite.tables and not whole.cut
+
+
 def test_a_target_is_never_among_what_all_splits_teach(plan, config_dir, tmp_path):
     root = Path(shutil.copytree(config_dir, tmp_path / "config"))
     path = root / "suites" / "protocol-3.yaml"

@@ -17,6 +17,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -107,6 +108,20 @@ class Source:
                 target.unlink(missing_ok=True)
                 raise ArchiveError(f"{self.path}: {name!r} cannot be read ({error}); get the archive again") from None
         return target
+
+    def narrow(self, folder: str) -> None:
+        """Forget all files but those below one folder; names stay whole.
+
+        Raises:
+            ArchiveError: No file lies there.
+        """
+        prefix = folder.strip("/") + "/"
+        kept = tuple(name for name in self.names if name.startswith(prefix))
+        if not kept:
+            tops = sorted({name.partition("/")[0] + ("/" if "/" in name else "") for name in self.names})
+            shown = ", ".join(tops[:10] + ["..."] * (len(tops) > 10))
+            raise ArchiveError(f"{self.path} holds nothing in {prefix!r}; at its top are: {shown}")
+        self.names = kept
 
     def _list(self, names: Iterable[str]) -> None:
         names = sorted(names)
@@ -242,6 +257,30 @@ def open_source(path: Path, *, max_bytes: float, max_ratio: float, scratch: Path
     if _opener(path) is not None or tarfile.is_tarfile(path):
         return TarSource(path, scratch, max_bytes=max_bytes, max_ratio=max_ratio)
     raise ArchiveError(f"{path} is {describe(path)}")
+
+
+@contextmanager
+def open_inside(
+    path: Path, inside: str | None, *, max_bytes: float, max_ratio: float, scratch: Path | None = None
+) -> Iterator[Source]:
+    """Open a part of a source for reading: a folder in it, or an archive in it; all of it without `inside`.
+
+    Args:
+        inside: Relative path within the folder or archive `path`.
+
+    Raises:
+        ArchiveError: As of `open_source`, or there is no such part.
+    """
+    limits = {"max_bytes": max_bytes, "max_ratio": max_ratio, "scratch": scratch}
+    with open_source(path, **limits) as source:
+        if inside is None:
+            yield source
+        elif inside.strip("/") in source.names:
+            with open_source(source.local_copy(inside.strip("/")), **limits) as inner:
+                yield inner
+        else:
+            source.narrow(inside)
+            yield source
 
 
 def broken(path: Path, *, max_bytes: float) -> str:

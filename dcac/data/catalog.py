@@ -61,7 +61,7 @@ class Network(Closed):
 
     train_ids: Count
     test_ids: Count
-    cameras: Count
+    cameras: Annotated[int, Field(ge=2)]  # a match by the query's own camera never counts
     shots: Annotated[int, Field(ge=2)]  # shot 0 is the query, the others are the gallery
     seed: int
     domain: str | None = None  # whose palette and cameras are rendered; None: those of the card's own name

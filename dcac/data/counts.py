@@ -1,15 +1,46 @@
-"""Counts found beside counts expected: the box that every import prints."""
+"""Counts found beside counts expected: the box that every import prints; and whether anything can be scored at all."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dcac.data.catalog import Variant
+from dcac.data.store import Record
 
 FIELDS = ("ids", "images", "cameras")
 
 
 class CountError(ValueError):
     """The counts of a data set are not those of its card; the message holds the box."""
+
+
+def queries_without_match(records: Iterable[Record]) -> int:
+    """Count the queries whose identity no other camera of the gallery shows; the scorer skips them."""
+    records = list(records)
+    cameras: dict[int, set[int]] = {}
+    for record in records:
+        if record.split == "gallery":
+            cameras.setdefault(record.pid, set()).add(record.camid)
+    queries = (record for record in records if record.split == "query")
+    return sum(not cameras.get(query.pid, set()) - {query.camid} for query in queries)
+
+
+def require_matches(records: Iterable[Record], name: str) -> None:
+    """Refuse a data set that nothing could ever be scored on.
+
+    Raises:
+        CountError: There are queries, but not one has a gallery image of its identity by another camera.
+    """
+    records = list(records)
+    queries = [record for record in records if record.split == "query"]
+    if not queries or queries_without_match(records) < len(queries):
+        return
+    cameras = sorted({record.camid for record in records if record.split != "train"})
+    seen = f"all are of camera {cameras[0]}" if len(cameras) == 1 else f"{len(cameras)} cameras are told apart"
+    raise CountError(
+        f"{name}: not one of {len(queries)} queries has a gallery image of its identity by another camera ({seen}), so "
+        "nothing can be scored; correct the cameras in the names, or leave query and gallery out and import the train "
+        "images alone"
+    )
 
 
 @dataclass(frozen=True)

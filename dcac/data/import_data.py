@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcac.data.archives import Source, open_source
+from dcac.data.archives import Source, open_inside
 from dcac.data.catalog import Card, Variant, require_accepted
-from dcac.data.counts import Comparison, CountError
-from dcac.data.readers import READERS, LayoutError, Reading
+from dcac.data.counts import Comparison, CountError, queries_without_match, require_matches
+from dcac.data.readers import NO_READER, READERS, LayoutError, Reading
 from dcac.data.readers.layout import UNKNOWN, tree
 from dcac.data.store import Record, count, read_manifest, write_store
 from dcac.data.verifying import Finding, refuse_or_drop, verify
 from dcac.provenance.keep import put_back
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import BY_HAND, ask
 
+PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 log = logging.getLogger(__name__)
 
 
@@ -36,6 +38,7 @@ def run(
     *,
     card: Card,
     variant: str | None = None,
+    inside: str | None = None,
     workers: int = 1,
     allow_different_counts: bool = False,
     drop_unreadable: bool = False,
@@ -47,6 +50,7 @@ def run(
         path: Archive (zip, tar, tgz) or unpacked folder.
         out: The Parquet file.
         variant: One of the card's variants; None is its first.
+        inside: Folder or archive within `path` that holds the set, where `path` holds several.
         workers: Processes that decode images.
         allow_different_counts: Go on with counts unlike the card's or with the images of another version; the file is
             then marked as non-standard for ever.
@@ -54,14 +58,22 @@ def run(
         accept_withdrawn: Codes of withdrawn sets that the user has decided to use.
 
     Raises:
-        ValueError: The set is synthetic or withdrawn, no layout fits, files have unknown names, counts deviate, or
-            images cannot be read; the message says which, and what to do.
+        ValueError: The set is synthetic or withdrawn, no layout fits, files have unknown names, counts deviate, no query
+            has a match by another camera, or images cannot be read; the message says which, and what to do.
     """
+    require_output(out, ".parquet", inputs=[path])
     require_accepted(card, accept_withdrawn)
-    if card.limits is None or card.code not in READERS:
+    if card.limits is None:
         raise ValueError(f"{card.code} is {card.status}; use `dcac data render {card.code}`")
+    if card.code not in READERS:
+        raise ValueError(f"{card.code} cannot be imported: {NO_READER}")
     name, wanted = card.variant(variant)
-    by_hand = {"variant": variant, "different_counts": allow_different_counts, "drop_unreadable": drop_unreadable}
+    by_hand = {
+        "variant": variant,
+        "inside": inside,
+        "different_counts": allow_different_counts,
+        "drop_unreadable": drop_unreadable,
+    }
     chosen = {option: value for option, value in by_hand.items() if value}
     settings = card.made_from(Path(path)) | ({BY_HAND: chosen} if chosen else {})
     asked = ask(__name__, settings, {})
@@ -71,11 +83,13 @@ def run(
         return Imported(sidecar, report(sidecar, card))
     out.parent.mkdir(parents=True, exist_ok=True)
     limits = {"max_bytes": card.limits.unpacked_gb * 1e9, "max_ratio": card.limits.ratio}
-    with open_source(path, **limits, scratch=out.parent) as source:
+    with open_inside(path, inside, **limits, scratch=out.parent) as source:
         reading = _read(source, card, name)
         deviations = _check_counts(reading, card, wanted, allow=allow_different_counts)
+        require_matches(reading.records, card.name)
         findings = verify(reading.records, workers=workers)
         kept, unreadable = refuse_or_drop(reading.records, findings, drop=drop_unreadable)
+        require_matches(kept, card.name)
         fingerprint = images_fingerprint(findings)
         version, unlike = _version(card, reading.version, fingerprint, allow=allow_different_counts)
         remarks = _remarks(card, reading.version, name, fingerprint)
@@ -96,7 +110,7 @@ def run(
             "ignored_files": len(source.ignored),
             "queries_without_match": queries_without_match(kept),
             "images_in_train_and_test": _images_in_both(reading.records, findings),
-            "archive": _archive(Path(path), card),
+            "archive": _archive(Path(path), card) | ({"inside": inside} if inside else {}),
         }
         sidecar = write_store(kept, out, manifest=manifest, asked=asked)
     return Imported(sidecar, report(sidecar, card))
@@ -119,16 +133,6 @@ def images_fingerprint(findings: Sequence[Finding]) -> str:
     return hashlib.sha256("\n".join(sorted(finding.digest for finding in findings)).encode()).hexdigest()[:32]
 
 
-def queries_without_match(records: Sequence[Record]) -> int:
-    """Count the queries whose identity no other camera of the gallery shows; the scorer skips them."""
-    cameras: dict[int, set[int]] = {}
-    for record in records:
-        if record.split == "gallery":
-            cameras.setdefault(record.pid, set()).add(record.camid)
-    queries = (record for record in records if record.split == "query")
-    return sum(not cameras.get(query.pid, set()) - {query.camid} for query in queries)
-
-
 def _read(source: Source, card: Card, variant: str) -> Reading:
     try:
         reading = READERS[card.code](source, variant)
@@ -136,7 +140,7 @@ def _read(source: Source, card: Card, variant: str) -> Reading:
         layouts = "\n".join(f"layout {name}:\n{_indent(drawing)}" for name, drawing in card.layouts.items())
         raise LayoutError(
             f"{source.path} is not {card.name} in any accepted layout (variant {variant}): {error}\n"
-            f"Expected one of\n{layouts}\nFound\n{tree(source.names)}"
+            f"Expected one of\n{layouts}\nFound\n{tree(source.names)}{_inner_archives(source)}"
         ) from None
     if reading.strays:
         shown = "\n  ".join(reading.strays[:10])
@@ -153,6 +157,12 @@ def _read(source: Source, card: Card, variant: str) -> Reading:
             reading.nearly[0],
         )
     return reading
+
+
+def _inner_archives(source: Source) -> str:
+    """Say how an archive within the archive is read; "" where there is none."""
+    inner = [name for name in source.names if name.lower().endswith(PACKED)]
+    return f"\nIt holds archives; read one with --inside, such as --inside {inner[0]!r}" if inner else ""
 
 
 def _check_counts(reading: Reading, card: Card, wanted: Variant, *, allow: bool) -> list[str]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcac.data.catalog import Card
-from dcac.data.locate import locate
+from dcac.data.locate import known_names, locate
+from dcac.data.readers import NO_READER, READERS
 from dcac.data.store import read_manifest
 
 Cells = Mapping[str, Sequence[str]]  # sources joined with "+": targets
@@ -16,7 +17,7 @@ class Standing:
     """Where one data set stands.
 
     Args:
-        state: present, importable, rendered here, direct download, ask its owners, or withdrawn.
+        state: present, importable, rendered here, without reader, direct download, ask its owners, or withdrawn.
         hint: What to do next, or what is there.
         usable: Whether a protocol may count on it without anyone fetching anything.
     """
@@ -62,10 +63,12 @@ def stand(card: Card, *, data_root: Path, stores: Path, accepted: Sequence[str] 
         return Standing(card.code, "present", _describe(store), usable=True)
     if card.status == "synthetic":
         return Standing(card.code, "rendered here", f"dcac data render {card.code} --out {store}", usable=True)
+    if card.code not in READERS:
+        return Standing(card.code, "without reader", NO_READER, usable=False)
     if found is not None:
         hint = f"dcac data import {found} --dataset {card.code} --out {store}"
         return Standing(card.code, "importable", hint, usable=True)
-    names = " or ".join(archive.name for archive in card.archives)
+    names = known_names(card)
     if any(archive.downloadable for archive in card.archives):
         hint = f"dcac data fetch {card.code}, or put {names} into {data_root}"
         return Standing(card.code, "direct download", hint, usable=False)

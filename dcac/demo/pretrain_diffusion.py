@@ -21,7 +21,7 @@ from dcac.model.diffusion import DiffusionPrior, use_single_token
 from dcac.model.latents import draw, encode, sample
 from dcac.provenance import environment
 from dcac.provenance.code import digest
-from dcac.provenance.networks import finish_network, put_back_network
+from dcac.provenance.networks import finish_network, put_back_network, require_network_folder
 from dcac.provenance.record import ask
 from dcac.seeding import torch_generator
 
@@ -182,6 +182,7 @@ def run(*, store: Path, settings: DiffusionPretraining, out: Path, device: str) 
     Raises:
         ValueError: the train split holds fewer than two images, or captions for a part of them only.
     """
+    require_network_folder(out)
     asked = ask(__name__, settings.model_dump(mode="json"), {"data": store_input(store)})
     if put_back_network(asked, out):
         return

@@ -22,7 +22,7 @@ from dcac.demo.recipes import EncoderPretraining
 from dcac.model.encoder import save_backbone
 from dcac.provenance import environment
 from dcac.provenance.code import digest
-from dcac.provenance.networks import finish_network, put_back_network
+from dcac.provenance.networks import finish_network, put_back_network, require_network_folder
 from dcac.provenance.record import ask
 from dcac.seeding import torch_generator
 
@@ -59,6 +59,7 @@ def run(*, store: Path, settings: EncoderPretraining, out: Path, device: str) ->
     Raises:
         ValueError: the set has no captions, or not one batch of train images.
     """
+    require_network_folder(out)
     asked = ask(__name__, settings.model_dump(mode="json"), {"data": store_input(store)})
     if put_back_network(asked, out):
         return

@@ -6,6 +6,7 @@ from pathlib import Path
 from dcac.data.catalog import Card, Crowd, Network
 from dcac.data.store import Record, read_manifest, write_store
 from dcac.provenance.keep import put_back
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
 
 
@@ -21,6 +22,7 @@ def run(card: Card, out: Path) -> dict:
     Raises:
         ValueError: The card is not synthetic.
     """
+    require_output(out, ".parquet")
     asked = ask(__name__, card.made_from(), {})
     if put_back(asked, out.parent, [out.name, out.with_suffix(".json").name]):
         return read_manifest(out)

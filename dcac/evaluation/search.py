@@ -3,7 +3,6 @@
 In: a gallery's feature file, the pictures and their features. Out: a table (.csv) and a picture strip (.png).
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcac.data.images import FORMATS, to_rgb, upright
+from dcac.data.images import opened, to_rgb, upright
 from dcac.data.store import read_split
 from dcac.evaluation.ranking.distances import Metric, measure
 from dcac.evaluation.ranking.neighbours import certain_candidates, exact_order
 from dcac.features.feature_file import Part, read_features
 from dcac.provenance import atomic
+from dcac.provenance.outputs import require_output
 
 if TYPE_CHECKING:
     import pandas
@@ -61,6 +61,8 @@ def run(
     Returns:
         The table.
     """
+    strip_at = out.with_suffix(".png")
+    require_output(out, ".csv", beside=[] if store is None else [strip_at], inputs=[gallery, store, *pictures])
     part = read_features(gallery).gallery
     hits = nearest_images(features, part.features, count=count, metric=metric)
     table = hit_table([str(picture) for picture in pictures], hits, part)
@@ -70,7 +72,7 @@ def run(
         stored = read_split(store, "gallery").set_index("path")["data"]
         found = [[stored[path] for path in part.paths[rows]] for rows in hits.rows]
         strip = picture_strip([upright(picture.read_bytes()) for picture in pictures], found)
-        with atomic(out.with_suffix(".png")) as temporary:
+        with atomic(strip_at) as temporary:
             strip.save(temporary, format="PNG")
     return table
 
@@ -145,8 +147,8 @@ def picture_strip(pictures: Sequence[bytes], found: Sequence[Sequence[bytes]]) -
     strip = Image.new("RGB", (columns * (width + GAP) + 2 * GAP, len(pictures) * (height + GAP) + GAP), "white")
     for line, (picture, images) in enumerate(zip(pictures, found, strict=True)):
         for column, data in enumerate([picture, *images]):
-            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-                tile = to_rgb(opened).resize(TILE, Image.Resampling.BICUBIC)
+            with opened(data) as image:
+                tile = to_rgb(image).resize(TILE, Image.Resampling.BICUBIC)
             left = GAP + column * (width + GAP) + (2 * GAP if column else 0)
             strip.paste(tile, (left, GAP + line * (height + GAP)))
     return strip

@@ -20,6 +20,7 @@ from dcac.foreign.stable_diffusion import UNET
 from dcac.foreign.tensor_file import read_tensors
 from dcac.model.diffusion import restore_prior
 from dcac.provenance import atomic, fingerprint, sha256, write_json
+from dcac.provenance.outputs import require_output
 from dcac.reading import load_tensors, naming_damaged_part, read_json
 from dcac.settings import Settings, load_settings, parse_settings
 
@@ -39,6 +40,7 @@ def run(*, source: Path, out: Path, config: Path | None, prior: Path | None) -> 
         ValueError: the source is refused, or does not fit the settings; an argument is missing.
     """
     if source.is_dir():
+        require_output(out, ".pth", inputs=[source])
         write_released(source, out, prior)
     elif config is None:
         raise ValueError(f"{source} is read as a released checkpoint, which holds no settings; add --config FILE")

@@ -12,7 +12,7 @@ from dcac.foreign.weights_card import Weights
 from dcac.locking import locked_while
 from dcac.provenance import manifest, sha256
 from dcac.provenance.code import digest
-from dcac.provenance.networks import finish_network, put_back_network
+from dcac.provenance.networks import finish_network, put_back_network, require_network_folder
 from dcac.provenance.record import ask
 
 REQUIRED = {
@@ -29,6 +29,7 @@ def run(*, name: str, card: Weights, out: Path) -> None:
         ValueError: the hub cannot be reached, a file is missing or refused, or a checksum differs.
         InUse: another process fetches this network.
     """
+    require_network_folder(out)
     asked = ask(__name__, card.made_from(), {})
     with locked_while(out.with_name(f".{out.name}.lock"), f"fetches {name}"):
         if card.source != "folder" and put_back_network(asked, out):  # a folder's content may change under its name

@@ -15,6 +15,7 @@ from dcac import declared
 from dcac.features.extract import BATCH
 from dcac.inspection.trained_run import TrainedRun, first_images, inputs_of, load_run, write_arrays
 from dcac.model.schemes import scheme_of
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
 from dcac.settings import Settings, load_settings
 
@@ -47,6 +48,7 @@ def run(
     Raises:
         ValueError: the run has no p of its own; the sources are not its own; `people` does not fit them.
     """
+    require_output(out, ".npz", inputs=stores)
     check_scheme(load_settings(config), run_folder)
     chosen = {} if people == PEOPLE else {"people": people}
     asked = ask(__name__, chosen, inputs_of(run_folder, encoder=encoder, stores=stores))

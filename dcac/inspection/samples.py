@@ -20,6 +20,7 @@ from dcac.methods.dcac.model import DCAC
 from dcac.model.conditioning import Prompts
 from dcac.model.diffusion import DiffusionPrior, restore_prior
 from dcac.model.encoder import Embedding
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
 from dcac.reading import load_tensors, naming_damage, naming_damaged_part
 from dcac.seeding import torch_generator
@@ -64,6 +65,7 @@ def run(
     Raises:
         ValueError: the run has no prior, or another one; the sources are not its own; `count` does not fit them.
     """
+    require_output(out, ".npz", inputs=[*stores, *latents])
     settings = load_settings(config)
     if declared.needed(settings, "prior") is None:
         raise ValueError(f"{run_folder} has no prior to sample from (method {settings.method}); choose a DCAC variant")

@@ -20,6 +20,7 @@ from dcac.provenance import atomic, sha256, write_json
 from dcac.provenance.code import digest
 from dcac.provenance.keep import keep, put_back
 from dcac.provenance.networks import network_input
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import KEY, Input, ask, given, sidecar_of
 from dcac.reading import naming_damaged_part, open_tensors, read_json
 
@@ -45,6 +46,7 @@ def run(*, store: Path, prior: Path, size: int, out: Path, device: str) -> None:
         out: safetensors with a tensor a split (train, query, gallery), float32 [M, 2 C, h, w] (mean and log-variance),
             in store order. Beside it the sidecar, its name and `.json`.
     """
+    require_output(out, ".safetensors", inputs=[store])
     asked = ask(__name__, {"size": size}, {"data": store_input(store), "autoencoder": network_input(prior, "vae/")})
     if put_back(asked, out.parent, [out.name, sidecar_of(out).name]):
         return

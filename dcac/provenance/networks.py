@@ -8,6 +8,14 @@ from dcac.provenance.keep import keep, put_back
 from dcac.provenance.record import KEY, Asked, Input, hash_json, read_record
 
 MANIFEST = "manifest.json"
+PARTS = {
+    MANIFEST,
+    "config.json",
+    "model.safetensors",
+    "vae",
+    "unet",
+    "scheduler",
+}  # what a network's folder has some of
 
 
 def network_input(folder: Path, part: str = "") -> Input:
@@ -51,6 +59,19 @@ def put_back_network(asked: Asked, folder: Path) -> bool:
         if path.is_file() and path not in expected:
             path.unlink()
     return True
+
+
+def require_network_folder(folder: Path) -> None:
+    """Refuse to make a network in a folder of something else, whose files would be listed as the network's, or go.
+
+    Raises:
+        ValueError: there are files, and none as a network has.
+    """
+    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if folder.is_file() or (present and not present & PARTS):
+        raise ValueError(
+            f"{folder} is there and is no folder of a network; give a new folder, such as results/weights/NAME"
+        )
 
 
 def listed(folder: Path) -> dict[str, dict]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dcac.provenance import atomic
+from dcac.provenance.outputs import require_outputs
 from dcac.provenance.record import ask, made_inputs, split_off_records, write_record
 from dcac.reporting import figures
 from dcac.reporting.configured import configured_figure
@@ -16,6 +17,7 @@ def run(
     *, name: str, suite: Suite, variants: Mapping[str, Variant], inputs: Sequence[Path], out: Sequence[Path]
 ) -> None:
     """Draw the figure in the format that each output's suffix names; in .json what it was drawn from."""
+    require_outputs(out, ".pdf", ".png", ".json", inputs=inputs)
     import matplotlib
 
     matplotlib.use("Agg")
@@ -43,5 +45,7 @@ def draw(name: str, suite: Suite, labels: Mapping[str, str], inputs: Sequence[Pa
         methods=(*suite.references, *suite.variants_of(entry.table)),
         named=entry.variants,
         labels=labels,
+        queries=entry.queries,
+        faces=entry.faces,
     )
     return next(kind for kind in figures.KINDS if kind.name == entry.kind).draw(drawing)

@@ -43,8 +43,13 @@ def block(cells: list[Cell], rows: list[Row], *, caption: str, label: str) -> st
     return symbols(
         "\\begin{table*}\n\\centering\n"
         f"\\caption{{{escape(caption)}}}\n\\label{{{label}}}\n"
-        f"\\resizebox{{\\textwidth}}{{!}}{{%\n{body}}}\n\\end{{table*}}\n"
+        f"{fitted(body)}\n\\end{{table*}}\n"
     )
+
+
+def fitted(body: str) -> str:
+    """Shrink a table that is wider than the page; a narrower one keeps its size."""
+    return f"\\resizebox{{\\ifdim\\width>\\textwidth\\textwidth\\else\\width\\fi}}{{!}}{{%\n{body}}}"
 
 
 def css(place: str | None) -> str:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dcac.provenance import atomic, json_text
+from dcac.provenance.outputs import require_output
 from dcac.reporting.records import read_records
 
 
 def run(*, records: Sequence[Path], out: Path) -> None:
     """Write the headline numbers of all tables."""
+    require_output(out, ".json", inputs=records)
     with atomic(out) as temporary:
         temporary.write_text(headline(records), encoding="utf-8")
 

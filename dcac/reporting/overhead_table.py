@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 
 from dcac.provenance import atomic
+from dcac.provenance.outputs import require_outputs
 from dcac.provenance.record import ask, made_inputs, split_off_records, write_record
 from dcac.reading import read_json
 from dcac.reporting.configured import configured
 from dcac.reporting.labels import method_labels
-from dcac.reporting.latex import PREAMBLE, escape, symbols
+from dcac.reporting.latex import PREAMBLE, escape, fitted, symbols
 from dcac.reporting.markdown import grid
 from dcac.suites import BASELINE, Suite, Variant
 
@@ -58,6 +59,7 @@ def run(
     Raises:
         ValueError: a measurement does not belong in the table, or two are of the same variant and sources.
     """
+    require_outputs(out, ".md", ".tex", ".csv", ".json", inputs=inputs)
     table = suite.table(name)
     measured = read_measurements(inputs, name, suite, method_labels(variants))
     title, rows = f"{suite.title}: {table.title}", printed(measured)
@@ -162,7 +164,7 @@ def latex(rows: pd.DataFrame, *, caption: str, label: str) -> str:
     body = style.to_latex(hrules=True, column_format="l" + "c" * (len(rows.columns) - 1))
     return symbols(
         f"{PREAMBLE}\\begin{{table*}}\n\\centering\n\\caption{{{escape(caption)}}}\n\\label{{{label}}}\n"
-        f"\\resizebox{{\\textwidth}}{{!}}{{%\n{body}}}\n\\end{{table*}}\n"
+        f"{fitted(body)}\n\\end{{table*}}\n"
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dcac.provenance import atomic
+from dcac.provenance.outputs import require_outputs
 from dcac.provenance.record import ask, made_inputs, split_off_records, write_record
 from dcac.reporting.configured import configured_scores, read_accepted
 from dcac.reporting.latex import latex_document_part
@@ -28,6 +29,7 @@ def run(
     Args:
         accepted: reports (run.json) of runs that a person let stand for other code than their own; a footnote names them.
     """
+    require_outputs(out, ".md", ".tex", ".csv", ".json", inputs=[records, published])
     shown = configured_scores(suite, name, variants, published=published, accepted=accepted)
     asked = ask(__name__, shown, made_inputs([records]))
     page = Page(name, suite, read_records(records), published, variants, accepted=read_accepted(accepted))

@@ -15,6 +15,7 @@ from torch import nn
 from dcac.methods.trained import TrainedModel
 from dcac.provenance import environment, write_json
 from dcac.provenance.code import digest
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import KEY, Asked, ask, hash_json
 from dcac.settings import Runtime, Settings, load_settings
 from dcac.training.hardware import Hardware
@@ -54,6 +55,7 @@ def run(
     """
     if steps < 1:
         raise ValueError(f"steps is {steps}, and nothing would be timed; ask for 1 or more")
+    require_output(out, ".json", inputs=[*stores, *latents])
     settings = load_settings(config)
     inputs = Inputs(stores, encoder, latents, prior)
     asked = asked_overhead(settings, inputs, variant=variant, sources=sources, steps=steps, runtime=runtime)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dcac.data.catalog import Card, load_catalog, require_accepted
+from dcac.closed import parse
+from dcac.data.catalog import Card, Network, load_catalog, require_accepted
 from dcac.data.readers import READERS
 
 FACTS = Path(__file__).with_name("dataset_counts.csv")  # what its columns mean: docs/datasets.md, section 0
@@ -122,4 +123,16 @@ def test_a_code_that_cannot_stand_among_sources_is_refused(tmp_path, code):
 def test_a_card_that_is_no_mapping_is_refused(tmp_path):
     (tmp_path / "datasets.yaml").write_text("MA: Market\n")
     with pytest.raises(ValueError, match=r"data set 'MA' is 'Market'; give `key: value` lines below it"):
+        load_catalog(tmp_path / "datasets.yaml")
+
+
+def test_rendered_network_needs_two_cameras():
+    network = {"train_ids": 2, "test_ids": 2, "cameras": 1, "shots": 2, "seed": 1}
+    with pytest.raises(ValueError, match="'cameras' is 1"):
+        parse(Network, network, "card")
+
+
+def test_code_with_an_underscore_is_refused_with_what_it_may_hold(tmp_path):
+    (tmp_path / "datasets.yaml").write_text("my_set:\n  name: x\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"data set 'my_set' cannot be a name in a path; use letters .*, digits and -"):
         load_catalog(tmp_path / "datasets.yaml")

@@ -1,12 +1,14 @@
 """Decoding gives the pixels that Pillow gives, in the order of the input."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from dcac.data.images import decode, upright
+from dcac.data.images import MAX_SIDE, PictureError, decode, image_problem, opened, upright
 
 
 def encode(image, kind="PNG"):
@@ -89,6 +91,49 @@ def test_sixteen_bit_grey_is_scaled_and_not_clipped_to_white():
     assert (decoded[0, 0] == decoded[0, 1]).all() and (decoded[0, 0] == decoded[0, 2]).all()
 
 
+def png16(pixels, *, colour, transparent):
+    """Write a 16-bit PNG with a transparent colour, which Pillow does not write."""
+    raw = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, 2 if colour else 0, 0, 0, 0)
+    chunks = {b"IHDR": header, b"tRNS": struct.pack(f">{len(transparent)}H", *transparent)}
+    chunks |= {b"IDAT": zlib.compress(raw), b"IEND": b""}
+    parts = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks.items()
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_transparent_grey_of_16_bits_is_hidden_and_its_neighbours_are_not():
+    ramp = np.arange(40_000, 40_064).reshape(8, 8)
+    (ours,) = decode([png16(ramp, colour=False, transparent=[40_003])], height=8, width=8)
+    assert np.array_equal(ours[0], np.where(ramp == 40_003, 0, ramp >> 8))
+
+
+def test_transparent_colour_of_16_bits_is_refused_since_8_bits_cannot_tell_it():
+    colours = np.full((8, 8, 3), 40_000)
+    data = png16(colours, colour=True, transparent=[40_000, 40_000, 40_001])
+    assert "16-bit colours of which one is transparent" in image_problem(data)
+    with pytest.raises(PictureError, match="picture 2 of 2 cannot be used: 16-bit colours"):
+        decode([encode(Image.new("RGB", (8, 8))), data], height=8, width=8)
+
+
+@pytest.mark.parametrize(
+    "read", [lambda data: decode([data], height=8, width=8), upright, lambda data: opened(data).__enter__()]
+)
+def test_pixel_bomb_is_refused_before_it_is_unpacked(read):
+    bomb = bytearray(encode(Image.new("RGB", (8, 8)), "BMP"))
+    bomb[18:26] = (MAX_SIDE + 1).to_bytes(4, "little") * 2
+    with pytest.raises(PictureError, match=r"4097x4097 pixels, outside 4\.\.4096 a side"):
+        read(bytes(bomb))
+
+
+def test_truncated_picture_is_counted(pixels):
+    whole = encode(Image.fromarray(pixels))
+    with pytest.raises(PictureError, match="picture 3 of 3 cannot be used: OSError: "):
+        decode([whole, whole, whole[:-200]], height=8, width=8)
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_colours_behind_full_transparency_stay_hidden(mode):
     picture = Image.new(mode, (8, 16), (200, 90, 30, 0) if mode == "RGBA" else (200, 0))
@@ -106,7 +151,9 @@ def test_every_mode_shows_its_colours(mode):
 
 
 def test_nothing_but_pictures_of_the_three_formats_is_opened():
-    with pytest.raises(UnidentifiedImageError):
+    with pytest.raises(
+        PictureError, match=r"picture 1 of 1 cannot be used: no JPEG, PNG or BMP image; `dcac data check`"
+    ):
         decode([b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n"], height=8, width=8)
 
 

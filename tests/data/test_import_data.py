@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from dcac.data.counts import CountError
-from dcac.data.import_data import images_fingerprint, queries_without_match, run
+from dcac.data.counts import CountError, queries_without_match
+from dcac.data.import_data import images_fingerprint, run
 from dcac.data.readers import LayoutError
 from dcac.data.store import Record, read_manifest, read_split
 from dcac.data.verifying import Finding, UnreadableError
@@ -148,6 +148,54 @@ def test_two_data_sets_in_one_folder_are_not_guessed_between(market, pack, tmp_p
         run(pack(files), tmp_path / "MA.parquet", card=card)
 
 
+@pytest.mark.parametrize("kind", ["folder", "zip", "tgz"])
+def test_one_of_several_sets_is_read_from_inside(market, pack, tmp_path, kind):
+    files, card = market
+    both = {f"{top}/{name}": data for top in ("one", "two") for name, data in files.items()}
+    both["two/Market-1501-v15.09.15/query/0009_c1s1_000001_00.jpg"] = next(iter(files.values()))
+    path = pack(both, kind, "several")
+    with pytest.raises(
+        LayoutError, match=r"one/Market-1501-v15\.09\.15/, two/Market.*; name one of them with --inside"
+    ):
+        run(path, tmp_path / "MA.parquet", card=card)
+    run(pack(files, kind, "alone"), tmp_path / "alone.parquet", card=card)
+    imported = run(path, tmp_path / "MA.parquet", card=card, inside="one/")
+    assert (tmp_path / "MA.parquet").read_bytes() == (tmp_path / "alone.parquet").read_bytes()
+    assert imported.sidecar["archive"]["inside"] == "one/"
+    with pytest.raises(ValueError, match=r"holds nothing in 'three/'; at its top are: one/, two/"):
+        run(path, tmp_path / "MA.parquet", card=card, inside="three")
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tgz"])
+def test_archive_within_an_archive_is_read(market, pack, tmp_path, kind):
+    files, card = market
+    inner = pack(files, "tgz", "inner").read_bytes()
+    path = pack({"sets/market.tgz": inner, "readme.txt": b"x"}, kind, "outer")
+    with pytest.raises(LayoutError, match=r"read one with --inside, such as --inside 'sets/market\.tgz'"):
+        run(path, tmp_path / "MA.parquet", card=card)
+    assert run(path, tmp_path / "MA.parquet", card=card, inside="sets/market.tgz").sidecar["images"] == 6
+    assert not [left for left in tmp_path.iterdir() if left.name.startswith(".dcac")]
+
+
+@pytest.mark.parametrize(
+    ("cameras", "message"), [((1, 1), "all are of camera 0"), ((2, 3), "2 cameras are told apart")]
+)
+def test_set_that_nothing_can_be_scored_on_is_refused_at_import(fill, pack, shrink, tmp_path, cameras, message):
+    names = [f"m/bounding_box_train/0002_c{camera}s1_000451_03.jpg" for camera in (1, 2)]
+    names += [f"m/query/0001_c{cameras[0]}s1_001051_00.jpg"]
+    names += [f"m/bounding_box_test/{pid:04}_c{cameras[pid > 1]}s1_001052_00.jpg" for pid in (1, 3)]
+    number = len(set(cameras))
+    card = shrink("MA", train=(1, 2, 2), query=(1, 1, 1), gallery=(2, 2, number))
+    with pytest.raises(CountError, match=rf"not one of 1 queries has a gallery image .* camera \({message}\)"):
+        run(pack(fill(names)), tmp_path / "MA.parquet", card=card)
+    assert not (tmp_path / "MA.parquet").exists()
+
+
+def test_train_images_of_one_camera_are_no_fault(fill, pack, shrink, tmp_path):
+    names = [f"CUHK-SYSU/cropped_images/p{pid}_s16929_1.jpg" for pid in (11422, 11423)]
+    run(pack(fill(names)), tmp_path / "CS.parquet", card=shrink("CS", train=(2, 2, 1)))
+
+
 def test_folders_that_parse_like_labels_do_not_matter(fill, pack, shrink, tmp_path):
     names = [name.replace("Market-1501-v15.09.15", "9999_c3s1_run_12_c3/Market1501") for name in MARKET]
     run(pack(fill(names)), tmp_path / "MA.parquet", card=shrink("MA", **MARKET_COUNTS))
@@ -207,6 +255,12 @@ def test_withdrawn_set_needs_consent(fill, pack, shrink, tmp_path):
 def test_synthetic_set_is_not_imported(catalog, tmp_path):
     with pytest.raises(ValueError, match="dcac data render campus"):
         run(tmp_path, tmp_path / "x.parquet", card=catalog["campus"])
+
+
+def test_card_without_a_reader_says_where_one_goes(market, pack, tmp_path):
+    files, card = market
+    with pytest.raises(ValueError, match="mine cannot be imported: no reader is known for this code; add its line"):
+        run(pack(files), tmp_path / "a.parquet", card=card.model_copy(update={"code": "mine"}))
 
 
 def test_query_without_another_camera_is_counted():

@@ -17,7 +17,7 @@ def places(tmp_path):
 @pytest.mark.parametrize(
     ("code", "state", "hint", "usable"),
     [
-        ("MA", "direct download", "dcac data fetch MA, or put Market-1501-v15.09.15.zip into", False),
+        ("MA", "direct download", "dcac data fetch MA, or put Market-1501-v15.09.15.zip (or a folder", False),
         ("PRID", "direct download", "download by hand from https://www.tugraz.at", False),
         ("MS", "ask its owners", "By e-mail", False),
         ("C2", "ask its owners", "request form", False),
@@ -54,7 +54,7 @@ def test_withdrawn_set_at_hand_stays_off_until_accepted(catalog, places):
 def test_accepted_but_absent_set_names_its_archive(catalog, places):
     standing = stand(catalog["D"], **places, accepted=["D"])
     assert not standing.usable
-    assert "DukeMTMC-reID.zip is not in" in standing.hint
+    assert "DukeMTMC-reID.zip (or a folder or archive named DukeMTMC-reID, Duke) is not in" in standing.hint
 
 
 def test_present_set_shows_its_stamp(catalog, places):
@@ -77,3 +77,11 @@ def test_table_has_a_line_for_every_set_and_protocol(catalog, places):
     lines = run(catalog, **places, protocols={"single-source": {"MS": ["C3", "D"], "C3": ["MS"]}}).splitlines()
     assert [line.split()[0] for line in lines[: len(catalog)]] == list(catalog)
     assert lines[-1].split() == ["single-source", "2", "of", "3", "possible", "missing:", "D"]
+
+
+def test_card_of_ones_own_without_a_reader_is_not_told_to_import(catalog, places):
+    (places["data_root"] / "Market1501").mkdir()
+    card = catalog["MA"].model_copy(update={"code": "mine"})
+    standing = stand(card, **places)
+    assert (standing.state, standing.usable) == ("without reader", False)
+    assert "add its line to READERS" in standing.hint

@@ -4,8 +4,9 @@ import hashlib
 
 import pytest
 
+from dcac.data.images import MAX_SIDE, image_problem
 from dcac.data.store import Record
-from dcac.data.verifying import MAX_SIDE, UnreadableError, image_problem, refuse_or_drop, verify
+from dcac.data.verifying import UnreadableError, refuse_or_drop, verify
 
 
 def record(data, path="train/a.jpg"):

@@ -12,7 +12,8 @@ from dcac.data import store as data_store
 from dcac.data.images import decode
 from dcac.data.store import read_split
 from dcac.features import extract
-from dcac.features.extract import decode_test_images, embed, encode_store, require_names
+from dcac.features.extract import embed, require_names
+from dcac.features.targets import decode_test_images, encode_store
 from dcac.training.setup import load_data
 
 

@@ -118,6 +118,11 @@ def test_the_latex_compiles(written, tmp_path):
     assert result.returncode == 0, result.stdout.decode(errors="replace")[-2000:]
 
 
+def test_a_narrow_table_is_not_blown_up_to_the_width_of_the_page(written):
+    (fitting,) = [line for line in written[1].read_text(encoding="utf-8").splitlines() if "resizebox" in line]
+    assert fitting == r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%"
+
+
 def test_tidy_csv_has_one_row_a_method_cell_and_metric(written):
     table = pd.read_csv(written[2])
     ours = table[(table["method"] == "DCAC (ours)") & (table["target"] == "MS") & (table["metric"] == "mAP")]

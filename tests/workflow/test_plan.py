@@ -199,10 +199,32 @@ def test_every_profile_plans_the_paper(checkout, profile):
     words = [
         "results/tables/dg_single.md",
         "--workflow-profile",
-        f"workflow/profiles/{profile}",
+        profile,
         "--config",
         "suite=paper",
     ]
     result = checkout.run("snakemake", "--dry-run", *words)
     assert result.returncode == 0, result.stdout
     assert ("gres=gpu:1" in result.stdout) == (profile == "slurm-gres")
+
+
+def test_a_table_cut_for_want_of_data_is_named_with_the_reason(checkout):
+    for folder in ("Market-1501-v15.09.15", "CUHK-SYSU", "cuhk03-np"):
+        (checkout.folder / "found" / folder).mkdir(parents=True)
+    asked = ("results/tables/dg_multi.md", "--config", "suite=paper", "data_root=found")
+    result = checkout.run("snakemake", "--cores", "1", "--dry-run", *asked)
+    assert result.returncode == 1
+    assert "'results/tables/dg_multi.md' is not possible: no cell of protocol" in result.stdout
+    assert "MS: MSMT17 is not in data_root 'found'" in result.stdout
+    assert "MissingRuleException" not in result.stdout and "Traceback" not in result.stdout
+
+
+def test_an_error_of_an_import_is_seen_on_the_console(checkout):
+    folder = checkout.folder / "found" / "Market1501"
+    folder.mkdir(parents=True)
+    (folder / "holiday.txt").write_text("sun")
+    for profile in ((), ("--workflow-profile", "workflow/profiles/default")):
+        asked = ("results/data/MA.parquet", *profile, "--config", "suite=paper", "data_root=found")
+        result = checkout.run("snakemake", "--cores", "1", *asked)
+        assert result.returncode == 1
+        assert "is not Market-1501 in any accepted layout" in result.stdout

@@ -15,7 +15,8 @@ from dcac.data.readers.msmt17 import read_msmt17
 from dcac.data.readers.prid import read_prid
 from dcac.data.readers.viper import read_viper
 
-__all__ = ["READERS", "LayoutError", "Reading"]
+NO_READER = "no reader is known for this code; add its line to READERS in dcac/data/readers/__init__.py"
+__all__ = ["NO_READER", "READERS", "LayoutError", "Reading"]
 
 READERS: dict[str, Callable[[Source, str], Reading]] = {  # code of the card: (source, variant) -> reading
     "MA": read_market,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +23,6 @@ PACKAGED = re.compile(r"(\d{4})_c([12])_\d+\.png")
 EXTRACTED = re.compile(
     r"([1-5])_(\d{3})_([12])_(\d{2})\.png"
 )  # pair, number in the pair, view, column of the cell array
-IDS_OF_PAIR = (843, 440, 77, 58, 49)  # identities of the five camera pairs (cuhk-03.mat)
 INDEX_FIELDS = {"train_idx": "train", "query_idx": "query", "gallery_idx": "gallery"}
 MOST_BYTES = 64_000_000  # of one picture, or of one table of references; ours
 CONFIG_FIELDS = (*INDEX_FIELDS, "filelist", "labels", "camId")
@@ -45,14 +44,24 @@ class Cell:
 
         file = _open(self.path)
         if not isinstance(file.get(self.variant, getlink=True), h5py.HardLink):
-            raise ValueError(f"{self.variant} of {self.path} is a link out of the file; get the original archive")
-        cells = own_data(file[own_data(file[self.variant])[0, self.pair]])
-        image = np.asarray(own_data(file[cells[self.column, self.row]]))
+            raise ValueError(
+                f"{self.variant} of {self.path} is absent or a link out of the file; get the original archive"
+            )
+        cells = own_data(self._follow(file, file[self.variant], 0, self.pair))
+        image = np.asarray(own_data(self._follow(file, cells, self.column, self.row)))
         if image.ndim != 3 or image.dtype != np.uint8:
             raise ValueError(f"{self} is no image (shape {image.shape}); the split names an empty cell of {self.path}")
         encoded = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(image.transpose(2, 1, 0))).save(encoded, format="PNG", compress_level=6)
         return encoded.getvalue()
+
+    def _follow(self, file: "h5py.File", table: "h5py.Dataset", *place: int) -> Any:
+        """Return what one place of a table of references refers to."""
+        references = own_data(table)
+        try:
+            return file[references[place]]
+        except (LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"{self} refers to nothing ({error}); get the original archive") from None
 
 
 def own_data(dataset: "h5py.Dataset") -> "h5py.Dataset":
@@ -61,7 +70,11 @@ def own_data(dataset: "h5py.Dataset") -> "h5py.Dataset":
     Raises:
         ValueError: its bytes lie in another file of this machine, in none, or would not fit a picture.
     """
+    import h5py
+
     where = f"{dataset.name} of {dataset.file.filename}"
+    if not isinstance(dataset, h5py.Dataset):
+        raise ValueError(f"{where} is a group or a type, where an array is expected; get the original archive")
     if dataset.external or dataset.is_virtual:
         raise ValueError(f"{where} takes its bytes from another file; get the original archive")
     asked = max(dataset.nbytes, math.prod(dataset.chunks or ()) * dataset.dtype.itemsize)  # a chunk is unpacked whole
@@ -95,20 +108,6 @@ def label(base: str) -> tuple[int, int] | None:
     """Return pid and camid of `0003_c1_21.png`."""
     match = PACKAGED.fullmatch(base)
     return (int(match[1]), int(match[2]) - 1) if match else None
-
-
-def physical_camera(pid: int, camid: int) -> int:
-    """Return which of the ten physical cameras (0..9) took an image, for losses that look at cameras.
-
-    Identities are numbered pair after pair, so the pid tells the pair: 2 x pair + view - 3, less 1 to count from 0.
-
-    Raises:
-        ValueError: The pid is outside 1..1467.
-    """
-    if not 1 <= pid <= sum(IDS_OF_PAIR):
-        raise ValueError(f"pid {pid} is outside 1..{sum(IDS_OF_PAIR)}; only CUHK03 has hidden cameras")
-    pair = int(np.searchsorted(np.cumsum(IDS_OF_PAIR), pid))  # from 0
-    return 2 * pair + camid
 
 
 def _read_raw(source: Source, name: str, variant: str) -> Reading:

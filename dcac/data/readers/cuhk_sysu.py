@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dcac.data.archives import Source
+from dcac.data.images import opened
 from dcac.data.readers.layout import LayoutError, Reading, find_root, read_folders
 from dcac.data.readers.matlab import load_mat
 from dcac.data.store import Record
@@ -100,6 +101,5 @@ def _boxes(source: Source, name: str) -> Iterator[tuple[str, str, tuple[int, int
 
 @lru_cache(maxsize=1)
 def _decode(source: Source, frame: str) -> "Image.Image":
-    from PIL import Image
-
-    return Image.open(io.BytesIO(source.read(frame)), formats=["JPEG"]).convert("RGB")
+    with opened(source.read(frame)) as image:
+        return image.convert("RGB")

@@ -69,7 +69,7 @@ def find_root(names: Iterable[str], *required: str) -> str | None:
     roots = sorted(root for root in candidates if all(root + path in known for path in required))
     if len(roots) > 1:
         listed = ", ".join(root or "(top)" for root in roots)
-        raise LayoutError(f"several folders look like the data set: {listed}; give the path of one of them")
+        raise LayoutError(f"several folders look like the data set: {listed}; name one of them with --inside")
     return roots[0] if roots else None
 
 

@@ -3,6 +3,7 @@
 OF_THE_PRIOR = frozenset(
     {
         "noise_weight",
+        "noise_image",
         "condition",
         "condition_temperature",
         "bottleneck",

@@ -9,7 +9,7 @@ from scipy.io import savemat
 from dcac.data.archives import open_source
 from dcac.data.import_data import run
 from dcac.data.readers import LayoutError
-from dcac.data.readers.cuhk03 import IDS_OF_PAIR, label, own_data, physical_camera, read_cuhk03
+from dcac.data.readers.cuhk03 import Cell, label, own_data, read_cuhk03
 from dcac.data.store import read_split
 
 PACKAGE = ["bounding_box_train/0003_c1_21.png", "query/1467_c2_1.png", "bounding_box_test/1467_c1_3.png"]
@@ -138,16 +138,6 @@ def test_empty_cell_is_no_image(read):
         reading.records[0].load()
 
 
-def test_ten_physical_cameras_hide_behind_two():
-    first_of_pair = np.cumsum([1, *IDS_OF_PAIR])[:5]
-    assert [physical_camera(int(pid), camid) for pid in first_of_pair for camid in (0, 1)] == list(range(10))
-    assert physical_camera(843, 1) == 1
-    assert physical_camera(1467, 1) == 9
-    for pid in (0, 1468):
-        with pytest.raises(ValueError, match=str(pid)):
-            physical_camera(pid, 0)
-
-
 def test_damaged_mat_makes_its_images_unreadable(pack, shrink, tmp_path):
     files = raw_files() | {"cuhk03_release/cuhk-03.mat": raw_mat()[:3000]}
     with pytest.raises(ValueError, match="6 of 6 images cannot be read"):
@@ -202,3 +192,35 @@ def test_a_virtual_picture_is_refused(tmp_path):
         file.create_virtual_dataset("picture", layout)
     with h5py.File(tmp_path / "a.mat") as file, pytest.raises(ValueError, match="takes its bytes from another file"):
         own_data(file["picture"])
+
+
+@pytest.mark.parametrize("what", ["group", "type"])
+def test_what_is_no_array_is_refused_as_a_picture(tmp_path, what):
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        file["picture"] = np.dtype("f8")
+        file.create_group("group")
+    with (
+        h5py.File(tmp_path / "a.mat") as file,
+        pytest.raises(ValueError, match=r"of .*a\.mat is a group or a type, where an array is expected"),
+    ):
+        own_data(file["group" if what == "group" else "picture"])
+
+
+@pytest.mark.parametrize("damage", ["group", "nothing", "column", "numbers"])
+def test_cell_that_leads_to_no_picture_says_so(tmp_path, damage):
+    reference = h5py.special_dtype(ref=h5py.Reference)
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        group, outer, inner = (
+            file.create_group("group"),
+            *(file.create_dataset(n, (1, 1), reference) for n in ("detected", "pair")),
+        )
+        outer[0, 0] = inner.ref
+        if damage == "group":
+            inner[0, 0] = group.ref
+        elif damage == "numbers":
+            del file["detected"]
+            file["detected"] = np.ones((1, 1))
+    cell = Cell(tmp_path / "a.mat", "detected", 0, 0, 1 if damage == "column" else 0)
+    message = "is a group or a type" if damage == "group" else "refers to nothing|holds no bytes"
+    with pytest.raises(ValueError, match=f"({message}).*get the original archive"):
+        cell()
