@@ -15,7 +15,7 @@ from dcac.suites import NO_SOURCES, Suite, load_suite, split_sources
 
 CACHED = (
     *("data", "network", "latents", "run", "features", "reference", "score", "records", "samples", "correlation"),
-    *("overhead", "table", "figure", "whole", "by_output"),
+    *("overhead", "table", "figure", "whole", "by_output", "attention"),
 )
 
 
@@ -68,7 +68,8 @@ class Artefacts:
         manifest, card = f"results/weights/{name}/manifest.json", self.plan.weights[name]
         if card.source != "demo":
             made, job = card.made_from(), f"weights/{name}"
-            return Artefact("dcac.foreign.weights", f"network {name}", (manifest,), manifest, made, job=job)
+            step = f"dcac.foreign.{'network_files' if card.kind == 'network' else 'weights'}"
+            return Artefact(step, f"network {name}", (manifest,), manifest, made, job=job)
         recipe = self.plan.recipe(name)
         inputs = {"data": Given(self.data(recipe.data))}
         step, job = f"dcac.demo.pretrain_{card.kind}", f"pretrain_{card.kind}/{name}"
@@ -107,7 +108,9 @@ class Artefacts:
 
     def reference(self, kind: str, target: str) -> Artefact:
         """Features of a reference on a target."""
-        settings = self.plan.settings(self.plan.suite.variants[0], self.plan.suite.source_sets[0])
+        if kind in self.plan.networks:
+            return self._embedded(kind, target)
+        settings = self.plan.common_settings
         names = {"suite": self.suite, "variant": kind, "sources": NO_SOURCES, "seed": 0}
         inputs = {"data": Given(self.data(target))}
         if kind == "pretrained":
@@ -132,8 +135,9 @@ class Artefacts:
             inputs = {"features": Given(self.features(variant, sources, seed, target))}
             if (partner := self.plan.partner(variant)) is not None:
                 inputs["against"] = Given(self.features(partner, sources, seed, target))
+        settings = {} if (metric := self.plan.metric(variant)) == "cosine" else {"metric": metric}
         job = f"score/{self.suite}-{variant}-{sources}-seed{seed}-{target}"
-        return Artefact("dcac.evaluation.score", f"score {path}", outputs, path, {}, inputs, job)
+        return Artefact("dcac.evaluation.score", f"score {path}", outputs, path, settings, inputs, job)
 
     def records(self, table: str) -> Artefact:
         """The records of a table of scores."""
@@ -145,7 +149,7 @@ class Artefacts:
 
     def table(self, name: str) -> Artefact:
         """A table, of scores or of overhead."""
-        whole, variants = self.whole(), self.plan.variants
+        whole, variants = self.whole(), self.plan.methods
         if whole.tables[name].kind == "scores":
             step, inputs = "dcac.reporting.table", self._made([self.records(name).outputs[0]])
             published = self.plan.root / "published.csv"
@@ -160,7 +164,7 @@ class Artefacts:
     def figure(self, name: str) -> Artefact:
         """A figure."""
         outputs = tuple(f"results/figures/{name}.{suffix}" for suffix in ("pdf", "png", "json"))
-        shown = configured_figure(self.whole(), name, self.plan.variants)
+        shown = configured_figure(self.whole(), name, self.plan.methods)
         inputs = self._made(self.plan.figure_inputs(name))
         job = f"figure/{name}"
         return Artefact("dcac.reporting.figure", f"figure {name}", outputs, outputs[-1], shown, inputs, job)
@@ -188,6 +192,19 @@ class Artefacts:
         inputs = self._looked_at(variant, sources, seed)
         kept = {name: given for name, given in inputs.items() if name != "prior" and not name.startswith("latents ")}
         return self._look("correlation", variant, sources, seed, kept)
+
+    def attention(self, variant: str, sources: str, seed: int, target: str) -> Artefact:
+        """Where a run's encoder looks in pictures of a target."""
+        path = f"results/{self.suite}/attention/{variant}/{sources}/seed{seed}/{target}.npz"
+        encoder = self.plan.settings(variant, sources).encoder_weights
+        inputs = {
+            "run": Given(self.run(variant, sources, seed)),
+            "encoder": Given(self.network(encoder)),
+            "data": Given(self.data(target)),
+        }
+        sidecar = str(sidecar_of(Path(path)))
+        job = f"attention/{self.suite}-{variant}-{sources}-seed{seed}-{target}"
+        return Artefact("dcac.inspection.attention", f"attention {path}", (path, sidecar), sidecar, {}, inputs, job)
 
     def overhead(self, variant: str, sources: str) -> Artefact:
         """What a training step of a run costs."""
@@ -244,6 +261,8 @@ class Artefacts:
 
     def _maker(self, path: str) -> Artefact:
         """Return what makes a file, from its place in results/."""
+        if path.startswith("results/data/"):
+            return self.data(Path(path).stem)
         room, *names = path.removeprefix(f"results/{self.suite}/").split("/")
         *names, file = names
         stem = file.partition(".")[0]
@@ -254,6 +273,8 @@ class Artefacts:
         if room in ("samples", "correlation"):
             return getattr(self, room)(*names, int(stem.removeprefix("seed")))
         variant, sources, seed = names[0], names[1], int(names[2].removeprefix("seed"))
+        if room == "attention":
+            return self.attention(variant, sources, seed, stem)
         if room == "runs":
             return self.run(variant, sources, seed)
         if room == "scores":
@@ -284,6 +305,14 @@ class Artefacts:
         sidecar = str(sidecar_of(Path(path)))
         job = f"{room}/{self.suite}-{variant}-{sources}-seed{seed}"
         return Artefact(f"dcac.inspection.{room}", f"{room} {path}", (path, sidecar), sidecar, {}, inputs, job)
+
+    def _embedded(self, name: str, target: str) -> Artefact:
+        """Features of a network of a card on a target."""
+        names = {"suite": self.suite, "variant": name, "sources": self.plan.reference_sources(name), "seed": 0}
+        inputs = {"network": Given(self.network(name)), "data": Given(self.data(target))}
+        acting = {"network": self.plan.weights[name].network.acting()}
+        job = f"embed/{self.suite}-{name}-{names['sources']}"
+        return self._features("dcac.networks.embed", names, target, acting, inputs, job)
 
     def _features(
         self, step: str, names: dict, target: str, tested: Mapping[str, Any], inputs: Mapping[str, Given], job: str

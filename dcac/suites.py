@@ -14,6 +14,7 @@ from dcac.closed import (
     Names,
     Seed,
     Seeds,
+    Share,
     distinct,
     load_yaml,
     nearest,
@@ -29,7 +30,8 @@ CONFIG_DIR = Path("config")
 BASELINE = "baseline"  # what a variant is compared with unless it names another
 NO_SOURCES = "none"  # the `sources` word of references, which learn from no source
 INTENDED = "intended"  # the preset that is the base file itself
-Reference = Literal["chance", "histogram", "pretrained"]
+Reference = Literal["chance", "histogram", "pretrained"]  # those that need no card
+REFERENCES = get_args(Reference)
 NonEmptyNames = Annotated[Names, Field(min_length=1)]
 
 
@@ -81,12 +83,21 @@ class Figure(Closed):
     kind: FigureKindName
     title: str
     variants: Names = ()  # the runs to draw, for the kinds that draw single runs
+    queries: tuple[
+        Share | str, ...
+    ] = ()  # of ranked lists: best, median, worst, quantiles of AP, paths of query images
+    faces: Literal["blurred", "shown"] = "blurred"  # of real people, where pictures of a target are drawn
     on_demand: bool = False  # as of a table
 
     @model_validator(mode="after")
     def _runs_are_named(self) -> "Figure":
-        if fault := figure_kind(self.kind).misnamed(self.variants):
+        kind = figure_kind(self.kind)
+        if fault := kind.misnamed(self.variants):
             raise ValueError(fault)
+        if self.queries and not kind.shows_queries:
+            raise ValueError(f"a figure of kind '{self.kind}' shows no queries; remove 'queries'")
+        if "faces" in self.model_fields_set and not kind.shows_people:
+            raise ValueError(f"a figure of kind '{self.kind}' shows no pictures of a target; remove 'faces'")
         return self
 
 
@@ -107,8 +118,8 @@ class Suite(Closed):
     preset: str = INTENDED
     seeds: Seeds
     domains: NonEmptyNames
-    variants: NonEmptyNames
-    references: Annotated[tuple[Reference, ...], AfterValidator(distinct)]
+    variants: Names  # none in a suite that trains nothing, of references alone
+    references: Names  # of `Reference`, or encoders and networks of `config/weights.yaml`
     protocols: Annotated[dict[str, Annotated[dict[str, NonEmptyNames], Field(min_length=1)]], Field(min_length=1)]
     source_settings: dict[str, dict[str, Any]] = {}
     overrides: dict[str, Any] = {}
@@ -117,6 +128,8 @@ class Suite(Closed):
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Suite":
+        if not (self.variants or self.references):
+            raise ValueError("a suite without variants and references has nothing to score; name some of either")
         require_names(self.tables, "table")
         require_names(self.figures, "figure")
         for name, table in self.tables.items():
@@ -176,6 +189,11 @@ class Suite(Closed):
         return tuple(dict.fromkeys(sources for cells in self.protocols.values() for sources in cells))
 
 
+def first_variant(suite: Suite) -> str:
+    """Name the variant whose settings references share; in a suite without variants it is the baseline."""
+    return suite.variants[0] if suite.variants else BASELINE
+
+
 def split_sources(sources: str) -> list[str]:
     """Split `MA+D+MS` into its data-set codes."""
     return sources.split("+")
@@ -220,7 +238,7 @@ def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
     """
     path = root / "variants.yaml"
     content = load_yaml(path)
-    require_names(content, f"{path}: variant", reserved=get_args(Reference))
+    require_names(content, f"{path}: variant", reserved=REFERENCES)
     entries = {name: {} if entry is None else entry for name, entry in content.items()}
     require_mappings(entries, f"{path}: variant")
     entries = {name: dict(entry) for name, entry in entries.items()}

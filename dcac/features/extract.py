@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dcac.data.images import image_problem, upright
 from dcac.data.pictures import Pictures
 from dcac.data.store import read_split
 from dcac.data.views import test_view
 from dcac.features.rows import describe, due_targets, write_rows
-from dcac.features.targets import TEST_SPLITS, decode_test_images, encode_store
+from dcac.features.targets import TEST_SPLITS, encode_store
 from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
 from dcac.provenance import environment, sha256
 from dcac.provenance.code import digest
@@ -145,26 +144,6 @@ def embed(
     starts = range(0, len(images), size)
     batches = (torch.from_numpy(images[start : start + size]).to(device) for start in starts)
     return np.concatenate([encode(test_view(batch, settings)).cpu().numpy() for batch in batches])
-
-
-def embed_pictures(
-    pictures: Sequence[Path], *, run_folder: Path, config: Path, encoder: Path, device: str
-) -> np.ndarray:
-    """Embed image files with a trained run: float32 [Q, D]; photographs are turned upright as their EXIF says.
-
-    Raises:
-        ValueError: a picture does not exist, or is none; the message names it.
-    """
-    absent = [str(path) for path in pictures if not path.is_file()]
-    if absent:
-        raise ValueError(f"no picture at {absent[0]}; give image files")
-    data = [path.read_bytes() for path in pictures]
-    for path, picture in zip(pictures, data, strict=True):
-        if problem := image_problem(picture):
-            raise ValueError(f"{path} cannot be used: {problem}; give a JPEG, PNG or BMP picture")
-    model, settings = _load_run(run_folder, config, encoder, device)
-    images = decode_test_images([upright(picture) for picture in data], settings)
-    return embed(model.embed, images, settings=settings, device=device)
 
 
 def _load_run(run_folder: Path, config: Path, encoder: Path, device: str) -> tuple[ReIDModel, Settings]:

@@ -24,7 +24,11 @@ class Accepted(NamedTuple):
 def configured(suite: Suite, table: str, variants: Mapping[str, Variant]) -> dict[str, Any]:
     """Return what a table, or a figure drawn from it, takes from the configuration, as plain JSON values."""
     entry = suite.table(table)
-    shown = [*suite.variants_of(table), *(variants[name].baseline for name in suite.variants_of(table))]
+    shown = [
+        *suite.references,
+        *suite.variants_of(table),
+        *(variants[name].baseline for name in suite.variants_of(table)),
+    ]
     return {
         "title": suite.title,
         "demo": suite.demo,

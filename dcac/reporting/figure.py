@@ -45,5 +45,7 @@ def draw(name: str, suite: Suite, labels: Mapping[str, str], inputs: Sequence[Pa
         methods=(*suite.references, *suite.variants_of(entry.table)),
         named=entry.variants,
         labels=labels,
+        queries=entry.queries,
+        faces=entry.faces,
     )
     return next(kind for kind in figures.KINDS if kind.name == entry.kind).draw(drawing)

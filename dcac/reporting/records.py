@@ -17,6 +17,8 @@ from dcac.reading import naming_damage, read_json
 
 NAMES = ("suite", "variant", "sources", "target", "seed")
 SCORES = ("mAP", "mINP", "rank1", "rank5", "rank10", "num_query", "num_gallery", "num_valid_queries", "num_ids")
+OTHER_METRIC = ("euclidean_mAP", "euclidean_rank1")  # of a network whose card fixes no metric
+PROTOCOL = ("image_height", "image_width", "epoch", "num_distractors", "extra_weight")  # numbers of the protocol card
 SPLITS = ("num_splits", "mAP_splits_sd", "rank1_splits_sd")  # of targets scored on several splits; sd over these
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ def run(*, scores: Sequence[Path], out: Path) -> None:
 
 
 def record(score: dict) -> dict:
-    """Flatten one score file into one row; shares stay in 0..1, the CMC curve is a JSON list."""
+    """Flatten one score file into one row; shares stay in 0..1; the CMC curve and sums by identity are JSON."""
     meta, against = score["meta"], score.get("against")
     row = {name: meta[name] for name in NAMES}
     row |= {name: score[name] for name in SCORES}
@@ -51,16 +53,34 @@ def record(score: dict) -> dict:
         row[f"{metric}_low"], row[f"{metric}_high"] = score["interval"][metric]
         row[f"{metric}_verdict"] = against["difference"][metric]["verdict"] if against else ""
     row["cmc"] = json.dumps(score["cmc"])
+    row["identities"] = json.dumps(score["identities"], separators=(",", ":"))
     row |= {name: (meta.get("diagnostics") or {}).get(name) for name in diagnostics()}
     data = meta.get("data") or {}
     row |= {"data_version": data.get("version"), "data_variant": data.get("variant"), "standard": data.get("standard")}
+    row |= protocol(score)
     row["code"] = json.dumps({**meta["code"], "score": score["code"]}, sort_keys=True)
     return row
 
 
+def protocol(score: dict) -> dict:
+    """Say how a score came about: metric, view of the images, epoch, distractors, and distances of others."""
+    meta = score["meta"]
+    settings, other = meta.get("settings") or {}, score.get("other_metric") or {}
+    return {
+        "metric": score.get("metric"),
+        **dict(zip(OTHER_METRIC, (other.get("mAP"), other.get("rank1")), strict=True)),
+        "image_height": settings.get("image_height"),
+        "image_width": settings.get("image_width"),
+        "resize": settings.get("evaluation_resize"),
+        "epoch": (meta.get("diagnostics") or {}).get("epoch"),
+        "num_distractors": score.get("num_distractors"),
+        "extra_weight": (score.get("extra_distances") or {}).get("weight"),
+    }
+
+
 def read_records(path: Path) -> pd.DataFrame:
     """Read a record file; the word `none` is a source name, not a missing value."""
-    numbers = (*SCORES, *SPLITS, *diagnostics())
+    numbers = (*SCORES, *SPLITS, *diagnostics(), *OTHER_METRIC, *PROTOCOL)
     remedy = "delete it and collect the score files again (`dcac records`)"
     with naming_damage(path, remedy, also=(ValueError,)):
         table = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in numbers})
@@ -74,6 +94,6 @@ def read_records(path: Path) -> pd.DataFrame:
 
 def _read_score(path: Path) -> dict:
     remedy = "delete it and score the features again (`dcac score`)"
-    score = read_json(path, keys=("meta", "mAP", "cmc", "interval", "code"), remedy=remedy)
+    score = read_json(path, keys=("meta", "mAP", "cmc", "interval", "identities", "code"), remedy=remedy)
     with naming_damage(path, remedy):
         return record(score)

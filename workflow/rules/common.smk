@@ -44,7 +44,8 @@ wildcard_constraints:
     weights=PLAN.pattern(PLAN.weights),
     prior=PLAN.pattern([name for name, card in PLAN.weights.items() if card.kind == "diffusion"]),
     variant=PLAN.pattern(PLAN.variants),
-    reference="chance|histogram|pretrained",
+    reference=PLAN.pattern(suites.REFERENCES),
+    network=PLAN.pattern(PLAN.networks),
     sources=r"[A-Za-z0-9-]+(\+[A-Za-z0-9-]+)*",
     seed=r"\d+",
     table=PLAN.pattern(SUITE.tables),
@@ -85,6 +86,7 @@ def made(rule, wildcards):
     several = {
         "extract": lambda: [make.features(*run, target) for target in SUITE.evaluated],
         "reference": lambda: [make.reference(w.reference, target) for target in SUITE.evaluated],
+        "embed": lambda: [make.reference(w.network, target) for target in SUITE.evaluated],
     }
     one = {
         "data": lambda: make.data(w.dataset),
@@ -95,6 +97,7 @@ def made(rule, wildcards):
         "overhead": lambda: make.overhead(*run),
         "samples": lambda: make.samples(*run),
         "correlation": lambda: make.correlation(*run),
+        "attention": lambda: make.attention(*run, w.target),
         "score": lambda: make.score(*run, w.target),
         "records": lambda: make.records(w.table),
         "table": lambda: make.table(w.table),
@@ -133,14 +136,9 @@ def settings(wildcards):
     return PLAN.settings(wildcards.variant, wildcards.sources)
 
 
-def reference_settings():
-    """Settings that references share: image size and encoder."""
-    return PLAN.settings(SUITE.variants[0], SUITE.source_sets[0])
-
-
 def reference_encoder(wildcards):
     """Manifest of the encoder that references use."""
-    return f"results/weights/{reference_settings().encoder_weights}/manifest.json"
+    return f"results/weights/{PLAN.common_settings.encoder_weights}/manifest.json"
 
 
 def target_stores(wildcards):
@@ -186,6 +184,17 @@ def learnt_from(wildcards):
 def prior_option(wildcards):
     """The option that names a run's prior by its manifest; nothing for the baseline."""
     return [word for manifest in prior_manifest(wildcards) for word in ("--prior", manifest)]
+
+
+def network_manifest(wildcards):
+    """Manifest of the network that stands among the references."""
+    return f"results/weights/{wildcards.network}/manifest.json"
+
+
+def metric_option(wildcards):
+    """The option that names the distance of a network whose card fixes another than cosine, or none."""
+    metric = PLAN.metric(wildcards.variant)
+    return [] if metric == "cosine" else ["--metric", metric]
 
 
 def against_option(wildcards):

@@ -37,6 +37,8 @@ class Drawing:
     methods: Sequence[str]  # references and variants of the table, in its order
     named: Sequence[str]  # variants that the figure names
     labels: Mapping[str, str]  # of all methods
+    queries: Sequence[str | float] = ()  # that the figure names
+    faces: str = "blurred"  # of real people, or `shown`
 
 
 def any_run(settings: "Settings") -> str:
@@ -52,6 +54,8 @@ class FigureKind:
     runs: Literal["all", "one", "some"]  # whose: all variants of the table, one that the figure names, or some
     inputs: Callable[[Behind], list[str]]  # the files it is drawn from
     draw: "Callable[[Drawing], Figure]"
+    shows_queries: bool = False  # whether `queries` may name some
+    shows_people: bool = False  # pictures of a target, so that `faces` may be said
     fault: "Callable[[Settings], str]" = (
         any_run  # why a run that the figure names cannot be drawn, and what to do; or ""
     )
