@@ -1,4 +1,4 @@
-"""`dcac status | why | fingerprints | accept | tidy`: what stands or runs, why the rest is due, and what can go."""
+"""`dcac status | plan | why | fingerprints | accept | tidy`: what stands or runs, why the rest is due, and what can go."""
 
 import json
 import time
@@ -49,6 +49,26 @@ def status(
             while True:
                 time.sleep(WATCH)
                 live.update(page(now()), refresh=True)
+
+
+def plan(
+    suite: Annotated[str | None, typer.Option(help="another suite than the one in config/config.yaml")] = None,
+) -> None:
+    """Say what is still to do in hours, memory and disk, as jobs of each kind took here, and what does not fit.
+
+    Example: dcac plan --suite paper
+    """
+    from rich.console import Console
+
+    from dcac import forecast
+    from dcac.planning import Plan
+    from dcac.standing import Standing
+
+    planned = Plan.read(given={"suite": suite} if suite else None)
+    for notice in planned.notices:
+        typer.echo(notice)
+    lines = forecast.forecast(Standing(planned))
+    Console().print(forecast.page(lines, planned.project.suite, **forecast.machine()))
 
 
 def why(

@@ -21,6 +21,11 @@ DONE, RUNNING, WAITING, FAILED = "done", "running", "waiting", "failed"
 LOGS = Path("results/logs")
 ENDED = re.compile(r"done in ([\d.]+) s$")  # the last line of a step that succeeded
 REUSED = ("put back, nothing is computed", "is complete already")  # of a job that measures nothing
+ORDER = (  # of the data
+    *("render", "import_data", "pretrain_encoder", "pretrain_diffusion", "weights", "latents", "train", "overhead"),
+    *("reference", "embed", "extract", "samples", "correlation", "attention", "score", "records", "table"),
+    *("overhead_table", "figure", "metrics"),
+)
 TAIL = 3  # last lines of a failed job's log that are shown
 
 
@@ -56,17 +61,14 @@ class Report:
         Returns:
             The sum, and how many jobs are not in it because none of their kind was measured here.
         """
-        total, unknown = 0.0, 0
-        for job in self.jobs:
-            if job.state == DONE:
-                continue
-            if job.progress and job.progress.get("eta_seconds") is not None:
-                total += job.progress["eta_seconds"]
-            elif (usual := self._usual(job)) is not None:
-                total += usual
-            else:
-                unknown += 1
-        return total, unknown
+        expected = [self.expected(job) for job in self.jobs if job.state != DONE]
+        known = [seconds for seconds in expected if seconds is not None]
+        return sum(known), len(expected) - len(known)
+
+    def expected(self, job: Job) -> float | None:
+        """Say how many seconds a job still needs: by its own account, else as jobs like it took here."""
+        told = (job.progress or {}).get("eta_seconds")
+        return self._usual(job) if told is None else told
 
     def as_json(self) -> str:
         """Write everything for scripts."""
@@ -88,8 +90,9 @@ def look(standing: Standing, *, logs: Path = LOGS) -> Report:
     artefacts: dict[str, list[Artefact]] = {}
     for artefact in standing.artefacts.needed():
         artefacts.setdefault(artefact.job, []).append(artefact)
-    jobs = tuple(_job(name, made, standing, logs) for name, made in artefacts.items())
-    return Report(standing.plan.project.suite, jobs)
+    jobs = [_job(name, made, standing, logs) for name, made in artefacts.items()]
+    jobs.sort(key=lambda job: ORDER.index(job.rule) if job.rule in ORDER else len(ORDER))
+    return Report(standing.plan.project.suite, tuple(jobs))
 
 
 def _job(name: str, made: Sequence[Artefact], standing: Standing, logs: Path) -> Job:

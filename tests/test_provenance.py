@@ -174,6 +174,7 @@ def copied(tmp_path, monkeypatch):
 REPORTING = {"schemas", "table", "overhead_table", "figure", "records", "metrics"}
 OF_A_SCHEME = {"train", "overhead", "samples", "correlation"}
 OF_A_RUN = {"schemas", "train", "extract", "samples", "correlation", "overhead", "convert", "reference", "search"}
+OF_A_RUN |= {"attention", "evaluate", "export"}
 
 
 @pytest.mark.parametrize(
@@ -198,8 +199,8 @@ OF_A_RUN = {"schemas", "train", "extract", "samples", "correlation", "overhead",
             {"train", "overhead"},
             {"train"},
         ),
-        ("evaluation/ranking/ranks.py", "return ", "return 1 and ", {"score"}, {"score"}),
-        ("data/readers/viper.py", "return ", "return 1 and ", {"import_data"}, {"import_data"}),
+        ("evaluation/ranking/ranks.py", "return ", "return 1 and ", {"score", "evaluate"}, {"score"}),
+        ("data/readers/viper.py", "return ", "return 1 and ", {"import_data", "status"}, {"import_data"}),
     ],
 )
 def test_an_edit_of_the_package_moves_what_it_touches(copied, path, old, new, may_move, must_move):
