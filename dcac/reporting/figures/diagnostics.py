@@ -4,13 +4,15 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from dcac.declared import term_labels
 from dcac.reading import naming_damage
 from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
 from dcac.reporting.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, spread_labels
+
+if TYPE_CHECKING:  # pandas is loaded when something is drawn
+    import pandas
 
 TERM_COLOURS = (ORANGE, BLUE, VERMILION, GREEN, SKY)  # of the loss terms, in the order of their declaration
 CONDITIONS = {"own": BLUE, "null": GREY, "other": VERMILION}
@@ -23,22 +25,24 @@ LABEL_ROOM = 1.55  # of the last epoch: where the axis ends, so that labels stan
 LABEL_GAP = 0.17  # of the axis
 
 
-def read_logs(paths: Sequence[Path]) -> pd.DataFrame:
+def read_logs(paths: Sequence[Path]) -> "pandas.DataFrame":
     """Read the epochs of training logs, a row each, with the variant that the folder of the run is named after.
 
     Args:
         paths: `.../runs/{variant}/{sources}/seed{seed}/log.jsonl`.
     """
+    import pandas
+
     frames = []
     for path in paths:
         with naming_damage(path, "delete the run's folder and train it again"):
             lines = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
-            epochs = pd.DataFrame([line for line in lines if line["event"] == "epoch"])
+            epochs = pandas.DataFrame([line for line in lines if line["event"] == "epoch"])
         frames.append(epochs.assign(variant=path.parents[2].name))
-    return pd.concat(frames, ignore_index=True)
+    return pandas.concat(frames, ignore_index=True)
 
 
-def curves(logs: pd.DataFrame) -> pd.DataFrame:
+def curves(logs: "pandas.DataFrame") -> "pandas.DataFrame":
     """Average over the runs of a variant, a row an epoch; `excess_*` is the noise loss above its own condition's, in percent."""
     logs = logs.reindex(columns=logs.columns.union([f"noise_{name}" for name in CONDITIONS]))
     for name in CONDITIONS:
@@ -46,7 +50,7 @@ def curves(logs: pd.DataFrame) -> pd.DataFrame:
     return logs.groupby(["variant", "epoch"]).mean(numeric_only=True)
 
 
-def draw_diagnostics(logs: pd.DataFrame, variants: Sequence[str], labels: Mapping[str, str], *, title: str):
+def draw_diagnostics(logs: "pandas.DataFrame", variants: Sequence[str], labels: Mapping[str, str], *, title: str):
     """Plot, a row a variant: the gradient each loss sends to the features, and what a wrong condition costs the prior."""
     from matplotlib.figure import Figure
 
@@ -77,7 +81,7 @@ def draw_diagnostics(logs: pd.DataFrame, variants: Sequence[str], labels: Mappin
     return figure
 
 
-def plot(axes, series: Mapping[str, pd.Series], colours: Mapping[str, str]) -> None:
+def plot(axes, series: "Mapping[str, pandas.Series]", colours: Mapping[str, str]) -> None:
     """Draw curves over epochs; one without values is left out."""
     for name, values in series.items():
         if values.notna().any():
