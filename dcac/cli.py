@@ -79,7 +79,7 @@ Seed = Annotated[int, typer.Option(min=0, help="names every random draw of the r
 VariantName = Annotated[str, typer.Option(help="a key of config/variants.yaml")]
 SourceNames = Annotated[str, typer.Option(help="codes of the data sets trained on, joined with +")]
 SuiteName = Annotated[str, typer.Option(help="a file of config/suites")]
-MetricOrBoth = Literal["cosine", "euclidean", "both"]
+Metric = Literal["cosine", "euclidean", "both", "card"]
 Reranking = Literal["published", "released"]
 TableName = Annotated[str, typer.Argument(help="a table of the suite")]
 TABLE_FILES = (".md", ".tex", ".csv", ".json")
@@ -447,8 +447,8 @@ def evaluate(
     card: NetworkCardFile = None,
     encoder: EncoderOfRun = None,
     metric: Annotated[
-        MetricOrBoth | None, typer.Option(help="distance; default: the card's, or both where it fixes none")
-    ] = None,
+        Metric, typer.Option(help="distance; card: the one that the network's card fixes, both where it fixes none")
+    ] = "card",
     out: Annotated[
         Path | None, typer.Option(help="folder of feature and score files; default: results/evaluate/NETWORK")
     ] = None,
@@ -515,7 +515,10 @@ def score(
         typer.Option(help="normalised file of the target (.parquet), to recognise the data set by its images"),
     ] = None,
     metric: Annotated[
-        MetricOrBoth, typer.Option(help="distance; both: cosine and, apart from it, Euclidean")
+        Metric,
+        typer.Option(
+            help="distance; both: cosine and, apart from it, Euclidean; card: what the card of the features' network fixes, else both"
+        ),
     ] = "cosine",
     max_rank: Annotated[int | None, typer.Option(min=1, help="length of the CMC curve; default: 50")] = None,
     rerank: Annotated[Reranking | None, typer.Option(help="also score the re-ranked gallery")] = None,
@@ -554,7 +557,7 @@ def score(
         **_asked_for(max_rank=max_rank),
     )
     typer.echo(score.table_line(record))
-    if metric == "both":
+    if "other_metric" in record:
         typer.echo(f"Euclidean: {score.other_line(record)}")
 
 

@@ -1,25 +1,50 @@
 """What the options of a step may be; a wrong one is named before anything is read."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+FORMER = ("--store", "--latents", "--features", "--records")  # options until 0.3.0, whose files are arguments since
 DEVICE = re.compile(r"cpu|auto|cuda(:\d+)?")
 
 
 class Step(TyperCommand):
-    """A command that refuses an option given twice, of which the first would be forgotten."""
+    """A command that refuses an option given twice, of which the first would be forgotten; files may come as before 0.4.0."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        args = as_arguments(args, {option for parameter in self.params for option in parameter.opts})
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for place, parameter in enumerate(order):
             if parameter in order[:place] and isinstance(parameter, TyperOption) and not parameter.multiple:
                 raise typer.BadParameter(f"{parameter.opts[0]} is given twice; give one of them", ctx=ctx)
         return super().parse_args(ctx, args)
+
+
+def as_arguments(args: Sequence[str], known: Collection[str]) -> list[str]:
+    """Put files that a former option names behind the other words, as the arguments that they are now.
+
+    Args:
+        args: words of a command line after the command.
+        known: options that the command has.
+    """
+    kept: list[str] = []
+    files: list[str] = []
+    words = iter(args)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name not in FORMER or name in known:
+            kept.append(word)
+        elif equals:
+            files.append(value)
+        elif (following := next(words, None)) is not None:
+            files.append(following)
+        else:
+            kept.append(word)
+    return kept + files
 
 
 class Panels(TyperGroup):

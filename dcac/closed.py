@@ -67,6 +67,9 @@ Names = Annotated[tuple[str, ...], AfterValidator(distinct)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(distinct)]
 
 
+MOST_VALUES, MOST_LEVELS = 100_000, 100  # of one file; ours, far above any configuration
+
+
 class Closed(BaseModel):
     """Base of all configuration models: frozen; no unknown key passes, no endless number, no truth value as a number."""
 
@@ -168,7 +171,7 @@ def _read_text(path: Path) -> str:
 def _load(text: str, path: Path) -> Any:
     try:
         content = yaml.load(text, _Loader)
-        _leaves(content)  # ends where nothing is part of itself
+        _require_finite(content, path)
         return content
     except _Refused as error:
         raise ConfigError(f"{path}, {error}") from None
@@ -186,6 +189,28 @@ def _load(text: str, path: Path) -> Any:
         ) from None
     except RecursionError:
         raise ConfigError(f"{path} is nested too deeply, or within itself; write it flat") from None
+
+
+def _require_finite(content: Any, path: Path) -> None:
+    """Refuse what aliases (`*name`) blow up to more values than any configuration has.
+
+    Raises:
+        ConfigError: there are too many values.
+        RecursionError: a value is part of itself.
+    """
+    count = 0
+
+    def walk(value: Any, depth: int) -> None:
+        nonlocal count
+        count += 1
+        if count > MOST_VALUES:
+            raise ConfigError(f"{path} stands for more than {MOST_VALUES} values, by aliases of aliases; write it flat")
+        if depth > MOST_LEVELS:
+            raise RecursionError
+        for part in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+            walk(part, depth + 1)
+
+    walk(content, 0)
 
 
 def parse(model: type[Model], content: Mapping[str, Any], origin: str) -> Model:

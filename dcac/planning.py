@@ -130,8 +130,8 @@ class Plan:
         return join_sources(codes, order) if codes else NO_SOURCES
 
     def metric(self, method: str) -> str:
-        """The distance that a variant or reference is scored by; `both` for a network whose card fixes none."""
-        return (self.weights[method].network.metric or "both") if method in self.networks else "cosine"
+        """The distance that a variant or reference is scored by; `card` for a network whose own files may fix one."""
+        return (self.weights[method].network.metric or "card") if method in self.networks else "cosine"
 
     def reference_cells(self, reference: str, cells: Mapping[str, tuple[str, ...]]) -> list[str]:
         """Targets for which a reference's number stands in a protocol: all, or those of the sources it has learnt from."""

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dcac.cli import app
+from dcac.cli_options import as_arguments
 from dcac.settings import dump_settings
 from dcac.suites import load_suite, run_settings
 
@@ -111,3 +112,17 @@ def test_measurements_are_filed_under_the_sources_they_were_made_on(run):
     names = ["--variant", "v", "--sources", "MA", "--out", "o.json", "C3.parquet"]
     result = CliRunner().invoke(app, ["overhead", "--config", "c.yaml", "--encoder", "e", *names])
     assert "--sources MA, but the normalised files given are those of C3" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("args", "known", "read"),
+    [
+        (["--store", "a.parquet", "--seed", "0"], ["--seed"], ["--seed", "0", "a.parquet"]),
+        (["--store=a", "--latents", "b", "name"], [], ["name", "a", "b"]),
+        (["--records", "r.csv", "table"], [], ["table", "r.csv"]),
+        (["p.png", "--store", "a"], ["--store"], ["p.png", "--store", "a"]),
+        (["--store"], [], ["--store"]),
+    ],
+)
+def test_files_of_former_options_are_arguments(args, known, read):
+    assert as_arguments(args, known) == read

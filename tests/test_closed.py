@@ -16,6 +16,10 @@ from dcac.closed import (
 )
 from dcac.suites import load_project
 
+BOMB = b"a0: &a0 [x, x]\n" + b"".join(
+    b"a%d: &a%d [%s]\n" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 12)
+)
+
 
 class Toy(Closed):
     """A model with a key of every kind."""
@@ -80,6 +84,7 @@ def test_a_missing_file_names_its_nearest_neighbour_or_the_folder_it_was_looked_
         ("a: é\n".encode("utf-16"), "line 1: byte 0xff is no UTF-8"),
         (b"a: 1\nb: \x07\n", "line 2: character 0x7 is not allowed in YAML; remove it"),
         (b"", "must hold a mapping of keys to values, found nothing"),
+        (BOMB, "stands for more than 100000 values, by aliases of aliases; write it flat"),
         (b"a: &a [*a]\n", "nested too deeply, or within itself"),
         (b"a: " + b"[" * 3000, "nested too deeply, or within itself"),
     ],

@@ -11,11 +11,11 @@ from dcac.provenance.code import steps
 HEAVY = ("torch", "torchvision", "timm", "diffusers", "transformers", "peft", "accelerate")
 HEAVY += ("pandas", "matplotlib", "scipy", "sklearn", "h5py", "faiss", "snakemake", "requests")
 BROUGHT = {  # packages -> the steps that bring these and no other
-    (): ["checking", "fetching", "import_data", "status", "render", "score", "search", "schemas"],
+    (): ["checking", "fetching", "import_data", "status", "render", "score", "search", "schemas", "network_files"],
     ("pandas",): ["reference", "records", "table", "overhead_table", "figure", "metrics"],
     ("torch",): ["weights", "convert", "latents"],
-    ("torch", "pandas"): ["train", "overhead", "extract", "correlation", "samples"],
-    ("torch", "torchvision", "timm", "pandas"): ["pretrain_encoder"],
+    ("torch", "pandas"): ["train", "overhead", "extract", "correlation", "samples", "embed", "evaluate"],
+    ("torch", "torchvision", "timm", "pandas"): ["pretrain_encoder", "attention", "export"],
     HEAVY: ["pretrain_diffusion"],  # once for all runs, and diffusers brings nearly everything
 }
 

@@ -181,7 +181,7 @@ def test_a_variant_differs_from_its_baseline_in_the_prior_alone(config_dir):
     assert named
     for name, partner in named.items():
         ours, theirs = (run_settings(suite, each, "MA", config_dir).model_dump() for each in (name, partner))
-        assert {key for key in ours if ours[key] != theirs[key]} == {"diffusion"}, name
+        assert {key for key in ours if ours[key] != theirs[key]} == {"method", "diffusion"}, name
 
 
 def test_a_suite_takes_from_its_parent_what_it_does_not_say(config_dir):
@@ -363,7 +363,7 @@ def test_variants_differ_from_the_method_only_where_they_say(config_dir):
     dcac, baseline, hard = (
         run_settings(suite, name, "MA", config_dir).model_dump() for name in ("dcac", "baseline", "dcac-hard-label")
     )
-    assert {key for key in dcac if dcac[key] != baseline[key]} == {"diffusion"}
+    assert {key for key in dcac if dcac[key] != baseline[key]} == {"method", "diffusion"}
     assert {key for key in dcac if dcac[key] != hard[key]} == {"condition"}
 
 

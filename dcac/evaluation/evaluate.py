@@ -11,19 +11,20 @@ from dcac.evaluation import score
 from dcac.evaluation.ranking.blocks import Progress
 from dcac.networks import embed
 from dcac.networks.network import Network
+from dcac.provenance.outputs import require_output
 from dcac.suites import NO_SOURCES
 
 SUITE = "evaluate"  # the word that such files have for a suite
 
 
 def run(
-    *, network: Network, stores: Sequence[Path], out: Path, metric: str | None = None, progress: Progress | None = None
+    *, network: Network, stores: Sequence[Path], out: Path, metric: str = "card", progress: Progress | None = None
 ) -> Iterator[tuple[str, dict]]:
     """Score each target in turn: `{out}/{target}.npz` and `{out}/{target}.json`.
 
     Args:
         stores: normalised files of the targets.
-        metric: "cosine", "euclidean" or "both"; None: what the network's card fixes, else both.
+        metric: "cosine", "euclidean", "both", or "card": what the network's card fixes, else both.
         progress: told how many queries are done.
 
     Yields:
@@ -33,21 +34,17 @@ def run(
         ValueError: the results would lie among the normalised files, whose sidecars have the names of scores.
     """
     for store in stores:
-        if store.parent.resolve() == out.resolve():
-            raise ValueError(
-                f"--out {out} is the folder of {store.name}, beside which lies its own .json; give another folder"
-            )
+        require_output(out / f"{store.stem}.json", ".json", inputs=[store])
     names = {
         "suite": SUITE,
         "variant": word_of(network.name),
         "sources": "+".join(network.card.trained_on) or NO_SOURCES,
         "seed": 0,
     }
-    chosen = metric or network.card.metric or "both"
     for store in stores:
         embed.run(network=network, stores=[store], names=names, out=out)
         features = out / f"{store.stem}.npz"
-        yield store.stem, score.run(features, features.with_suffix(".json"), metric=chosen, progress=progress)
+        yield store.stem, score.run(features, features.with_suffix(".json"), metric=metric, progress=progress)
 
 
 def word_of(name: str) -> str:

@@ -4,10 +4,10 @@ VIPeR, PRID, GRID and i-LIDS are scored on their ten random splits: scores are m
 all splits are pooled, identity by identity, in intervals and comparisons.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,13 @@ from dcac.evaluation.ranking.blocks import Progress
 from dcac.evaluation.ranking.distances import Metric
 from dcac.evaluation.rankings import Ranking, arrays, pool, rank_target
 from dcac.evaluation.recognition import Shown, recognise, require_same
-from dcac.evaluation.statistics import bootstrap_means, mean_and_sd, paired_differences, percentile_interval
+from dcac.evaluation.statistics import (
+    bootstrap_means,
+    identity_sums,
+    mean_and_sd,
+    paired_differences,
+    percentile_interval,
+)
 from dcac.features.feature_file import FeatureFile, Part, read_features
 from dcac.provenance import atomic, environment, sha256, write_json
 from dcac.provenance.code import digest
@@ -32,6 +38,7 @@ SCHEMA = 1  # of the record; raised when a field changes its meaning
 MAX_RANK = 50  # of the CMC curve, unless a person asks for another
 RESAMPLES = 10_000  # of every bootstrap
 LEVEL = 0.95  # of every interval
+DIGITS = 8  # after the point, of an identity's sums
 BOOTSTRAP_SEED = 1  # fixed, so that a file has one interval
 UNTRAINED = "none"  # sources of a reference, which has no seed to share either
 RANK_NAMES = {"rank-1": "rank1", "rank-5": "rank5", "rank-10": "rank10"}
@@ -45,7 +52,7 @@ def run(
     dataset: str | None = None,
     store: Path | None = None,
     rerank: Literal["published", "released"] | None = None,
-    metric: Metric | Literal["both"] = "cosine",
+    metric: Metric | Literal["both", "card"] = "cosine",
     max_rank: int = MAX_RANK,
     extra_distances: Path | None = None,
     extra_weight: float | None = None,
@@ -61,8 +68,8 @@ def run(
         dataset: code of the data set, where the file's meta does not name it; `other` is one without shipped splits.
         store: the target's normalised file, by which the data set is recognised instead.
         rerank: also score the gallery re-ranked by k-reciprocal neighbours, with the paper's or DCAC's released k.
-        metric: "cosine", "euclidean", or "both": cosine, and apart from it the Euclidean scores of a network for which
-            nobody has said which of them is meant.
+        metric: "cosine", "euclidean", "both" (cosine, and apart from it the Euclidean scores), or "card": what the card of
+            the network that made the features fixes, both where it fixes none.
         max_rank: length of the CMC curve.
         extra_distances: .npz of `query`, `gallery` (rows of the feature file's splits) and `distance`, in the unit of the
             metric, for some pairs; they are mixed in before any re-ranking, and all other pairs keep their distance.
@@ -78,7 +85,7 @@ def run(
             option does not fit another, or the extra distances do not fit the features.
     """
     queries = out.with_suffix(".queries.parquet")
-    require_output(out, ".json", beside=[queries], inputs=[features, against, store])
+    require_output(out, ".json", beside=[queries], inputs=[features, against, store, extra_distances])
     asked = asked_score(
         features,
         against=against,
@@ -89,12 +96,14 @@ def run(
         store=store,
         extra=(extra_distances, extra_weight),
     )
-    file, first = read_features(features), "cosine" if metric == "both" else metric
+    file = read_features(features)
+    metric = _fixed_metric(file) if metric == "card" else metric
+    first = "cosine" if metric == "both" else metric
     shown = recognise(file, features, dataset=dataset, store=store)
     extra = _extra(extra_distances, extra_weight, file, alone=metric != "both" and device is None)
     options = {"metric": first, "max_rank": max_rank, "device": device, "progress": progress}
     other = None if against is None else _comparable(file, features, shown, against)
-    rankings = rank_target(file, shown.code, extra=extra, **options)
+    rankings = _ranked(file, features, shown, {**options, "extra": extra})
     record = {
         **describe(rankings, metric=first, max_rank=max_rank),
         "protocol": shown.protocol(),
@@ -105,7 +114,7 @@ def run(
     if metric == "both":
         record["other_metric"] = describe_other(rank_target(file, shown.code, **{**options, "metric": "euclidean"}))
     if other is not None:
-        record["against"] = compare(rankings, rank_target(other, shown.code, **options))
+        record["against"] = compare(rankings, _ranked(other, against, shown, options))
     if rerank is not None:
         record["rerank"] = describe_reranked(
             rankings, setting=rerank, metric=first, max_rank=max_rank, extra=extra, progress=progress
@@ -114,6 +123,14 @@ def run(
     record[KEY] = asked.record(meaning=hash_json(record))
     write_json(out, record)
     return record
+
+
+def _ranked(file: FeatureFile, path: Path, shown: Shown, options: Mapping[str, Any]) -> tuple[Ranking, ...]:
+    """Rank a target; an error names the file."""
+    try:
+        return rank_target(file, shown.code, **options)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _comparable(file: FeatureFile, path: Path, shown: Shown, against: Path) -> FeatureFile:
@@ -182,9 +199,17 @@ def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> d
         "mAP_pessimistic": _mean([ranking.score.pessimistic.mAP for ranking in rankings]),
         **({"splits": describe_splits(rankings)} if len(rankings) > 1 else {}),
         "interval": {"mAP": list(intervals[0]), "rank1": list(intervals[1]), **_bootstrap_stamp()},
+        "identities": describe_identities(values, identities),
         "camera_pairs": camera_pairs(*pool(rankings)),
         "environment": environment(),
     }
+
+
+def describe_identities(values: NDArray[np.float64], identities: NDArray[np.int64]) -> dict[str, list]:
+    """List the valid queries of each identity and the sums of their AP and rank-1 hits, for comparisons over seeds."""
+    names, queries, (ap, hits) = identity_sums(values, identities)
+    sums = {"mAP": ap.round(DIGITS).tolist(), "rank1": hits.round(DIGITS).tolist()}
+    return {"pid": names.tolist(), "queries": queries.tolist(), **sums}
 
 
 def describe_other(rankings: Sequence[Ranking]) -> dict:
@@ -313,7 +338,9 @@ def table_line(record: dict) -> str:
         parts.append(f"re-ranked mAP {100 * record['rerank']['mAP']:.1f} rank-1 {100 * record['rerank']['rank1']:.1f}")
     if "against" in record:
         difference = record["against"]["difference"]["mAP"]
-        parts.append(f"mAP {100 * difference['mean']:+.1f} against the other: {difference['verdict']}")
+        parts.append(
+            f"mAP {100 * difference['mean']:+.1f} against the other, this pair of runs: {difference['verdict']}"
+        )
     return "  ".join(parts)
 
 
@@ -325,6 +352,13 @@ def other_line(record: dict) -> str:
     return "  ".join(
         [f"mAP {100 * other['mAP']:.1f} [{low:.1f}, {high:.1f}]", *ranks, f"mINP {100 * other['mINP']:.1f}"]
     )
+
+
+def _fixed_metric(file: FeatureFile) -> Literal["cosine", "euclidean", "both"]:
+    """Read which distance the card of a network fixes, from the features that it made."""
+    network = file.meta.get("network")
+    card = network.get("card", {}) if isinstance(network, dict) else {}
+    return card.get("metric") or "both"
 
 
 def _extra(path: Path | None, weight: float | None, file: FeatureFile, *, alone: bool) -> ExtraDistances | None:
@@ -386,6 +420,10 @@ def _order_of_same_images(ours: FeatureFile, theirs: FeatureFile) -> NDArray[np.
                 f"the {name} images of the two feature files differ ({len(our_keys)} and {len(their_keys)}): "
                 "compare runs on the same target, version and split"
             )
+    if len(np.unique(_keys(ours.query))) < len(ours.query.pids):
+        raise ValueError(
+            "two queries have the same path, pid and camid: name each image once, so that they can be paired"
+        )
     order = np.empty(len(ours.query.pids), dtype=np.intp)
     order[np.argsort(_keys(ours.query), kind="stable")] = np.argsort(_keys(theirs.query), kind="stable")
     return order

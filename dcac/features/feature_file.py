@@ -93,14 +93,17 @@ def read_features(path: Path) -> FeatureFile:
 
 def _read_members(path: Path) -> dict[str, NDArray]:
     with zipfile.ZipFile(path) as archive:
-        names = {name.removesuffix(".npy") for name in archive.namelist()}
+        members = [name.removesuffix(".npy") for name in archive.namelist()]
+        names = set(members)
+        if len(members) > len(names):
+            raise ValueError(f"{path} holds a field twice, of which one would be forgotten: write it anew")
         missing = [field for field in FIELDS if field not in names]
         if missing:
             raise ValueError(f"{path} lacks the field {missing[0]!r}: a feature file holds {', '.join(FIELDS)}")
-        members = {field: archive.getinfo(f"{field}.npy") for field in FIELDS}
-        arrays = {field: _read_member(archive, members[field]) for field in FIELDS if field != "features"}
-        stored = members["features"].compress_type == zipfile.ZIP_STORED
-        read = _map_member(path, members["features"]) if stored else _read_member(archive, members["features"])
+        found = {field: archive.getinfo(f"{field}.npy") for field in FIELDS}
+        arrays = {field: _read_member(archive, found[field]) for field in FIELDS if field != "features"}
+        stored = found["features"].compress_type == zipfile.ZIP_STORED
+        read = _map_member(path, found["features"]) if stored else _read_member(archive, found["features"])
     return arrays | {"features": read}
 
 
@@ -154,11 +157,17 @@ def _check(arrays: Mapping[str, NDArray], path: Path) -> None:
 
 def _check_meta(meta: NDArray, path: Path) -> None:
     try:
-        content = json.loads(str(meta))
-    except json.JSONDecodeError as error:
+        content = json.loads(str(meta), parse_constant=_no_number)
+    except ValueError as error:
         raise ValueError(f"{path}: meta is no JSON text ({error}): write it with json.dumps") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path}: meta is a JSON {type(content).__name__}: give an object with the run's facts")
+    if not isinstance(content.get("data") or {}, dict):
+        raise ValueError(f'{path}: data of meta is {content["data"]!r}: give an object, such as {{"dataset": "MA"}}')
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON number")
 
 
 def _part(arrays: Mapping[str, NDArray], name: str) -> Part:

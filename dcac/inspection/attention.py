@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from timm.utils import AttentionExtract
 from torch import Tensor, nn
 
 from dcac.data.images import decode
@@ -19,6 +18,7 @@ from dcac.features.extract import load_own_settings, load_reid_model, read_repor
 from dcac.inspection.trained_run import first_images, write_looked
 from dcac.model.encoder import resolve_normalisation
 from dcac.provenance.networks import network_input
+from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
 
 COUNT = 6  # people, unless a person asks for another number
@@ -42,6 +42,7 @@ def run(
     Raises:
         ValueError: there are not so many people, or the encoder keeps no grid of the image.
     """
+    require_output(out, ".npz", inputs=[store])
     inputs = {"run": run_input(run_folder), "encoder": network_input(encoder), "data": store_input(store)}
     asked = ask(__name__, {} if count == COUNT else {"count": count}, inputs)
     verified(store)
@@ -89,6 +90,8 @@ def look(encoder: nn.Module, images: Tensor, *, size: tuple[int, int]) -> tuple[
 
 def attention_of(encoder: nn.Module, images: Tensor) -> list[Tensor]:
     """Return the attention weights [B, heads, T, T] of each layer; none where the encoder has no such layers."""
+    from timm.utils import AttentionExtract
+
     fused = [module for module in encoder.modules() if getattr(module, "fused_attn", False)]
     names = [name for name, _ in encoder.named_modules() if name.endswith("attn_drop")]
     if not names:

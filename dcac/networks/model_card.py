@@ -1,18 +1,20 @@
 """The model card of an exported run, in the README format of the hub: use, data and their terms, metrics with intervals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
 from dcac.data.catalog import load_catalog
+from dcac.declared import needed
 from dcac.foreign.weights_card import load_weights
 from dcac.provenance.keep import RESULTS
 from dcac.reading import read_json
 from dcac.settings import Settings
 from dcac.suites import CONFIG_DIR
 
+DEMO = ("demo-", "smoke-")  # begin the names of encoders of an architecture of our own
 UNKNOWN = "terms not known here; ask those who publish it"
 
 
@@ -79,19 +81,16 @@ def results(score: Mapping[str, Any]) -> list[EvalResult]:
 def body(report: Mapping[str, Any], settings: Settings, scores: Sequence[Mapping[str, Any]], *, name: str) -> list[str]:
     """Write the sections."""
     size = f"{settings.image_height} x {settings.image_width}"
-    prior = "none: this is a baseline" if settings.diffusion == "none" else settings.diffusion_weights
+    prior = needed(settings, "prior") or "none: this is a baseline"
     return [
         "Image encoder for person re-identification, trained by `dcac`: pictures of one person have near features, whatever the "
         "camera.",
         "## Intended use",
         "Research on re-identification across camera networks: a cropped picture of a person in, a feature out, compared by "
         "cosine. It is not made to identify people at large, to follow individuals without their knowledge, or to decide "
-        "anything about a person; errors fall unevenly on people who are rare in the training data.",
+        "anything about a person; errors may fall unevenly on people who are rare in the training data.",
         "## How to use it",
-        f"```python\nimport timm, torch\nmodel = timm.create_model('local-dir:{name}', pretrained=True).eval()  # or "
-        f"'hf-hub:OWNER/{name}'\nfeatures = torch.nn.functional.normalize(model(images))  # images {size}, see config.json "
-        f"for mean and std\n```\n\n```python\nimport dcac\nfeatures = dcac.load('{name}').embed(['a.jpg', 'b.jpg'])\n```",
-        *own_architecture(report, settings),
+        *usage(settings, name),
         "## Training",
         f"- encoder: {settings.encoder_weights} ({terms_of_network(settings.encoder_weights)})\n"
         f"- diffusion prior: {prior}{prior_terms(settings)}\n"
@@ -101,16 +100,24 @@ def body(report: Mapping[str, Any], settings: Settings, scores: Sequence[Mapping
         "\n".join(source_lines(report["data"]))
         or "The run does not know its data: it was converted from a checkpoint.",
         "## Metrics",
-        metrics(scores),
+        metrics(scores, sources=report["data"]),
         "## Licence",
         "The weights follow from the data and networks above; their terms hold for what is made with them.",
     ]
 
 
-def own_architecture(report: Mapping[str, Any], settings: Settings) -> list[str]:
-    """Say that the demo's encoder is known to timm only where dcac is imported."""
-    demo = settings.encoder_weights.startswith(("demo-", "smoke-"))
-    return ["Its architecture is dcac's own: `import dcac.model.demo_vit` makes it known to timm."] if demo else []
+def usage(settings: Settings, name: str) -> list[str]:
+    """Show how to embed pictures, with dcac and, where the architecture is one of timm's own, with timm alone."""
+    ours = f"```python\nimport dcac\nfeatures = dcac.load('{name}').embed(['a.jpg', 'b.jpg'])  # unit length\n```"
+    if settings.encoder_weights.startswith(DEMO):
+        return [ours, "The architecture is the demo's own, which timm alone does not build."]
+    size = f"{settings.image_height} x {settings.image_width}"
+    timm = (
+        f"```python\nimport timm, torch\nmodel = timm.create_model('local-dir:{name}', pretrained=True).eval()  # or "
+        f"'hf-hub:OWNER/{name}'\nfeatures = torch.nn.functional.normalize(model(images))  # images {size}; mean and std are in "
+        "config.json\n```"
+    )
+    return [ours, timm]
 
 
 def source_lines(data: Mapping[str, str]) -> list[str]:
@@ -132,15 +139,20 @@ def terms_of_network(name: str) -> str:
 
 def prior_terms(settings: Settings) -> str:
     """Return the terms of the prior, if there is one."""
-    return "" if settings.diffusion == "none" else f" ({terms_of_network(settings.diffusion_weights)})"
+    prior = needed(settings, "prior")
+    return f" ({terms_of_network(prior)})" if prior else ""
 
 
-def metrics(scores: Sequence[Mapping[str, Any]]) -> str:
-    """Write a row a target: mAP and rank-1 in percent with their intervals."""
+def metrics(scores: Sequence[Mapping[str, Any]], *, sources: Collection[str]) -> str:
+    """Write a row a target: mAP and rank-1 in percent with their intervals; a target among the sources says so."""
     if not scores:
         return "Not scored here."
     head = "| target | metric | mAP | rank-1 |\n|---|---|---|---|"
-    rows = [f"| {s['meta']['target']} | {s['metric']} | {cell(s, 'mAP')} | {cell(s, 'rank1')} |" for s in scores]
+    names = [f"{t} (other people of a source)" if t in sources else t for t in (s["meta"]["target"] for s in scores)]
+    rows = [
+        f"| {name} | {s['metric']} | {cell(s, 'mAP')} | {cell(s, 'rank1')} |"
+        for name, s in zip(names, scores, strict=True)
+    ]
     note = "Percent; in brackets 95 % intervals of a bootstrap over query identities; single query, no re-ranking."
     return "\n".join([head, *rows]) + f"\n\n{note}"
 

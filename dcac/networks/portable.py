@@ -90,7 +90,7 @@ def timm_config(card: Mapping, model: nn.Module, settings: Settings) -> dict:
             "mean": mean,
             "std": std,
             "num_classes": model.num_classes,
-            "classifier": trained_as.get("classifier") or model.default_cfg.get("classifier", "head"),
+            "classifier": next(name for name, module in model.named_modules() if module is model.get_classifier()),
         },
     }
 

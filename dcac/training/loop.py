@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from dcac.data.views import test_view
-from dcac.model.dcac import DCAC
+from dcac.methods import method_of
+from dcac.methods.trained import TrainedModel
 from dcac.model.encoder import Embedding, resolve_normalisation
 from dcac.settings import Runtime, Settings
 from dcac.training import diagnostics, memory, state
+from dcac.training.account import INTERVAL, Account, Pulse
 from dcac.training.backward import Losses, check_slices, sliced, whole
 from dcac.training.batches import Batch, Batches
 from dcac.training.hardware import Hardware
@@ -48,16 +50,16 @@ class Training:
         self.settings, self.runtime, self.hardware = settings, runtime, hardware
         self.device, self.scaler = hardware.device, hardware.scaler
         self.data = load_data(settings, inputs.stores)
-        self.model: DCAC = build_model(settings, inputs, num_identities=self.data.num_identities, seed=seed)
+        self.model: TrainedModel = build_model(settings, inputs, num_identities=self.data.num_identities, seed=seed)
         self.model.to(self.device)
         self.sliced = runtime.micro_batch is not None or hardware.count > 1
         if self.sliced:
             check_slices(self.model.reid.backbone, settings.encoder_weights)
         speed_up(self.model, runtime)
         self.optimiser = build_optimiser(self.model, settings)
-        noisy = self.model.prior is not None
-        steps = len(self.model.prior.alphas_cumprod) if noisy else 0
-        latents = load_latents(settings, inputs) if noisy else None
+        self.own_terms = [term.name for term in method_of(settings).terms]
+        steps = self.model.noise_steps
+        latents = load_latents(settings, inputs) if "latents" in method_of(settings).needs else None
         self.batches = Batches(self.data, latents, settings, seed=seed, noise_steps=steps, hardware=hardware)
         held_out = load_held_out(settings, inputs.stores, latents, steps, seed) if latents is not None else None
         self.held_out = held_out.to(self.device) if held_out is not None else None
@@ -72,8 +74,10 @@ class Training:
         else:
             log.info("continues in epoch %d, after %d batches", progress.epoch, progress.batch)
         stop = StopSignal()
+        size = self.settings.identities_per_batch * self.settings.images_per_identity
+        account = Account(folder if self.hardware.is_main else None, epochs=self.settings.epochs, images=size)
         for epoch in range(progress.epoch, self.settings.epochs + 1):
-            journal.write({"event": "epoch", **self._epoch(epoch, progress, save, stop)})
+            journal.write({"event": "epoch", **self._epoch(epoch, progress, save, stop, account)})
             progress.epoch, progress.batch, progress.sums, progress.log_bytes = epoch + 1, 0, {}, journal.size
             save()
         cost = {"seconds": round(progress.seconds, 2), "peak_memory_bytes": self.hardware.peak_memory()}
@@ -81,7 +85,9 @@ class Training:
         epochs = journal.epochs()
         return {"epoch": epochs[-1] if epochs else {}, "epochs": epochs, **cost}
 
-    def _epoch(self, epoch: int, progress: state.Progress, save: Callable[[], None], stop: StopSignal) -> dict:
+    def _epoch(
+        self, epoch: int, progress: state.Progress, save: Callable[[], None], stop: StopSignal, account: Account
+    ) -> dict:
         """Do the batches of an epoch that remain; return its line of the log."""
         started = time.perf_counter()
         rate = self._set_rate(epoch)
@@ -89,7 +95,8 @@ class Training:
         batches = self.batches.of_epoch(epoch)
         stepping, first = time.perf_counter(), progress.batch
         try:
-            report = self._steps(epoch, batches, progress, stop)
+            account.begin(first)
+            report = self._steps(epoch, batches, progress, stop, account)
         except Stopped:
             progress.seconds += time.perf_counter() - started
             save()
@@ -99,10 +106,10 @@ class Training:
         rate_of_images = batches[first:].size / (time.perf_counter() - stepping)
         if self.held_out is not None:
             size = self.runtime.micro_batch or HELD_OUT_BATCH
-            report |= diagnostics.held_out_noise_loss(self.model, self.held_out, progress.memory, size=size)
+            report |= self.model.report_held_out(self.held_out, progress.memory, size=size)
         seconds = time.perf_counter() - started
         progress.seconds += seconds
-        return {
+        line = {
             "epoch": epoch,
             "lr": rate,
             **{f"loss_{term}": mean for term, mean in means.items()},
@@ -111,8 +118,12 @@ class Training:
             "images_per_second": round(rate_of_images, 1),
             "peak_memory_bytes": self.hardware.peak_memory(),
         }
+        account.end(epoch, len(batches), line)
+        return line
 
-    def _steps(self, epoch: int, batches: np.ndarray, progress: state.Progress, stop: StopSignal) -> dict[str, float]:
+    def _steps(
+        self, epoch: int, batches: np.ndarray, progress: state.Progress, stop: StopSignal, account: Account
+    ) -> dict[str, float]:
         """Do the steps of an epoch that remain; return the gradient diagnostics of the last."""
         report: dict[str, float] = {}
         self.model.train()
@@ -121,6 +132,7 @@ class Training:
             losses, report = self.step(batches[batch], f"{epoch}/{batch}", progress, diagnose=last)
             progress.sums = {term: progress.sums.get(term, 0) + value for term, value in losses.items()}
             progress.batch = batch + 1
+            account.step(epoch, progress.batch, len(batches), progress.sums)
             if self.hardware.any(bool(stop.asked)) and not last:
                 raise Stopped(
                     f"stopped by {stop.asked or 'another process'} in epoch {epoch}; the same command continues"
@@ -154,11 +166,13 @@ class Training:
     def build_memory(self) -> Tensor:
         """Embed the whole training set with the test view and average per identity."""
         self.model.eval()
-        chunks, size = [], self.runtime.micro_batch or EVALUATION_BATCH
+        chunks, size, pulse = [], self.runtime.micro_batch or EVALUATION_BATCH, Pulse(INTERVAL)
         for start in range(0, len(self.data.images), size):
             images = self.hardware.send(torch.from_numpy(self.data.images[start : start + size]))
             with self._memory_precision():
                 chunks.append(self.model.reid.embed(test_view(images, self.settings)))
+            if pulse.due():
+                log.info("memory: %d of %d images embedded", start + len(images), len(self.data.images))
         labels = self.batches.labels.to(self.device)
         return self.hardware.agree(memory.build(torch.cat(chunks), labels, self.data.num_identities))
 
@@ -170,11 +184,9 @@ class Training:
             return sliced(self.model, batch, self.settings, size=size, hardware=self.hardware)
 
     def _diagnose(self, terms: dict[str, Tensor], embedding: Embedding, batch: Batch) -> dict[str, float]:
-        report = diagnostics.gradients(terms, embedding.feature, scale=self.scaler.get_scale())
-        if self.model.prior is not None and self.model.scheme.has_p:
-            p = self.model.scheme.weights(embedding, batch.labels, batch.memory, self.settings)
-            report |= diagnostics.sharpness(p.detach())
-        return report
+        scale = self.scaler.get_scale()
+        report = diagnostics.gradients(terms, embedding.feature, scale=scale, own=self.own_terms)
+        return report | self.model.report_batch(embedding, batch)
 
     def _set_rate(self, epoch: int) -> float:
         rate = factor(epoch, self.settings) * self.settings.learning_rate

@@ -125,3 +125,23 @@ def test_references_and_foreign_files_have_no_seed_to_share(tmp_path):
     path = write(tmp_path / "a.npz", meta={"sources": "MA", "seed": 3}, people=20)
     for meta in ({"sources": "none", "seed": 0}, {}):
         assert "against" in step.run(path, tmp_path / "s.json", against=write(tmp_path / "b.npz", meta=meta, people=20))
+
+
+def test_queries_of_one_name_cannot_be_paired(tmp_path):
+    paths = [write(tmp_path / f"{name}.npz", meta={}, people=20) for name in "ab"]
+    for path in paths:
+        fields = dict(np.load(path))
+        for field in ("paths", "pids", "camids"):
+            fields[field][1] = fields[field][0]
+        np.savez(path, **fields)
+    with pytest.raises(ValueError, match="two queries have the same path, pid and camid"):
+        step.run(paths[0], tmp_path / "s.json", against=paths[1])
+
+
+def test_features_that_cannot_be_ranked_name_their_file(tmp_path):
+    ours, theirs = (write(tmp_path / f"{name}.npz", meta={}, people=20) for name in "ab")
+    fields = dict(np.load(theirs))
+    fields["features"][3] = np.nan
+    np.savez(theirs, **fields)
+    with pytest.raises(ValueError, match=r"b\.npz: query_features row 3 holds NaN"):
+        step.run(ours, tmp_path / "s.json", against=theirs)

@@ -182,3 +182,26 @@ def test_the_book_names_every_field():
         "paths",
         "meta",
     )
+
+
+@pytest.mark.parametrize(
+    ("meta", "message"),
+    [
+        ('{"x": NaN}', "meta is no JSON text \\(NaN is no JSON number\\)"),
+        ('{"data": "VIPeR"}', "data of meta is 'VIPeR': give an object"),
+    ],
+)
+def test_meta_that_no_record_could_hold_is_refused_before_scoring(tmp_path, meta, message):
+    arrays = {name: np.array(value) for name, value in content().items()} | {"meta": np.array(meta)}
+    np.savez(tmp_path / "f.npz", **arrays)
+    with pytest.raises(ValueError, match=rf"f\.npz: {message}"):
+        read_features(tmp_path / "f.npz")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_field_given_twice_is_refused(tmp_path):
+    write_features(tmp_path / "f.npz", **content())
+    with zipfile.ZipFile(tmp_path / "f.npz", "a") as archive:
+        archive.writestr("pids.npy", archive.read("pids.npy"))
+    with pytest.raises(ValueError, match=r"f\.npz holds a field twice"):
+        read_features(tmp_path / "f.npz")

@@ -92,6 +92,37 @@ def test_a_projection_takes_bnneck_in(run_folder, encoder_folder, tmp_path, sett
         torch.testing.assert_close(with_bnneck(model)(images), wanted, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "arguments"),
+    [
+        ("resnet10t", {}),
+        ("convnext_atto", {}),
+        (
+            "swin_tiny_patch4_window7_224",
+            {"img_size": (64, 32), "window_size": 2, "embed_dim": 12, "depths": (1, 1, 1, 1)},
+        ),
+        ("vit_demo_conv16_128", {"img_size": (64, 32), "embed_dim": 12, "depth": 1}),
+    ],
+)
+def test_encoders_of_every_family_are_written_and_read(settings, tmp_path, architecture, arguments):
+    from dcac.foreign.network_card import NetworkCard
+    from dcac.model.encoder import ReIDModel
+
+    chosen = settings.model_copy(update={"image_height": 64, "image_width": 32})
+    torch.manual_seed(0)
+    backbone = timm.create_model(architecture, num_classes=0, **arguments)
+    model = ReIDModel(backbone, backbone.num_features, 3).eval()
+    with torch.no_grad():
+        model.bnneck.running_mean.normal_()
+        model.bnneck.running_var.uniform_(0.5, 2)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 64, 32), dtype=np.uint8)
+    wanted = model.embed((torch.from_numpy(pixels).float() / 255 - 0.5) / 0.5).numpy()
+    card = NetworkCard(view=export.plain_view(chosen))
+    config = {"architecture": architecture, "num_classes": 0, "model_args": arguments}
+    export.write_folder(model, chosen, card, tmp_path / "net", config=config, text="card")
+    np.testing.assert_allclose(dcac.load(tmp_path / "net").encode_pixels(pixels), wanted, atol=1e-5)
+
+
 def test_bnneck_is_affine_channel_by_channel():
     layer = torch.nn.BatchNorm1d(2).eval()
     with torch.no_grad():

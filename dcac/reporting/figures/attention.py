@@ -14,6 +14,7 @@ TILE = (0.95, 1.9)  # inches, width and height of a picture
 HEAD = 1.25  # inches for the title
 LEFT = 1.35  # inches for the names of the rows
 OPACITY = 0.55  # of a map over its picture
+SCALE = "each map from its own smallest value, dark, to its largest, light"
 KINDS = {
     "rollout": "attention rollout: what reaches the feature from each place, through all layers",
     "activation": "activation maps: the length of the encoder's last features at each place",
@@ -56,7 +57,12 @@ def draw_attention(maps: Mapping[str, Path], store: Path, labels: Mapping[str, s
             lay_over(line, content["maps"][column], pictures[path].shape)
     for line, name in zip(grid[:, 0], ["picture", *(labels.get(name, name) for name in contents)], strict=True):
         line.set_ylabel(name, rotation=0, ha="right", va="center", fontsize="small")
-    lines = [title, KINDS[str(first["kind"])], *message(list(contents.values()), [labels.get(n, n) for n in contents])]
+    lines = [
+        title,
+        KINDS[str(first["kind"])],
+        SCALE,
+        *message(list(contents.values()), [labels.get(n, n) for n in contents]),
+    ]
     figure.suptitle("\n".join(lines), fontsize="medium", x=0.01, ha="left")
     return figure
 

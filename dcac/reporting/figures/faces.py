@@ -10,7 +10,7 @@ from PIL import Image
 
 from dcac.data.images import FORMATS, to_rgb
 from dcac.data.store import read_manifest, read_split
-from dcac.features.extract import TEST_SPLITS
+from dcac.features.feature_file import SPLITS
 
 HEAD = 0.3  # of a picture's height from its top, where the head of a person in a usual box is; source: ours
 BLOCKS = 4  # blocks of one colour across that part: no face can be told from so few
@@ -27,7 +27,7 @@ def read_pictures(store: Path, paths: Iterable[str], *, faces: str) -> dict[str,
     Raises:
         ValueError: the target has no image of some path.
     """
-    rows = read_split(store, TEST_SPLITS)
+    rows = read_split(store, SPLITS)
     data = dict(zip(rows["path"], rows["data"], strict=True))
     hidden = faces == "blurred" and read_manifest(store).get("layout") != "rendered"
     pictures = {}

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from dcac.evaluation.ranking.distances import measure
@@ -17,10 +16,13 @@ from dcac.reporting.figures.faces import read_pictures
 from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
 from dcac.reporting.figures.style import GREEN, VERMILION
 
+if TYPE_CHECKING:
+    import pandas
+
 SHOWN = 10  # gallery images of a list
 NAMED = {"best": 1.0, "median": 0.5, "worst": 0.0}  # quantiles of AP by their words
 TILE = (0.62, 1.24)  # inches, width and height of a picture
-GAPS = (0.12, 0.42)  # inches beside and below a picture
+GAPS = (0.12, 0.36)  # inches beside and below a picture
 LEFT = 1.5  # inches for the names of the methods
 HEAD = 0.95  # inches for the title
 
@@ -56,11 +58,12 @@ def draw_ranked_lists(
     Raises:
         ValueError: the files hold different images, or a query is not there.
     """
+    import pandas
     from matplotlib.figure import Figure
 
     files = {name: first_ranking(path) for name, path in features.items()}
     require_same_images(files, features)
-    picked = choose(pd.read_parquet(queries), files[next(iter(files))], chosen)
+    picked = choose(pandas.read_parquet(queries), files[next(iter(files))], chosen)
     lists = {word: {name: rank(file, row) for name, file in files.items()} for word, row in picked.items()}
     file = next(iter(files.values()))
     wanted = [file.query.paths[row] for row in picked.values()]
@@ -108,7 +111,7 @@ def require_same_images(files: Mapping[str, FeatureFile], paths: Mapping[str, Pa
             )
 
 
-def choose(table: pd.DataFrame, file: FeatureFile, chosen: Sequence[str | float]) -> dict[str, int]:
+def choose(table: "pandas.DataFrame", file: FeatureFile, chosen: Sequence[str | float]) -> dict[str, int]:
     """Find the query row that each word names; quantiles are of AP over queries with a match, the nearest from below.
 
     Raises:
@@ -164,7 +167,7 @@ def draw_list(figure, place: int, own: Ranked, file: FeatureFile, pictures: Mapp
     """Draw the gallery images of one list with their frames, cameras and cosines."""
     for column, (row, cosine, right) in enumerate(zip(own.rows, own.cosines, own.right, strict=True), 1):
         axes = add_picture(figure, place, column + 0.5, pictures[file.gallery.paths[row]])
-        axes.set_xlabel(f"c{file.gallery.camids[row] + 1}  {cosine:.2f}", fontsize="x-small", labelpad=2)
+        axes.set_xlabel(f"c{file.gallery.camids[row] + 1} {cosine:.3f}", fontsize="x-small", labelpad=2)
         axes.spines[:].set(
             color=GREEN if right else VERMILION, linewidth=2.5, linestyle="-" if right else ":", visible=True
         )
