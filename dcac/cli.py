@@ -441,7 +441,9 @@ def search(
     """
     from dcac.evaluation import search
     from dcac.features import extract
+    from dcac.features.feature_file import read_features
 
+    extract.require_made_by(read_features(gallery).meta, gallery, run)
     features = extract.embed_pictures(pictures, run_folder=run, config=config, encoder=encoder, device=_device(device))
     table = search.run(gallery=gallery, pictures=pictures, features=features, out=out, store=store, count=count)
     typer.echo(table.to_string(index=False))

@@ -178,6 +178,7 @@ def test_search_embeds_the_pictures_with_the_run_and_lists_the_nearest(tmp_path,
         return np.eye(3)[[2, 0]]
 
     monkeypatch.setattr(extract, "embed_pictures", embed)
+    monkeypatch.setattr(extract, "require_made_by", lambda meta, path, run: asked.update(meta=meta))
     labels = {"pids": [9, 5, 6], "camids": [1, 0, 0], "split": ["query", "gallery", "gallery"]}
     paths = ["q.png", "a.png", "b.png"]
     write_features(tmp_path / "f.npz", features=np.eye(3)[[1, 0, 2]], **labels, paths=paths, meta={})
@@ -187,6 +188,7 @@ def test_search_embeds_the_pictures_with_the_run_and_lists_the_nearest(tmp_path,
         "--out", tmp_path / "hits.csv", "--count", 1, "--device", "cpu",
     )  # fmt: skip
     assert asked == {
+        "meta": {},
         "pictures": [Path("one.png"), Path("two.png")],
         "run_folder": tmp_path / "run",
         "config": tmp_path / "config.yaml",

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
 from dcac.provenance import environment, sha256
 from dcac.provenance.code import digest
 from dcac.provenance.networks import network_input
-from dcac.provenance.record import Input, given
+from dcac.provenance.record import Input, given, read_record
 from dcac.reading import naming_damage, open_tensors, read_json
 from dcac.settings import Settings, load_settings
 
@@ -30,6 +31,13 @@ BATCH = 256  # images on a GPU; source: authors' released code
 CPU_BATCH = (
     32  # images on a CPU, where more bring no speed and cost memory; source: ours, docs/performance.md section 2
 )
+REPORTED = {
+    "identity": str,
+    "settings": dict,
+    "seed": int,
+    "data": dict,
+    "epoch": dict,
+}  # of run.json, with their kinds
 TEST_SPLITS = ("query", "gallery")
 log = logging.getLogger(__name__)
 
@@ -91,8 +99,47 @@ def read_report(run_folder: Path) -> dict:
     Raises:
         ValueError: the run is not finished, or its report is damaged.
     """
-    keys = ("identity", "settings", "seed", "data", "code", "epoch")
-    return read_json(run_folder / "run.json", keys=keys, remedy=f"delete {run_folder} and train the run again")
+    path, remedy = run_folder / "run.json", f"delete {run_folder} and train the run again"
+    report = read_json(path, keys=("code", *REPORTED), remedy=remedy)
+    for key, kind in REPORTED.items():
+        if not isinstance(report[key], kind):
+            raise ValueError(f"{path} is damaged, its '{key}' is {report[key]!r:.80}; {remedy}")
+    return report
+
+
+def require_own_weights(run_folder: Path) -> None:
+    """Refuse weights that are not those of the run's report: features would be filed as those of another run.
+
+    Raises:
+        ValueError: the weights name another run, or were changed.
+    """
+    report, weights = read_report(run_folder), run_folder / "weights.safetensors"
+    with open_tensors(weights, remedy=f"delete {run_folder} and train the run again") as archive:
+        identity = (archive.metadata() or {}).get("identity", report["identity"])
+    record = read_record(run_folder / "run.json")
+    if identity != report["identity"] or (record is not None and sha256(weights) != record["meaning"]):
+        raise ValueError(
+            f"{weights} is not the file that run.json beside it speaks of; put the run's own weights back, or delete "
+            f"{run_folder} and train the run again"
+        )
+
+
+def require_made_by(gallery: Mapping[str, Any], path: Path, run_folder: Path) -> None:
+    """Refuse a gallery whose features another network made: no distance between the two means anything.
+
+    Args:
+        gallery: `meta` of the feature file.
+        path: of the feature file, for messages.
+
+    Raises:
+        ValueError: the file names another run, or none.
+    """
+    if gallery.get("run") != read_report(run_folder)["identity"]:
+        made = ", ".join(f"{name} {gallery[name]}" for name in ("variant", "sources", "seed") if name in gallery)
+        raise ValueError(
+            f"{path} was not made by {run_folder} (but by {made or 'something that it does not name'}); give the run that "
+            "made it, or extract the gallery with this one"
+        )
 
 
 def require_names(report: dict, run_folder: Path, names: Mapping[str, str | int]) -> None:
@@ -185,5 +232,6 @@ def embed_pictures(
 
 
 def _load_run(run_folder: Path, config: Path, encoder: Path, device: str) -> tuple[ReIDModel, Settings]:
+    require_own_weights(run_folder)
     settings = resolve_normalisation(load_own_settings(run_folder, config), encoder)
     return load_reid_model(run_folder / "weights.safetensors", encoder, settings).to(device), settings
