@@ -6,6 +6,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dcac import declared
 from dcac.planning import Plan
 from dcac.provenance.code import statement
 from dcac.provenance.record import accepted_modules, read_record, sidecar_of
@@ -15,7 +16,7 @@ from dcac.suites import NO_SOURCES, Suite, load_suite, split_sources
 
 CACHED = (
     *("data", "network", "latents", "run", "features", "reference", "score", "records", "samples", "correlation"),
-    *("overhead", "table", "figure", "whole", "by_output"),
+    *("overhead", "table", "figure", "whole", "by_output", "attention"),
 )
 
 
@@ -36,6 +37,7 @@ class Artefact:
     sidecar: str  # the output that holds the record
     settings: Mapping[str, Any]
     inputs: Mapping[str, Given] = field(default_factory=dict)
+    job: str = ""  # rule and name of the job that makes it, as its log is called: `train/demo-dcac-street-seed0`
     written: Callable[[], str] | None = None  # the text of a small file that needs no record: it is compared itself
 
 
@@ -53,22 +55,26 @@ class Artefacts:
         store, sidecar = f"results/data/{code}.parquet", f"results/data/{code}.json"
         card = self.plan.cards[code]
         if card.synthetic is not None:
-            return Artefact("dcac.demo.render", f"data {code}", (store, sidecar), sidecar, card.made_from())
+            made = card.made_from()
+            return Artefact("dcac.demo.render", f"data {code}", (store, sidecar), sidecar, made, job=f"render/{code}")
         archive = self.plan.archive(code)
         settings = card.made_from(archive)
         if archive is None:  # only the file made from it is here: it speaks for its archive
             settings |= {k: v for k, v in self._recorded(sidecar).items() if k == "archive"}
-        return Artefact("dcac.data.import_data", f"data {code}", (store, sidecar), sidecar, settings)
+        job = f"import_data/{code}"
+        return Artefact("dcac.data.import_data", f"data {code}", (store, sidecar), sidecar, settings, job=job)
 
     def network(self, name: str) -> Artefact:
         """A pre-trained network."""
         manifest, card = f"results/weights/{name}/manifest.json", self.plan.weights[name]
         if card.source != "demo":
-            return Artefact("dcac.foreign.weights", f"network {name}", (manifest,), manifest, card.made_from())
+            made, job = card.made_from(), f"weights/{name}"
+            step = f"dcac.foreign.{'network_files' if card.kind == 'network' else 'weights'}"
+            return Artefact(step, f"network {name}", (manifest,), manifest, made, job=job)
         recipe = self.plan.recipe(name)
         inputs = {"data": Given(self.data(recipe.data))}
-        step = f"dcac.demo.pretrain_{card.kind}"
-        return Artefact(step, f"network {name}", (manifest,), manifest, recipe.model_dump(mode="json"), inputs)
+        step, job = f"dcac.demo.pretrain_{card.kind}", f"pretrain_{card.kind}/{name}"
+        return Artefact(step, f"network {name}", (manifest,), manifest, recipe.model_dump(mode="json"), inputs, job)
 
     def latents(self, code: str, prior: str) -> Artefact:
         """Cached latents of a data set."""
@@ -76,7 +82,8 @@ class Artefacts:
         sidecar = str(sidecar_of(Path(moments)))
         inputs = {"data": Given(self.data(code)), "autoencoder": Given(self.network(prior), "vae/")}
         settings = {"size": self.plan.diffusion_image_size}
-        return Artefact("dcac.model.latents", f"latents of {code}", (moments, sidecar), sidecar, settings, inputs)
+        what, job = f"latents of {code}", f"latents/{code}-{prior}"
+        return Artefact("dcac.model.latents", what, (moments, sidecar), sidecar, settings, inputs, job)
 
     def run(self, variant: str, sources: str, seed: int) -> Artefact:
         """A trained run."""
@@ -85,7 +92,8 @@ class Artefacts:
         inputs = self._learnt_from(variant, sources)
         outputs = tuple(f"{folder}/{name}" for name in ("weights.safetensors", "log.jsonl", "run.json"))
         asked = {"seed": seed, **settings.trained()}
-        return Artefact("dcac.training.train", f"run {folder}", outputs, f"{folder}/run.json", asked, inputs)
+        job = f"train/{self.suite}-{variant}-{sources}-seed{seed}"
+        return Artefact("dcac.training.train", f"run {folder}", outputs, f"{folder}/run.json", asked, inputs, job)
 
     def features(self, variant: str, sources: str, seed: int, target: str) -> Artefact:
         """Features of a run on a target."""
@@ -96,22 +104,27 @@ class Artefacts:
             "encoder": Given(self.network(settings.encoder_weights)),
             "data": Given(self.data(target)),
         }
-        return self._features("dcac.features.extract", names, target, settings.tested(), inputs)
+        job = f"extract/{self.suite}-{variant}-{sources}-seed{seed}"
+        return self._features("dcac.features.extract", names, target, settings.tested(), inputs, job)
 
     def reference(self, kind: str, target: str) -> Artefact:
         """Features of a reference on a target."""
-        settings = self.plan.settings(self.plan.suite.variants[0], self.plan.suite.source_sets[0])
+        if kind in self.plan.networks:
+            return self._embedded(kind, target)
+        settings = self.plan.common_settings
         names = {"suite": self.suite, "variant": kind, "sources": NO_SOURCES, "seed": 0}
         inputs = {"data": Given(self.data(target))}
         if kind == "pretrained":
             inputs["encoder"] = Given(self.network(settings.encoder_weights))
-        return self._features("dcac.features.reference", names, target, settings.tested(), inputs)
+        job = f"reference/{self.suite}-{kind}"
+        return self._features("dcac.features.reference", names, target, settings.tested(), inputs, job)
 
     def config(self, variant: str, sources: str) -> Artefact:
         """The merged settings of a run, as a file."""
         path = f"results/{self.suite}/runs/{variant}/{sources}/config.yaml"
         text = partial(dump_settings, self.plan.settings(variant, sources))
-        return Artefact("dcac.suites", f"settings {path}", (path,), path, {}, written=text)
+        job = f"write_config/{self.suite}-{variant}-{sources}"
+        return Artefact("dcac.suites", f"settings {path}", (path,), path, {}, job=job, written=text)
 
     def score(self, variant: str, sources: str, seed: int, target: str) -> Artefact:
         """The score of a run, or of a reference, on a target."""
@@ -123,18 +136,21 @@ class Artefacts:
             inputs = {"features": Given(self.features(variant, sources, seed, target))}
             if (partner := self.plan.partner(variant)) is not None:
                 inputs["against"] = Given(self.features(partner, sources, seed, target))
-        return Artefact("dcac.evaluation.score", f"score {path}", outputs, path, {}, inputs)
+        settings = {} if (metric := self.plan.metric(variant)) == "cosine" else {"metric": metric}
+        job = f"score/{self.suite}-{variant}-{sources}-seed{seed}-{target}"
+        return Artefact("dcac.evaluation.score", f"score {path}", outputs, path, settings, inputs, job)
 
     def records(self, table: str) -> Artefact:
         """The records of a table of scores."""
         path = f"results/{self.suite}/records/{table}.csv"
         sidecar = path.removesuffix(".csv") + ".json"
         inputs = self._made(self.plan.scores(table))
-        return Artefact("dcac.reporting.records", f"records {path}", (path, sidecar), sidecar, {}, inputs)
+        job = f"records/{self.suite}-{table}"
+        return Artefact("dcac.reporting.records", f"records {path}", (path, sidecar), sidecar, {}, inputs, job)
 
     def table(self, name: str) -> Artefact:
         """A table, of scores or of overhead."""
-        whole, variants = self.whole(), self.plan.variants
+        whole, variants = self.whole(), self.plan.methods
         if whole.tables[name].kind == "scores":
             step, inputs = "dcac.reporting.table", self._made([self.records(name).outputs[0]])
             published = self.plan.root / "published.csv"
@@ -144,14 +160,15 @@ class Artefacts:
             step, inputs = "dcac.reporting.overhead_table", self._made(self.plan.overheads(name))
             shown = configured(whole, name, variants)
         outputs = tuple(f"results/tables/{name}.{suffix}" for suffix in ("md", "tex", "csv", "json"))
-        return Artefact(step, f"table {name}", outputs, outputs[-1], shown, inputs)
+        return Artefact(step, f"table {name}", outputs, outputs[-1], shown, inputs, f"{step.rpartition('.')[2]}/{name}")
 
     def figure(self, name: str) -> Artefact:
         """A figure."""
         outputs = tuple(f"results/figures/{name}.{suffix}" for suffix in ("pdf", "png", "json"))
-        shown = configured_figure(self.whole(), name, self.plan.variants)
+        shown = configured_figure(self.whole(), name, self.plan.methods)
         inputs = self._made(self.plan.figure_inputs(name))
-        return Artefact("dcac.reporting.figure", f"figure {name}", outputs, outputs[-1], shown, inputs)
+        job = f"figure/{name}"
+        return Artefact("dcac.reporting.figure", f"figure {name}", outputs, outputs[-1], shown, inputs, job)
 
     def metrics(self) -> Artefact:
         """The headline numbers of all tables of scores that the suite makes by itself."""
@@ -164,7 +181,7 @@ class Artefacts:
             return headline([Path(path) for path in records])
 
         path = "results/metrics.json"
-        return Artefact("dcac.reporting.metrics", "metrics", (path,), path, {}, self._made(records), text)
+        return Artefact("dcac.reporting.metrics", "metrics", (path,), path, {}, self._made(records), "metrics", text)
 
     def samples(self, variant: str, sources: str, seed: int) -> Artefact:
         """What a run's prior draws of its training images."""
@@ -177,6 +194,19 @@ class Artefacts:
         kept = {name: given for name, given in inputs.items() if name != "prior" and not name.startswith("latents ")}
         return self._look("correlation", variant, sources, seed, kept)
 
+    def attention(self, variant: str, sources: str, seed: int, target: str) -> Artefact:
+        """Where a run's encoder looks in pictures of a target."""
+        path = f"results/{self.suite}/attention/{variant}/{sources}/seed{seed}/{target}.npz"
+        encoder = self.plan.settings(variant, sources).encoder_weights
+        inputs = {
+            "run": Given(self.run(variant, sources, seed)),
+            "encoder": Given(self.network(encoder)),
+            "data": Given(self.data(target)),
+        }
+        sidecar = str(sidecar_of(Path(path)))
+        job = f"attention/{self.suite}-{variant}-{sources}-seed{seed}-{target}"
+        return Artefact("dcac.inspection.attention", f"attention {path}", (path, sidecar), sidecar, {}, inputs, job)
+
     def overhead(self, variant: str, sources: str) -> Artefact:
         """What a training step of a run costs."""
         path = f"results/{self.suite}/overhead/{variant}/{sources}.json"
@@ -184,7 +214,8 @@ class Artefacts:
         trained = self.plan.settings(variant, sources).trained()
         asked = {"variant": variant, "sources": sources, "runtime": runtime, **trained}
         inputs = self._learnt_from(variant, sources)
-        return Artefact("dcac.training.overhead", f"overhead {path}", (path,), path, asked, inputs)
+        job = f"overhead/{self.suite}-{variant}-{sources}"
+        return Artefact("dcac.training.overhead", f"overhead {path}", (path,), path, asked, inputs, job)
 
     def accepted(self, table: str) -> list[str]:
         """Reports of a table's runs that stand for today's code only because a person accepted them."""
@@ -208,12 +239,31 @@ class Artefacts:
             add(page)
         return found
 
+    def needed(self) -> list[Artefact]:
+        """Everything behind the tables, figures and metrics that the suite makes by itself, inputs first."""
+        suite = self.plan.suite
+        tables = [self.table(name) for name, table in suite.tables.items() if not table.on_demand]
+        figures = [self.figure(name) for name, figure in suite.figures.items() if not figure.on_demand]
+        found: dict[Artefact, None] = {}
+
+        def add(artefact: Artefact) -> None:
+            if artefact not in found:
+                for given in artefact.inputs.values():
+                    add(given.artefact)
+                found[artefact] = None
+
+        for page in (*tables, *figures, self.metrics()):
+            add(page)
+        return list(found)
+
     def _made(self, paths: Iterable[str]) -> dict[str, Given]:
         """Return what makes files that a small step reads, under their paths."""
         return {path: Given(self._maker(path)) for path in paths}
 
     def _maker(self, path: str) -> Artefact:
         """Return what makes a file, from its place in results/."""
+        if path.startswith("results/data/"):
+            return self.data(Path(path).stem)
         room, *names = path.removeprefix(f"results/{self.suite}/").split("/")
         *names, file = names
         stem = file.partition(".")[0]
@@ -224,6 +274,8 @@ class Artefacts:
         if room in ("samples", "correlation"):
             return getattr(self, room)(*names, int(stem.removeprefix("seed")))
         variant, sources, seed = names[0], names[1], int(names[2].removeprefix("seed"))
+        if room == "attention":
+            return self.attention(variant, sources, seed, stem)
         if room == "runs":
             return self.run(variant, sources, seed)
         if room == "scores":
@@ -240,9 +292,9 @@ class Artefacts:
         settings, codes = self.plan.settings(variant, sources), split_sources(sources)
         inputs = {f"data {code}": Given(self.data(code)) for code in codes}
         inputs["encoder"] = Given(self.network(settings.encoder_weights))
-        if settings.diffusion != "none":
-            prior = settings.diffusion_weights
-            inputs |= {f"latents {code}": Given(self.latents(code, prior)) for code in codes}
+        if (autoencoder := declared.needed(settings, "latents")) is not None:
+            inputs |= {f"latents {code}": Given(self.latents(code, autoencoder)) for code in codes}
+        if (prior := declared.needed(settings, "prior")) is not None:
             inputs["prior"] = Given(self.network(prior))
         return inputs
 
@@ -252,14 +304,24 @@ class Artefacts:
     def _look(self, room: str, variant: str, sources: str, seed: int, inputs: Mapping[str, Given]) -> Artefact:
         path = f"results/{self.suite}/{room}/{variant}/{sources}/seed{seed}.npz"
         sidecar = str(sidecar_of(Path(path)))
-        return Artefact(f"dcac.inspection.{room}", f"{room} {path}", (path, sidecar), sidecar, {}, inputs)
+        job = f"{room}/{self.suite}-{variant}-{sources}-seed{seed}"
+        return Artefact(f"dcac.inspection.{room}", f"{room} {path}", (path, sidecar), sidecar, {}, inputs, job)
+
+    def _embedded(self, name: str, target: str) -> Artefact:
+        """Features of a network of a card on a target."""
+        names = {"suite": self.suite, "variant": name, "sources": self.plan.reference_sources(name), "seed": 0}
+        inputs = {"network": Given(self.network(name)), "data": Given(self.data(target))}
+        acting = {"network": self.plan.weights[name].network.acting()}
+        job = f"embed/{self.suite}-{name}-{names['sources']}"
+        return self._features("dcac.networks.embed", names, target, acting, inputs, job)
 
     def _features(
-        self, step: str, names: dict, target: str, tested: Mapping[str, Any], inputs: Mapping[str, Given]
+        self, step: str, names: dict, target: str, tested: Mapping[str, Any], inputs: Mapping[str, Given], job: str
     ) -> Artefact:
         file = "results/{suite}/features/{variant}/{sources}/seed{seed}/".format(**names) + f"{target}.npz"
         sidecar = str(sidecar_of(Path(file)))
-        return Artefact(step, f"features {file}", (file, sidecar), sidecar, {"names": names, **tested}, inputs)
+        asked = {"names": names, **tested}
+        return Artefact(step, f"features {file}", (file, sidecar), sidecar, asked, inputs, job)
 
     def _recorded(self, sidecar: str) -> Mapping[str, Any]:
         record = read_record(Path(sidecar))

@@ -46,6 +46,22 @@ Encoder = Annotated[
 PRIOR = "latent diffusion model (diffusers layout): its folder, or its manifest.json"
 Prior = Annotated[Path, typer.Option(callback=folder_of, help=PRIOR)]
 PriorOfRun = Annotated[Path | None, typer.Option(callback=folder_of, help=f"{PRIOR}; none for the baseline")]
+AnyNetwork = Annotated[
+    str,
+    typer.Argument(
+        help="a trained run, a timm folder, an .onnx file, a .pt2 program of torch.export, a key of config/weights.yaml, or "
+        "hf-hub:owner/name"
+    ),
+]
+NetworkCardFile = Annotated[
+    Path | None, typer.Option(help="how the network wants its images (.yaml); default: what it or its card says")
+]
+EncoderOfRun = Annotated[
+    Path | None,
+    typer.Option(
+        callback=folder_of, help="of a run: its pre-trained encoder, if that is not in results/weights beside the run"
+    ),
+]
 Store = Annotated[Path, typer.Argument(help="normalised file of a data set (.parquet)")]
 Targets = Annotated[list[Path], typer.Argument(callback=named_once, help="normalised files of the targets (.parquet)")]
 Sources = Annotated[
@@ -63,7 +79,7 @@ Seed = Annotated[int, typer.Option(min=0, help="names every random draw of the r
 VariantName = Annotated[str, typer.Option(help="a key of config/variants.yaml")]
 SourceNames = Annotated[str, typer.Option(help="codes of the data sets trained on, joined with +")]
 SuiteName = Annotated[str, typer.Option(help="a file of config/suites")]
-Metric = Literal["cosine", "euclidean"]
+Metric = Literal["cosine", "euclidean", "both", "card"]
 Reranking = Literal["published", "released"]
 TableName = Annotated[str, typer.Argument(help="a table of the suite")]
 TABLE_FILES = (".md", ".tex", ".csv", ".json")
@@ -135,9 +151,11 @@ def weights(name: NetworkName, out: Network) -> None:
 
     Example: dcac weights clip-vit-b16 --out results/weights/clip-vit-b16
     """
-    from dcac.foreign import weights
+    from dcac.foreign import network_files, weights
 
-    weights.run(name=name, card=_weights(name), out=out)
+    card = _weights(name)
+    fetch = network_files.run if card.kind == "network" else weights.run
+    fetch(name=name, card=card, out=out)
 
 
 @app.command("convert", rich_help_panel=NETWORKS)
@@ -344,6 +362,36 @@ def correlation(
     )
 
 
+@app.command("attention", rich_help_panel=INSIDE)
+def attention(
+    store: Store,
+    run: Run,
+    config: RunConfig,
+    encoder: Encoder,
+    out: Annotated[Path, typer.Option(callback=suffixed(".npz"), help="maps (.npz), for `dcac figure`")],
+    count: Annotated[
+        int | None, typer.Option(min=1, help="people whose first query image is mapped; default: 6")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Map where a run's encoder looks in pictures of a target: attention rollout, or strength of activations.
+
+    Example: dcac attention D.parquet --run runs/dcac/MA/seed1 --config run.yaml --encoder results/weights/clip-vit-b16
+    --out maps.npz
+    """
+    from dcac.inspection import attention
+
+    attention.run(
+        run_folder=run,
+        config=config,
+        encoder=encoder,
+        store=store,
+        out=out,
+        device=_device(device),
+        **_asked_for(count=count),
+    )
+
+
 @app.command("reference", rich_help_panel=SCORE)
 def reference(
     kind: Annotated[str, typer.Argument(help="chance, histogram or pretrained")],
@@ -358,14 +406,91 @@ def reference(
     Example: dcac reference pretrained D.parquet --encoder results/weights/clip-vit-b16 --suite paper --out features
     """
     from dcac.features import reference
-    from dcac.suites import NO_SOURCES, load_suite, run_settings
+    from dcac.suites import NO_SOURCES, first_variant, load_suite, run_settings
 
     chosen = load_suite(suite)
-    settings = run_settings(chosen, chosen.variants[0], chosen.source_sets[0])
+    settings = run_settings(chosen, first_variant(chosen), chosen.source_sets[0])
     names = {"suite": suite, "variant": kind, "sources": NO_SOURCES, "seed": 0}
     reference.run(
         reference=kind, settings=settings, encoder=encoder, stores=stores, names=names, out=out, device=_device(device)
     )
+
+
+@app.command("embed", rich_help_panel=SCORE)
+def embed(
+    name: NetworkName,
+    stores: Targets,
+    suite: SuiteName,
+    sources: Annotated[str, typer.Option(help="codes of the data sets it was trained on, joined with +; or none")],
+    out: Annotated[Path, typer.Option(help="folder of the feature files, one a target")],
+    device: Device = "auto",
+) -> None:
+    """Embed the test images of targets with a network of a card, as a reference of a suite.
+
+    Example: dcac embed clip-vit-b16 MA.parquet D.parquet --suite networks --sources none --out features
+    """
+    from dcac.networks import embed
+    from dcac.networks.load import load
+
+    network = load(Path("results/weights") / name, card=_weights(name).network, device=_device(device))
+    names = {"suite": suite, "variant": name, "sources": sources, "seed": 0}
+    embed.run(network=network, stores=stores, names=names, out=out)
+
+
+@app.command("evaluate", rich_help_panel=SCORE)
+def evaluate(
+    network: AnyNetwork,
+    target: Annotated[
+        list[str],
+        typer.Option(help="code of a data set in results/data, or a normalised file (.parquet); repeat for several"),
+    ],
+    card: NetworkCardFile = None,
+    encoder: EncoderOfRun = None,
+    metric: Annotated[
+        Metric, typer.Option(help="distance; card: the one that the network's card fixes, both where it fixes none")
+    ] = "card",
+    out: Annotated[
+        Path | None, typer.Option(help="folder of feature and score files; default: results/evaluate/NETWORK")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Score any network on any targets, without training: one line a target, with its 95 % interval.
+
+    Example: dcac evaluate model.onnx --card model.yaml --target MA --target D
+    """
+    from dcac.evaluation import evaluate
+    from dcac.networks.load import load
+
+    stores = named_once([_store(name) for name in target])
+    chosen = load(network, card=card, encoder=encoder, device=_device(device))
+    folder = out or Path("results/evaluate") / evaluate.word_of(chosen.name)
+    options = {"metric": metric, "progress": terminal.terminal_bar("score")}
+    for code, record in evaluate.run(network=chosen, stores=stores, out=folder, **options):
+        for line in evaluate.lines(code, record, chosen):
+            typer.echo(line)
+
+
+@app.command("export", rich_help_panel=NETWORKS)
+def export(
+    run: Annotated[Path, typer.Argument(callback=folder_of, help="trained run: its folder, or its run.json")],
+    out: Annotated[
+        Path, typer.Option(help="file to write, .onnx or .pt2 (torch.export), or a folder in the layout of timm's hub")
+    ],
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--score", callback=once_each, help="score files of the run (.json), for the model card; repeat for several"
+        ),
+    ] = None,
+    encoder: EncoderOfRun = None,
+) -> None:
+    """Write a trained run as a network that others use without dcac; what is written is checked against the run.
+
+    Example: dcac export results/paper/runs/dcac/MA/seed1 --out dcac-market.onnx
+    """
+    from dcac.networks import export
+
+    export.run(run_folder=run, out=out, scores=scores or [], encoder=encoder)
 
 
 @app.command("score", rich_help_panel=SCORE)
@@ -389,9 +514,24 @@ def score(
         Path | None,
         typer.Option(help="normalised file of the target (.parquet), to recognise the data set by its images"),
     ] = None,
-    metric: Annotated[Metric, typer.Option(help="distance")] = "cosine",
+    metric: Annotated[
+        Metric,
+        typer.Option(
+            help="distance; both: cosine and, apart from it, Euclidean; card: what the card of the features' network fixes, else both"
+        ),
+    ] = "cosine",
     max_rank: Annotated[int | None, typer.Option(min=1, help="length of the CMC curve; default: 50")] = None,
     rerank: Annotated[Reranking | None, typer.Option(help="also score the re-ranked gallery")] = None,
+    extra_distances: Annotated[
+        Path | None,
+        typer.Option(
+            help="distances of others for some pairs (.npz: query, gallery, distance), mixed in before re-ranking; other pairs "
+            "keep theirs",
+        ),
+    ] = None,
+    extra_weight: Annotated[
+        float | None, typer.Option(min=0, max=1, help="share of the extra distances: (1 - W) * ours + W * theirs")
+    ] = None,
     device: Annotated[
         str | None, typer.Option(callback=known_device, help="cuda to score on a GPU; default: NumPy")
     ] = None,
@@ -410,42 +550,54 @@ def score(
         store=store,
         rerank=rerank,
         metric=metric,
+        extra_distances=extra_distances,
+        extra_weight=extra_weight,
         device=None if device is None else _device(device),
         progress=terminal.terminal_bar("score"),
         **_asked_for(max_rank=max_rank),
     )
     typer.echo(score.table_line(record))
+    if "other_metric" in record:
+        typer.echo(f"Euclidean: {score.other_line(record)}")
 
 
 @app.command("search", rich_help_panel=INSIDE)
 def search(
     pictures: Annotated[list[Path], typer.Argument(help="image files to look for")],
     gallery: Annotated[Path, typer.Option(help="feature file whose gallery is searched (.npz)")],
-    run: Annotated[
-        Path,
-        typer.Option(callback=folder_of, help="trained run that made the feature file: its folder, or its run.json"),
+    network: Annotated[
+        str,
+        typer.Option(
+            "--network",
+            "--run",
+            help="network that made the feature file: whatever `dcac evaluate` takes, such as a trained run",
+        ),
     ],
-    config: Annotated[Path, typer.Option(help="merged settings of that run")],
-    encoder: Encoder,
     out: Annotated[Path, typer.Option(callback=suffixed(".csv"), help="table of the nearest images (.csv)")],
     store: Annotated[
         Path | None, typer.Option(help="normalised file of the gallery, for a picture strip (.png)")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="images to find for each picture")] = 10,
+    card: NetworkCardFile = None,
+    encoder: EncoderOfRun = None,
     device: Device = "auto",
 ) -> None:
     """Find the nearest gallery images of new pictures.
 
-    Example: dcac search a.jpg b.jpg --gallery D.npz --run runs/dcac/MA/seed1 --config run.yaml --encoder
-    results/weights/clip-vit-b16 --out nearest.csv
+    Example: dcac search a.jpg b.jpg --gallery D.npz --network results/paper/runs/dcac/MA/seed1 --out nearest.csv
     """
     from dcac.evaluation import search
-    from dcac.features import extract
     from dcac.features.feature_file import read_features
+    from dcac.networks.load import load
+    from dcac.networks.made_by import require_made_by
 
-    extract.require_made_by(read_features(gallery).meta, gallery, run)
-    features = extract.embed_pictures(pictures, run_folder=run, config=config, encoder=encoder, device=_device(device))
-    table = search.run(gallery=gallery, pictures=pictures, features=features, out=out, store=store, count=count)
+    loaded = load(network, card=card, encoder=encoder, device=_device(device))
+    require_made_by(read_features(gallery).meta, gallery, loaded)
+    metric = loaded.card.metric or "cosine"
+    features = loaded.embed(pictures, unit_length=metric == "cosine")
+    table = search.run(
+        gallery=gallery, pictures=pictures, features=features, out=out, store=store, count=count, metric=metric
+    )
     typer.echo(table.to_string(index=False))
 
 
@@ -480,12 +632,13 @@ def table(
     Example: dcac table dg_single single.csv --suite paper --published config/published.csv --out dg_single.md
     """
     from dcac.reporting import table
-    from dcac.suites import load_suite, load_variants
+    from dcac.suites import load_suite
 
+    chosen = load_suite(suite)
     table.run(
         name=name,
-        suite=load_suite(suite),
-        variants=load_variants(),
+        suite=chosen,
+        variants=_methods(chosen),
         records=records,
         published=published,
         out=out,
@@ -507,9 +660,10 @@ def overhead_table(
     Example: dcac overhead_table overhead overhead/*/MA.json --suite paper --out overhead.md
     """
     from dcac.reporting import overhead_table
-    from dcac.suites import load_suite, load_variants
+    from dcac.suites import load_suite
 
-    overhead_table.run(name=name, suite=load_suite(suite), variants=load_variants(), inputs=inputs, out=out)
+    chosen = load_suite(suite)
+    overhead_table.run(name=name, suite=chosen, variants=_methods(chosen), inputs=inputs, out=out)
 
 
 @app.command("figure", rich_help_panel=REPORT)
@@ -534,9 +688,10 @@ def figure(
     Example: dcac figure cmc single.csv --suite paper --out cmc.pdf
     """
     from dcac.reporting import figure
-    from dcac.suites import load_suite, load_variants
+    from dcac.suites import load_suite
 
-    figure.run(name=name, suite=load_suite(suite), variants=load_variants(), inputs=inputs, out=out)
+    chosen = load_suite(suite)
+    figure.run(name=name, suite=chosen, variants=_methods(chosen), inputs=inputs, out=out)
 
 
 @app.command("metrics", rich_help_panel=REPORT)
@@ -570,8 +725,16 @@ def schemas(
     schemas.run(out)
 
 
-for command in (cli_workflow.why, cli_workflow.fingerprints, cli_workflow.accept, cli_workflow.tidy):
-    app.command(command.__name__, rich_help_panel=WORKFLOW)(command)
+QUESTIONS = (
+    cli_workflow.status,
+    cli_workflow.plan,
+    cli_workflow.why,
+    cli_workflow.fingerprints,
+    cli_workflow.accept,
+    cli_workflow.tidy,
+)
+for question in QUESTIONS:
+    app.command(question.__name__, rich_help_panel=WORKFLOW)(question)
 
 
 def main() -> None:
@@ -582,7 +745,8 @@ def main() -> None:
     keep_freed_memory()
     started = time.perf_counter()
     code = ending.run(app)
-    if code is None:
+    is_question = any(question.__name__ in sys.argv[1:2] for question in QUESTIONS)
+    if code is None and not is_question:
         log.info("done in %.1f s", time.perf_counter() - started)
     sys.exit(code or 0)
 
@@ -596,6 +760,25 @@ def _parted(files: Sequence[Path]) -> dict[str, list[Path]]:
 def _asked_for(**options: object) -> dict[str, Any]:
     """Keep the options that a person gave; the steps know their own defaults."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _store(name: str) -> Path:
+    """Return the normalised file of a data set, given by its code or itself."""
+    path = Path(name) if name.endswith(".parquet") else Path("results/data") / f"{name}.parquet"
+    if not path.is_file():
+        remedy = f"run `snakemake {path}` to make it" if not name.endswith(".parquet") else "correct the path"
+        raise ValueError(f"no normalised file {path}; {remedy}")
+    return path
+
+
+def _methods(suite):
+    """Return what may stand in a row of a suite's tables: variants, and the networks among its references."""
+    from dcac.foreign.weights_card import load_weights
+    from dcac.planning import named_methods
+    from dcac.suites import CONFIG_DIR, REFERENCES, load_variants
+
+    foreign = any(name not in REFERENCES for name in suite.references)
+    return named_methods(suite, load_variants(), load_weights(CONFIG_DIR / "weights.yaml") if foreign else {})
 
 
 def _weights(name: str):

@@ -1,10 +1,13 @@
-"""`dcac fingerprints | why | accept | tidy`: what stands, why the rest is due, and what can go."""
+"""`dcac status | plan | why | fingerprints | accept | tidy`: what stands or runs, why the rest is due, and what can go."""
 
 import json
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+WATCH = 5  # seconds between two looks
 
 
 def fingerprints() -> None:
@@ -15,6 +18,57 @@ def fingerprints() -> None:
     from dcac.provenance.code import fingerprint, steps
 
     typer.echo(json.dumps({step: fingerprint(step) for step in sorted(steps())}, indent=1))
+
+
+def status(
+    suite: Annotated[str | None, typer.Option(help="another suite than the one in config/config.yaml")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="look again every five seconds, until Ctrl-C")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print everything as JSON, for scripts")] = False,
+) -> None:
+    """Say what of the suite is done, running, waiting or failed, and what is left, while Snakemake runs or not.
+
+    Example: dcac status --watch
+    """
+    from rich.console import Console
+    from rich.live import Live
+
+    from dcac.planning import Plan
+    from dcac.standing import Standing
+    from dcac.status_page import page
+    from dcac.watching import look
+
+    def now():
+        return look(Standing(Plan.read(given={"suite": suite} if suite else None)))
+
+    if as_json:
+        typer.echo(now().as_json())
+    elif not watch:
+        Console().print(page(now()))
+    else:
+        with Live(page(now()), auto_refresh=False) as live:
+            while True:
+                time.sleep(WATCH)
+                live.update(page(now()), refresh=True)
+
+
+def plan(
+    suite: Annotated[str | None, typer.Option(help="another suite than the one in config/config.yaml")] = None,
+) -> None:
+    """Say what is still to do in hours, memory and disk, as jobs of each kind took here, and what does not fit.
+
+    Example: dcac plan --suite paper
+    """
+    from rich.console import Console
+
+    from dcac import forecast
+    from dcac.planning import Plan
+    from dcac.standing import Standing
+
+    planned = Plan.read(given={"suite": suite} if suite else None)
+    for notice in planned.notices:
+        typer.echo(notice)
+    lines = forecast.forecast(Standing(planned))
+    Console().print(forecast.page(lines, planned.project.suite, **forecast.machine()))
 
 
 def why(

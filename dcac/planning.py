@@ -7,18 +7,22 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from dcac.closed import ConfigError
+from dcac import declared
+from dcac.closed import ConfigError, nearest
 from dcac.data.catalog import Card, load_catalog
 from dcac.data.locate import locate
 from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining, recipe
 from dcac.foreign.weights_card import Weights, load_weights
-from dcac.settings import CORRELATIONS, Settings
+from dcac.reporting.figures.kind import Behind
+from dcac.settings import Settings
 from dcac.suites import (
     CONFIG_DIR,
     NO_SOURCES,
+    REFERENCES,
     Project,
     Suite,
     Variant,
+    first_variant,
     join_sources,
     load_project,
     load_suite,
@@ -66,6 +70,7 @@ class Plan:
         cut = _cut(whole, suite, notices)
         variants = load_variants(root)
         plan = cls(project, suite, cards, load_weights(root / "weights.yaml"), variants, notices, runnable, cut, root)
+        plan._check_references()
         plan._check_runs()
         plan._check_figures()
         return plan
@@ -88,7 +93,12 @@ class Plan:
     @property
     def diffusion_image_size(self) -> int:
         """Pixels of the suite's diffusion view, which the cached latents share."""
-        return self.settings(self.suite.variants[0], self.suite.source_sets[0]).diffusion_image_size
+        return self.common_settings.diffusion_image_size
+
+    @property
+    def common_settings(self) -> Settings:
+        """Settings that references share: image size and encoder of the suite's first run."""
+        return run_settings(self.suite, first_variant(self.suite), self.suite.source_sets[0], self.root)
 
     def require_planned(self, targets: Iterable[str]) -> None:
         """Refuse targets that are tables or figures of the suite, but not possible with the data at hand.
@@ -107,6 +117,27 @@ class Plan:
     def weights_made_here(self, kind: str) -> list[str]:
         """Networks of a kind that the workflow pre-trains itself."""
         return [name for name, card in self.weights.items() if card.source == "demo" and card.kind == kind]
+
+    @property
+    def networks(self) -> list[str]:
+        """References of the suite that are networks of `config/weights.yaml`."""
+        return [name for name in self.suite.references if name not in REFERENCES]
+
+    def reference_sources(self, reference: str) -> str:
+        """What a reference has learnt from, as a path has it: codes in the order of the cards, then those of no card."""
+        codes = () if reference in REFERENCES else self.weights[reference].network.trained_on
+        order = [*self.cards, *sorted(set(codes) - set(self.cards))]
+        return join_sources(codes, order) if codes else NO_SOURCES
+
+    def metric(self, method: str) -> str:
+        """The distance that a variant or reference is scored by; `card` for a network whose own files may fix one."""
+        return (self.weights[method].network.metric or "card") if method in self.networks else "cosine"
+
+    def reference_cells(self, reference: str, cells: Mapping[str, tuple[str, ...]]) -> list[str]:
+        """Targets for which a reference's number stands in a protocol: all, or those of the sources it has learnt from."""
+        own = self.reference_sources(reference)
+        chosen = cells.values() if own == NO_SOURCES else [cells.get(own, ())]
+        return list(dict.fromkeys(target for targets in chosen for target in targets))
 
     def recipe(self, name: str) -> EncoderPretraining | DiffusionPretraining:
         """Pre-training settings of one of the demo's networks."""
@@ -139,9 +170,9 @@ class Plan:
         """Score files that a table's records are made of."""
         suite, paths = self.project.suite, []
         cells = self._cells(table)
-        for target in dict.fromkeys(target for targets in cells.values() for target in targets):
-            for reference in self.suite.references:
-                paths.append(f"results/{suite}/scores/{reference}/{NO_SOURCES}/seed0/{target}.json")
+        for reference in self.suite.references:
+            folder = f"results/{suite}/scores/{reference}/{self.reference_sources(reference)}/seed0"
+            paths += [f"{folder}/{target}.json" for target in self.reference_cells(reference, cells)]
         for variant, sources, seed in self.runs(table):
             folder = f"results/{suite}/scores/{variant}/{sources}/seed{seed}"
             paths += [f"{folder}/{target}.json" for target in cells[sources]]
@@ -154,20 +185,16 @@ class Plan:
 
     def figure_inputs(self, name: str) -> list[str]:
         """Files that a figure is drawn from; kinds of single runs take the first source set, seed and target."""
-        figure, suite = self.suite.figures[name], self.project.suite
-        runs = list(self.runs(figure.table))
-        if figure.kind == "cmc":
-            return [f"results/{suite}/records/{figure.table}.csv"]
-        if figure.kind == "diagnostics":
-            noisy = [run for run in runs if self.settings(*run[:2]).diffusion != "none"]
-            return [
-                f"results/{suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl" for variant, sources, seed in noisy
-            ]
-        _, sources, seed = runs[0]
-        if figure.kind == "tsne":
-            target = self._cells(figure.table)[sources][0]
-            return [f"results/{suite}/features/{v}/{sources}/seed{seed}/{target}.npz" for v in figure.variants]
-        return [f"results/{suite}/{figure.kind}/{v}/{sources}/seed{seed}.npz" for v in figure.variants]
+        figure, runs = self.suite.figures[name], list(self.runs(self.suite.figures[name].table))
+        behind = Behind(
+            suite=self.project.suite,
+            table=figure.table,
+            runs=runs,
+            named=figure.variants,
+            target=self._cells(figure.table)[runs[0][1]][0] if runs else "",
+            settings=self.settings,
+        )
+        return declared.figure_kind(figure.kind).inputs(behind)
 
     def _cells(self, table: str) -> Mapping[str, tuple[str, ...]]:
         return self.suite.protocols[self.suite.tables[table].protocol]
@@ -184,10 +211,34 @@ class Plan:
         """Names of the suite's variants in tables and figures."""
         return {name: self.variants[name].label for name in self.suite.all_variants}
 
+    @property
+    def methods(self) -> dict[str, Variant]:
+        """All that may stand in a row of a table under a name of the configuration."""
+        return named_methods(self.suite, self.variants, self.weights)
+
     @staticmethod
     def pattern(names: Iterable[str]) -> str:
         """Regular expression that matches exactly these names; none matches nothing that exists."""
         return "|".join(re.escape(name) for name in names) or "no-such-name"
+
+    def _check_references(self) -> None:
+        protocols = self.suite.protocols.values()
+        for name in self.networks:
+            known = [key for key, card in self.weights.items() if card.kind != "diffusion"]
+            if name not in known:
+                raise ConfigError(
+                    f"unknown reference '{name}'{nearest(name, [*REFERENCES, *known])}; references are {', '.join(REFERENCES)}, or "
+                    f"encoders and networks of {self.root}/weights.yaml: {', '.join(known)}"
+                )
+            if name in self.variants:
+                raise ConfigError(
+                    f"'{name}' is a variant and a network, whose results would be filed as one; rename either"
+                )
+            if not any(self.reference_cells(name, cells) for cells in protocols) and self.runnable:
+                raise ConfigError(
+                    f"reference '{name}' was trained on {self.reference_sources(name)}, which no protocol of the suite has as "
+                    f"sources: its numbers would stand nowhere; add such a cell, or correct `trained_on` in {self.root}/weights.yaml"
+                )
 
     def _check_runs(self) -> None:
         size = self.diffusion_image_size
@@ -196,7 +247,7 @@ class Plan:
             if chosen.diffusion_image_size != size:
                 raise ConfigError(
                     f"diffusion_image_size is {chosen.diffusion_image_size} for variant '{variant}' and {size} for "
-                    f"'{self.suite.variants[0]}', but all runs of a suite share their latents; give it under `overrides` of a suite"
+                    f"'{first_variant(self.suite)}', but all runs of a suite share their latents; give it under `overrides` of a suite"
                 )
             if chosen.train_splits == "all":
                 self._check_targets(sources)
@@ -205,19 +256,15 @@ class Plan:
                     raise ConfigError(
                         f"unknown weights '{name}'; {self.root}/weights.yaml has: {', '.join(self.weights)}"
                     )
+                if self.weights[name].kind == "network":
+                    raise ConfigError(f"'{name}' is a network to be tested, not one to train; name an encoder or prior")
 
     def _check_figures(self) -> None:
         for name, figure in self.suite.figures.items():
-            _, sources, _ = next(self.runs(figure.table))
-            for variant in figure.variants if figure.kind in ("samples", "correlation") else ():
-                chosen = self.settings(variant, sources)
-                if chosen.diffusion == "none":
-                    raise ConfigError(f"figure '{name}' draws '{variant}', which has no prior; name a DCAC variant")
-                if figure.kind == "correlation" and chosen.condition not in CORRELATIONS:
-                    raise ConfigError(
-                        f"figure '{name}' draws the class correlation of '{variant}', whose condition is "
-                        f"'{chosen.condition}'; name a variant of fc, pcl or fc+pcl"
-                    )
+            _, sources, _ = next(self.runs(figure.table), ("", "", 0))
+            for variant in figure.variants:
+                if fault := declared.figure_kind(figure.kind).fault(self.settings(variant, sources)):
+                    raise ConfigError(f"figure '{name}' draws '{variant}', {fault}")
 
     def _all_runs(self) -> list[tuple[str, str]]:
         runs = (run[:2] for table in self.suite.tables for run in self.runs(table))
@@ -231,6 +278,12 @@ class Plan:
                 f"train_splits is 'all', so {sources} learns from the test images of {learnt[0]}, its own target; "
                 "take that target out of the protocol, or set train_splits: train"
             )
+
+
+def named_methods(suite: Suite, variants: Mapping[str, Variant], weights: Mapping[str, Weights]) -> dict[str, Variant]:
+    """Join the variants with the networks among a suite's references, under the labels of their cards."""
+    networks = [name for name in suite.references if name in weights]
+    return {**variants, **{name: Variant(weights[name].network.label or name, changes={}) for name in networks}}
 
 
 def _check_domains(suite: Suite, cards: Mapping[str, Card], root: Path) -> None:

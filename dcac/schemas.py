@@ -10,6 +10,7 @@ from typing import Any
 
 from dcac.closed import Closed
 from dcac.data.catalog import Card
+from dcac.declared import completed
 from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining
 from dcac.foreign.weights_card import Weights
 from dcac.settings import Settings
@@ -31,9 +32,11 @@ def schemas() -> dict[str, dict[str, Any]]:
     found = {
         "project": schema_of(Project),
         "suite": suite_schema(),
-        "base": schema_of(Settings),
+        "base": schema_of(completed(Settings)),
         "preset": preset_schema(),
-        "variants": mapping_of({"anyOf": [partly(Settings, label=TEXT, baseline=TEXT), {"type": "null"}]}),
+        "variants": mapping_of(
+            {"anyOf": [partly(completed(Settings), label=TEXT, baseline=TEXT, control=TEXT), {"type": "null"}]}
+        ),
         "weights": mapping_of(weights_schema()),
         "datasets": mapping_of(card_schema()),
     }
@@ -59,7 +62,7 @@ def mapping_of(entry: dict[str, Any]) -> dict[str, Any]:
 def suite_schema() -> dict[str, Any]:
     """Describe a suite: complete, or the keys that differ from the suite it extends."""
     complete = schema_of(Suite)
-    settings = partly(Settings)
+    settings = partly(completed(Settings))
     properties = {
         **complete["properties"],
         "extends": TEXT,
@@ -73,7 +76,7 @@ def suite_schema() -> dict[str, Any]:
 def preset_schema() -> dict[str, Any]:
     """Describe a preset, whose layers are settings."""
     schema = schema_of(Preset)
-    return {**schema, "properties": dict.fromkeys(schema["properties"], partly(Settings))}
+    return {**schema, "properties": dict.fromkeys(schema["properties"], partly(completed(Settings)))}
 
 
 def weights_schema() -> dict[str, Any]:

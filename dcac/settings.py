@@ -1,5 +1,6 @@
 """Every hyperparameter of one training run, as a closed and frozen model; how it is written and read."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -7,34 +8,18 @@ import yaml
 from pydantic import Field, model_validator
 
 from dcac.closed import Closed, Count, NonNegative, Positive, Share, load_yaml, parse
+from dcac.declared import Condition, MethodName, completed, ignored
 
-CORRELATIONS = ("fc", "pcl", "fc+pcl")  # conditions that are a class correlation p of the Re-ID model's own
 TrainSplits = Literal["train", "all"]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 VIEW = ("image_height", "image_width", "pixel_mean", "pixel_std")  # how images are seen, in training and in testing
 TESTED = ("evaluation_resize",)  # read by testing only
-OF_THE_PRIOR = {  # read only where there is a diffusion prior
-    "noise_weight",
-    "condition",
-    "condition_temperature",
-    "bottleneck",
-    "prompt_std",
-    "prompt_lr_multiplier",
-    "unet_weights",
-    "diffusion_image_size",
-    "lora_rank",
-    "lora_alpha",
-    "lora_ffn_output",
-    "lora_cross_attention_qk",
-    "lora_qkv_bias",
-    "lora_lr_multiplier",
-    "diagnostic_images",
-}
 
 
 class Settings(Closed):
     """The settings of one run; meanings, units and sources stand beside the values in `config/base`."""
 
+    method: MethodName
     # training data
     train_splits: TrainSplits
     # input views
@@ -66,8 +51,9 @@ class Settings(Closed):
     prototype_logits_dtype: Literal["fp32", "autocast"]
     memory_dtype: Literal["fp32", "autocast"]
     noise_weight: NonNegative
+    noise_image: Literal["own", "other"]
     # conditioning
-    condition: Literal["fc", "pcl", "fc+pcl", "feature", "hard"]
+    condition: Condition
     condition_temperature: Positive
     bottleneck: Literal["embedding", "silu", "bn", "bn+silu", "condition_net"]
     prompt_std: Positive
@@ -101,6 +87,13 @@ class Settings(Closed):
     # report
     diagnostic_images: Count
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_diffusion(cls, content: Any) -> Any:
+        """Call DCAC without diffusion what it is."""
+        bare = isinstance(content, Mapping) and content.get("method") == "dcac" and content.get("diffusion") == "none"
+        return {**content, "method": "baseline"} if bare else content
+
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
         if self.erasing_min_area > self.erasing_max_area:
@@ -115,18 +108,21 @@ class Settings(Closed):
             raise ValueError(
                 "identities_per_batch and images_per_identity are both 1, but batch normalisation needs two images; raise one"
             )
+        if self.noise_image == "other" and self.identities_per_batch < 2:
+            raise ValueError(
+                "noise_image 'other' needs another person in the batch; raise identities_per_batch to 2 or more"
+            )
         return self
 
     def trained(self) -> dict[str, Any]:
         """Return the settings that act in training, as plain JSON values: what a finished run depends on.
 
-        Names of networks do not act, their files do; neither does what only testing, another optimiser or a prior that is
-        not there would read.
+        Names of networks do not act, their files do; neither does what only testing, another optimiser or another method
+        would read.
         """
         idle = {*TESTED, "encoder_weights", "diffusion_weights"}
         idle |= {"sgd_momentum"} if self.optimiser == "adam" else {"adam_beta1", "adam_beta2"}
-        if self.diffusion == "none":
-            idle |= OF_THE_PRIOR
+        idle |= ignored(self)
         return {name: value for name, value in self.model_dump(mode="json").items() if name not in idle}
 
     def tested(self) -> dict[str, Any]:
@@ -154,4 +150,13 @@ def dump_settings(settings: Settings) -> str:
 
 def load_settings(path: Path) -> Settings:
     """Read the merged settings of one run, as `write_config` left them."""
-    return parse(Settings, load_yaml(path), str(path))
+    return parse_settings(load_yaml(path), str(path))
+
+
+def parse_settings(content: Mapping[str, Any], origin: str) -> Settings:
+    """Validate the settings of a run, with the keys that loss terms and methods bring along.
+
+    Raises:
+        ConfigError: as `parse` does.
+    """
+    return parse(completed(Settings), content, origin)

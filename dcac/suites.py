@@ -14,6 +14,7 @@ from dcac.closed import (
     Names,
     Seed,
     Seeds,
+    Share,
     distinct,
     load_yaml,
     nearest,
@@ -22,13 +23,15 @@ from dcac.closed import (
     require_names,
     stems,
 )
-from dcac.settings import Runtime, Settings
+from dcac.declared import FigureKindName, figure_kind
+from dcac.settings import Runtime, Settings, parse_settings
 
 CONFIG_DIR = Path("config")
 BASELINE = "baseline"  # what a variant is compared with unless it names another
 NO_SOURCES = "none"  # the `sources` word of references, which learn from no source
 INTENDED = "intended"  # the preset that is the base file itself
-Reference = Literal["chance", "histogram", "pretrained"]
+Reference = Literal["chance", "histogram", "pretrained"]  # those that need no card
+REFERENCES = get_args(Reference)
 NonEmptyNames = Annotated[Names, Field(min_length=1)]
 
 
@@ -49,6 +52,7 @@ class Variant(NamedTuple):
     label: str  # its name in tables and figures
     changes: dict[str, Any]  # settings that differ from everything below
     baseline: str = BASELINE  # the variant it is compared with, seed by seed
+    control: str | None = None  # another one it is compared with, which shares all but what is to be shown
 
 
 class Table(Closed):
@@ -76,19 +80,24 @@ class Figure(Closed):
     """One figure, drawn from what stands behind a table: its records, its runs' logs, or single runs of it."""
 
     table: str
-    kind: Literal["cmc", "diagnostics", "samples", "correlation", "tsne"]
+    kind: FigureKindName
     title: str
     variants: Names = ()  # the runs to draw, for the kinds that draw single runs
+    queries: tuple[
+        Share | str, ...
+    ] = ()  # of ranked lists: best, median, worst, quantiles of AP, paths of query images
+    faces: Literal["blurred", "shown"] = "blurred"  # of real people, where pictures of a target are drawn
     on_demand: bool = False  # as of a table
 
     @model_validator(mode="after")
     def _runs_are_named(self) -> "Figure":
-        if self.kind in ("samples", "correlation") and len(self.variants) != 1:
-            raise ValueError(f"a figure of kind '{self.kind}' draws one run; name it, such as `variants: [dcac]`")
-        if self.kind == "tsne" and not self.variants:
-            raise ValueError("a figure of kind 'tsne' needs the runs to compare, such as `variants: [baseline, dcac]`")
-        if self.kind in ("cmc", "diagnostics") and self.variants:
-            raise ValueError(f"a figure of kind '{self.kind}' draws all variants of its table; remove 'variants'")
+        kind = figure_kind(self.kind)
+        if fault := kind.misnamed(self.variants):
+            raise ValueError(fault)
+        if self.queries and not kind.shows_queries:
+            raise ValueError(f"a figure of kind '{self.kind}' shows no queries; remove 'queries'")
+        if "faces" in self.model_fields_set and not kind.shows_people:
+            raise ValueError(f"a figure of kind '{self.kind}' shows no pictures of a target; remove 'faces'")
         return self
 
 
@@ -109,8 +118,8 @@ class Suite(Closed):
     preset: str = INTENDED
     seeds: Seeds
     domains: NonEmptyNames
-    variants: NonEmptyNames
-    references: Annotated[tuple[Reference, ...], AfterValidator(distinct)]
+    variants: Names  # none in a suite that trains nothing, of references alone
+    references: Names  # of `Reference`, or encoders and networks of `config/weights.yaml`
     protocols: Annotated[dict[str, Annotated[dict[str, NonEmptyNames], Field(min_length=1)]], Field(min_length=1)]
     source_settings: dict[str, dict[str, Any]] = {}
     overrides: dict[str, Any] = {}
@@ -119,6 +128,8 @@ class Suite(Closed):
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Suite":
+        if not (self.variants or self.references):
+            raise ValueError("a suite without variants and references has nothing to score; name some of either")
         require_names(self.tables, "table")
         require_names(self.figures, "figure")
         for name, table in self.tables.items():
@@ -178,6 +189,11 @@ class Suite(Closed):
         return tuple(dict.fromkeys(sources for cells in self.protocols.values() for sources in cells))
 
 
+def first_variant(suite: Suite) -> str:
+    """Name the variant whose settings references share; in a suite without variants it is the baseline."""
+    return suite.variants[0] if suite.variants else BASELINE
+
+
 def split_sources(sources: str) -> list[str]:
     """Split `MA+D+MS` into its data-set codes."""
     return sources.split("+")
@@ -218,20 +234,25 @@ def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
     """Read what each variant changes; without a `label` a variant is called by its key.
 
     Raises:
-        ConfigError: a `baseline` is no variant, a label is given twice, or a name cannot stand in a path.
+        ConfigError: a `baseline` or `control` is no variant, a label is given twice, or a name cannot stand in a path.
     """
     path = root / "variants.yaml"
     content = load_yaml(path)
-    require_names(content, f"{path}: variant", reserved=get_args(Reference))
+    require_names(content, f"{path}: variant", reserved=REFERENCES)
     entries = {name: {} if entry is None else entry for name, entry in content.items()}
     require_mappings(entries, f"{path}: variant")
     entries = {name: dict(entry) for name, entry in entries.items()}
     for name, entry in entries.items():
-        for key in ("label", "baseline"):
+        for key in ("label", "baseline", "control"):
             if not isinstance(entry.get(key, ""), str):
                 raise ConfigError(f"{path}: {key} of '{name}' is {entry[key]!r}, not a word; {QUOTES}")
     variants = {
-        name: Variant(entry.pop("label", name), baseline=entry.pop("baseline", BASELINE), changes=entry)
+        name: Variant(
+            entry.pop("label", name),
+            baseline=entry.pop("baseline", BASELINE),
+            control=entry.pop("control", None),
+            changes=entry,
+        )
         for name, entry in entries.items()
     }
     named: dict[str, str] = {}
@@ -240,11 +261,10 @@ def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
             raise ConfigError(
                 f"{path}: '{other}' and '{name}' have one label, '{variant.label}'; rows of a table are told apart by it"
             )
-        if variant.baseline not in (*variants, BASELINE):
-            near = nearest(variant.baseline, list(variants))
-            raise ConfigError(
-                f"{path}: baseline '{variant.baseline}' of '{name}' is no variant{near}; name one of this file"
-            )
+        for key, other in (("baseline", variant.baseline), ("control", variant.control)):
+            if other not in (*variants, BASELINE, None):
+                near = nearest(other, list(variants))
+                raise ConfigError(f"{path}: {key} '{other}' of '{name}' is no variant{near}; name one of this file")
     return variants
 
 
@@ -277,7 +297,7 @@ def run_settings(suite: Suite, variant: str, sources: str, root: Path = CONFIG_D
     merged = dict(base)
     for layer in layers:
         merged.update(layer)
-    return parse(Settings, merged, f"settings of variant '{variant}' on {sources}")
+    return parse_settings(merged, f"settings of variant '{variant}' on {sources}")
 
 
 def load_preset(name: str, sources: str, root: Path = CONFIG_DIR) -> dict[str, Any]:

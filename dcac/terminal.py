@@ -1,8 +1,10 @@
 """What a step says, and where: a progress bar at a terminal, a log file under the workflow."""
 
+import fcntl
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -29,6 +31,8 @@ def speak_into(log: Path) -> None:
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     if is_new:
         _keep(log)
+    with suppress(OSError):  # who looks at the log sees by this lock that we live; the kernel gives it back
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     _Console.stream = os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1)
     sys.stdout.flush()
     for stream in (1, 2):

@@ -15,7 +15,7 @@ from PIL import Image
 from dcac.data.catalog import load_catalog
 from dcac.data.store import Record, write_store
 from dcac.provenance import manifest, write_json
-from dcac.settings import Settings
+from dcac.settings import Settings, parse_settings
 
 CONFIG = Path(__file__).parents[1] / "config"
 HEIGHT, WIDTH = 32, 16  # pixels
@@ -56,7 +56,7 @@ def catalog():
 def settings():
     """Settings of a tiny DCAC run: the paper's, sized down."""
     base = yaml.safe_load((CONFIG / "base" / "paper.yaml").read_text(encoding="utf-8"))
-    return Settings.model_validate({**base, **TINY})
+    return parse_settings({**base, **TINY}, "tests/conftest.py")
 
 
 @pytest.fixture(scope="session")

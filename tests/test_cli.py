@@ -20,10 +20,19 @@ from typer.testing import CliRunner
 from dcac.cli import app
 from dcac.cli_options import Panels
 from dcac.data.store import Record, write_store
-from dcac.features import extract
 from dcac.features.feature_file import write_features
+from dcac.foreign.network_card import NetworkCard
 from dcac.provenance.code import steps
 
+VIEW = {
+    "height": 8,
+    "width": 4,
+    "resize": "bicubic",
+    "channels": "rgb",
+    "scale": 1,
+    "mean": [0, 0, 0],
+    "std": [1, 1, 1],
+}
 ROOT = Path(__file__).parents[1]
 COMMANDS = get_command(app).commands
 EVERY = {**COMMANDS, **{f"data {name}": command for name, command in COMMANDS["data"].commands.items()}}
@@ -169,32 +178,36 @@ def test_data_sheet_refuses_pictures_of_real_people(tmp_path):
     assert not (tmp_path / "sheet.png").exists()
 
 
-def test_search_embeds_the_pictures_with_the_run_and_lists_the_nearest(tmp_path, monkeypatch):
+class Loaded:
+    """A network that gives fixed features."""
+
+    card = NetworkCard.model_validate({"view": VIEW})
+
+    def embed(self, pictures, *, unit_length):
+        assert pictures == [Path("one.png"), Path("two.png")] and unit_length
+        return np.eye(3)[[2, 0]]
+
+
+@pytest.mark.parametrize("word", ["--network", "--run"])
+def test_search_embeds_the_pictures_with_any_network_and_lists_the_nearest(tmp_path, monkeypatch, word):
     pytest.importorskip("faiss")
     asked = {}
 
-    def embed(pictures, **options):
-        asked.update(options, pictures=pictures)
-        return np.eye(3)[[2, 0]]
+    def load(path, **options):
+        asked.update(options, path=path)
+        return Loaded()
 
-    monkeypatch.setattr(extract, "embed_pictures", embed)
-    monkeypatch.setattr(extract, "require_made_by", lambda meta, path, run: asked.update(meta=meta))
+    monkeypatch.setattr("dcac.networks.load.load", load)
+    monkeypatch.setattr("dcac.networks.made_by.require_made_by", lambda meta, path, network: asked.update(meta=meta))
     labels = {"pids": [9, 5, 6], "camids": [1, 0, 0], "split": ["query", "gallery", "gallery"]}
     paths = ["q.png", "a.png", "b.png"]
     write_features(tmp_path / "f.npz", features=np.eye(3)[[1, 0, 2]], **labels, paths=paths, meta={})
     result = dcac(
-        "search", "one.png", "two.png", "--gallery", tmp_path / "f.npz", "--run", tmp_path / "run",
-        "--config", tmp_path / "config.yaml", "--encoder", tmp_path / "encoder",
-        "--out", tmp_path / "hits.csv", "--count", 1, "--device", "cpu",
+        "search", "one.png", "two.png", "--gallery", tmp_path / "f.npz", word, "net.onnx", "--card", "net.yaml",
+        "--encoder", tmp_path / "encoder", "--out", tmp_path / "hits.csv", "--count", 1, "--device", "cpu",
     )  # fmt: skip
-    assert asked == {
-        "meta": {},
-        "pictures": [Path("one.png"), Path("two.png")],
-        "run_folder": tmp_path / "run",
-        "config": tmp_path / "config.yaml",
-        "encoder": tmp_path / "encoder",
-        "device": "cpu",
-    }
+    loaded = {"path": "net.onnx", "card": Path("net.yaml"), "encoder": tmp_path / "encoder", "device": "cpu"}
+    assert asked == {**loaded, "meta": {}}
     hits = pd.read_csv(tmp_path / "hits.csv")
     assert hits["path"].tolist() == ["b.png", "a.png"] and hits["pid"].tolist() == [6, 5]
     assert "b.png" in result.stdout

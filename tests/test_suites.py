@@ -153,16 +153,25 @@ def test_every_variant_has_settings_at_the_papers_size(config_dir):
 def test_a_variant_without_a_label_is_called_by_its_key(root, edit):
     edit("variants.yaml", mine={"epochs": 3}, bare=None)
     variants = load_variants(root)
-    assert variants["mine"] == ("mine", {"epochs": 3}, "baseline")
-    assert variants["bare"] == ("bare", {}, "baseline")
+    assert variants["mine"] == ("mine", {"epochs": 3}, "baseline", None)
+    assert variants["bare"] == ("bare", {}, "baseline", None)
 
 
-def test_a_baseline_that_is_no_variant_is_refused(root, edit):
-    edit("variants.yaml", mine={"baseline": "baseline-sdg"})
+@pytest.mark.parametrize("key", ["baseline", "control"])
+def test_a_partner_that_is_no_variant_is_refused(root, edit, key):
+    edit("variants.yaml", mine={key: "baseline-sdg"})
     with pytest.raises(
-        ConfigError, match=r"baseline 'baseline-sdg' of 'mine' is no variant .did you mean 'baseline-sgd'"
+        ConfigError, match=rf"{key} 'baseline-sdg' of 'mine' is no variant .did you mean 'baseline-sgd'"
     ):
         load_variants(root)
+
+
+def test_a_variant_differs_from_its_control_in_one_setting(config_dir):
+    suite, variants = load_suite("paper", config_dir), load_variants(config_dir)
+    named = {name: variant.control for name, variant in variants.items() if variant.control is not None}
+    assert named == {"dcac": "dcac-placebo"}
+    ours, theirs = (run_settings(suite, each, "MA", config_dir).model_dump() for each in ("dcac", "dcac-placebo"))
+    assert {key for key in ours if ours[key] != theirs[key]} == {"noise_image"}
 
 
 def test_a_variant_differs_from_its_baseline_in_the_prior_alone(config_dir):
@@ -172,7 +181,7 @@ def test_a_variant_differs_from_its_baseline_in_the_prior_alone(config_dir):
     assert named
     for name, partner in named.items():
         ours, theirs = (run_settings(suite, each, "MA", config_dir).model_dump() for each in (name, partner))
-        assert {key for key in ours if ours[key] != theirs[key]} == {"diffusion"}, name
+        assert {key for key in ours if ours[key] != theirs[key]} == {"method", "diffusion"}, name
 
 
 def test_a_suite_takes_from_its_parent_what_it_does_not_say(config_dir):
@@ -256,9 +265,9 @@ def test_a_table_takes_variants_and_seeds_of_its_own(root, edit):
     }
     edit("suites/paper.yaml", tables=tables, figures={})
     suite = load_suite("paper", root)
-    assert suite.variants_of("one") == ("baseline", "dcac") and suite.seeds_of("one") == (1, 2, 3)
+    assert suite.variants_of("one") == ("baseline", "dcac-placebo", "dcac") and suite.seeds_of("one") == (1, 2, 3)
     assert suite.variants_of("two") == ("dcac-silu", "dcac") and suite.seeds_of("two") == (7,)
-    assert suite.all_variants == ("baseline", "dcac", "dcac-silu")
+    assert suite.all_variants == ("baseline", "dcac-placebo", "dcac", "dcac-silu")
     assert suite.with_seeds((5,)).seeds_of("two") == (5,)
 
 
@@ -315,7 +324,7 @@ def test_variants_differ_from_the_method_only_where_they_say(config_dir):
     dcac, baseline, hard = (
         run_settings(suite, name, "MA", config_dir).model_dump() for name in ("dcac", "baseline", "dcac-hard-label")
     )
-    assert {key for key in dcac if dcac[key] != baseline[key]} == {"diffusion"}
+    assert {key for key in dcac if dcac[key] != baseline[key]} == {"method", "diffusion"}
     assert {key for key in dcac if dcac[key] != hard[key]} == {"condition"}
 
 
@@ -338,7 +347,7 @@ def test_a_variant_that_is_no_mapping_is_refused(root, edit, entry):
         load_variants(root)
 
 
-@pytest.mark.parametrize("key", ["label", "baseline"])
+@pytest.mark.parametrize("key", ["label", "baseline", "control"])
 @pytest.mark.parametrize("value", [True, 3, None, ["a"]])
 def test_a_label_or_baseline_that_is_no_word_is_refused(root, edit, key, value):
     edit("variants.yaml", mine={key: value})
@@ -366,7 +375,7 @@ def test_a_suite_whose_file_cannot_be_a_folder_is_refused(root):
         ({"seeds": [1, 2, 1]}, "'seeds' is .*: 1 is given twice"),
         ({"seeds": []}, "'seeds'.* at least 1 item"),
         ({"variants": ["dcac", "dcac"]}, "'dcac' is given twice"),
-        ({"variants": []}, "'variants'.* at least 1 item"),
+        ({"variants": [], "references": []}, "without variants and references"),
         ({"references": ["chance", "chance"]}, "'chance' is given twice"),
         ({"domains": ["MA", "MA"]}, "'MA' is given twice"),
         ({"protocols": {"p": {"MA": ["D", "D"]}}}, "'D' is given twice"),

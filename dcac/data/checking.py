@@ -4,16 +4,15 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dcac.data.store import EMBEDDED, SPLITS, Record, content_line, count, read_group, read_manifest
 from dcac.data.stored_rows import open_store
 from dcac.data.verifying import Finding, verify
+from dcac.data.workers import spread
 from dcac.provenance import sha256
 from dcac.reading import naming_damage
 
@@ -71,11 +70,7 @@ def run(path: Path, *, workers: int = 1) -> Checked:
 
 
 def _read_groups(path: Path, groups: range, workers: int) -> tuple[list[Record], list[Finding]]:
-    if workers == 1 or len(groups) < 2:
-        results = [_check_group(path, group) for group in groups]
-    else:
-        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-            results = list(pool.map(_check_group, repeat(path), groups))
+    results = spread(partial(_check_group, path), groups, workers=workers, progress=_say)
     return [row for rows, _ in results for row in rows], [finding for _, found in results for finding in found]
 
 
@@ -95,6 +90,10 @@ def _embedded(metadata: Mapping[bytes, bytes], path: Path) -> dict:
         return {}
     with naming_damage(path, "import the data set again"):
         return dict(json.loads(metadata[b"dcac"]))
+
+
+def _say(done: int, groups: int) -> None:
+    log.info("checked %d of %d row groups", done, groups)
 
 
 def _records(frame: "pandas.DataFrame", data: list[bytes]) -> list[Record]:

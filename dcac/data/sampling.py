@@ -40,6 +40,27 @@ def identity_batches(labels: np.ndarray, *, identities: int, images: int, genera
     return np.stack(batches)
 
 
+def other_people(identities: int, images: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw for each image of a batch an image of another person, so that every image is drawn once.
+
+    Args:
+        identities: P, at least 2.
+        images: K; the K images of an identity stand together.
+        generator: source of all draws.
+
+    Returns:
+        int64 [P * K], places in the batch.
+
+    Source:
+        Ours. People are arranged in one random cycle, and each is given the images of the next in random order.
+    """
+    cycle = generator.permutation(identities)
+    following = np.empty_like(cycle)
+    following[cycle] = np.roll(cycle, -1)
+    within = generator.permuted(np.tile(np.arange(images), (identities, 1)), axis=1)
+    return (following[:, None] * images + within).ravel()
+
+
 def _groups(indices: np.ndarray, size: int, generator: np.random.Generator) -> list[np.ndarray]:
     if len(indices) < size:
         return [generator.choice(indices, size=size, replace=True)]

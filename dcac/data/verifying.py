@@ -2,13 +2,13 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 
 from dcac.data.images import image_problem
 from dcac.data.store import Record
+from dcac.data.workers import spread
 
 CHUNK = 500  # images a task
 log = logging.getLogger(__name__)
@@ -30,20 +30,15 @@ def verify(records: Sequence[Record], *, workers: int) -> list[Finding]:
     """Read and decode all images.
 
     Args:
-        records: Their `data` functions are sent to the workers, so the images themselves never are.
-        workers: Number of processes, 1 or more; 1 works in this process.
+        records: Their `data` functions are sent to the other processes, so the images themselves never are.
+        workers: Number of processes, 1 or more; this one is among them.
 
     Returns:
         One finding a record, in order.
     """
-    if workers < 1:
-        raise ValueError(f"{workers} workers; give 1 or more")
     starts = range(0, len(records), CHUNK)
-    if workers == 1 or len(starts) < 2:
-        return [finding for start in starts for finding in _verify_chunk(records, start)]
-    context = get_context("spawn")  # no open file or lock is shared with this process
-    with ProcessPoolExecutor(workers, context, initializer=_keep, initargs=(records,)) as pool:
-        return [finding for chunk in pool.map(_verify_kept, starts) for finding in chunk]
+    chunks = spread(partial(_verify_chunk, records), starts, workers=workers, progress=partial(_say, len(records)))
+    return [finding for chunk in chunks for finding in chunk]
 
 
 def refuse_or_drop(
@@ -68,24 +63,17 @@ def refuse_or_drop(
     return [record for record, finding in pairs if not finding.problem], problems
 
 
-def _verify_chunk(records: Sequence[Record], start: int) -> Iterator[Finding]:
-    for record in records[start : start + CHUNK]:
-        try:
-            data = record.load()
-        except Exception as error:  # a damaged archive or frame makes the libraries raise errors of many kinds
-            yield Finding("", f"{type(error).__name__}: {error}".replace("\n", " "))
-        else:
-            yield Finding(hashlib.sha256(data).hexdigest(), image_problem(data))
-    log.info("decoded %d of %d images", min(start + CHUNK, len(records)), len(records))
+def _verify_chunk(records: Sequence[Record], start: int) -> list[Finding]:
+    return [_verify_one(record) for record in records[start : start + CHUNK]]
 
 
-_kept: Sequence[Record] = ()  # in a worker: all records, sent once when it starts
+def _verify_one(record: Record) -> Finding:
+    try:
+        data = record.load()
+    except Exception as error:  # a damaged archive or frame makes the libraries raise errors of many kinds
+        return Finding("", f"{type(error).__name__}: {error}".replace("\n", " "))
+    return Finding(hashlib.sha256(data).hexdigest(), image_problem(data))
 
 
-def _keep(records: Sequence[Record]) -> None:
-    global _kept
-    _kept = records
-
-
-def _verify_kept(start: int) -> list[Finding]:
-    return list(_verify_chunk(_kept, start))
+def _say(images: int, done: int, _chunks: int) -> None:
+    log.info("decoded %d of %d images", min(done * CHUNK, images), images)

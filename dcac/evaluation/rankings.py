@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcac.data.splits import PEOPLE, split_rows
+from dcac.evaluation.extra_distances import ExtraDistances, score_mixed
 from dcac.evaluation.metrics import RankingScore, score_ranking
 from dcac.evaluation.ranking.blocks import Progress
 from dcac.evaluation.ranking.distances import Metric
@@ -38,6 +39,7 @@ def rank_target(
     *,
     metric: Metric,
     max_rank: int,
+    extra: ExtraDistances | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[Ranking, ...]:
@@ -45,12 +47,21 @@ def rank_target(
 
     Args:
         code: data set that the file shows, as far as known.
+        extra: distances of others for some pairs of the file's rows.
 
     Raises:
-        ValueError: the target has splits, but the file does not hold all of it.
+        ValueError: the target has splits, but the file does not hold all of it, or extra distances are given for it.
     """
+    parts = split_file(file, code)
+    if extra is not None:
+        if len(parts) > 1:
+            raise ValueError(
+                "this target is scored on random splits, in which rows are numbered anew; leave extra distances out"
+            )
+        options = {"extra": extra, "metric": metric, "max_rank": max_rank, "progress": progress}
+        return (Ranking(file, score_mixed(*arrays(file), **options)),)
     options = {"metric": metric, "max_rank": max_rank, "device": device, "progress": progress}
-    return tuple(Ranking(part, score_ranking(*arrays(part), **options)) for part in split_file(file, code))
+    return tuple(Ranking(part, score_ranking(*arrays(part), **options)) for part in parts)
 
 
 def split_file(file: FeatureFile, code: str | None) -> tuple[FeatureFile, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dcac.evaluation.extra_distances import ExtraDistances, MixedGeometry
 from dcac.evaluation.metrics import RankedRow, RankingScore, score_rows
 from dcac.evaluation.ranking.blocks import Progress, slices
 from dcac.evaluation.ranking.checks import checked_features
@@ -75,6 +76,10 @@ class Reranking:
             query = self.geometry.shifted(self.geometry.query, rows)
             original = half_squares - query @ gallery.T + (query * query).sum(axis=1)[:, None] / 2
             original *= unit / self.geometry.scale**2
+            for place, row in enumerate(range(rows.start, rows.stop)):
+                given = self.geometry.given(row)
+                if given.size:
+                    original[place, given - self.num_query] = self.geometry.exact(row, given)
             shared = np.stack(
                 [
                     overlap(self.weights.row(row), columns, length=self.num_gallery)
@@ -142,6 +147,7 @@ def score_reranked(
     settings: Settings,
     metric: Metric,
     max_rank: int,
+    extra: ExtraDistances | None = None,
     progress: Progress | None = None,
 ) -> RankingScore:
     """Score the re-ranked gallery; near-ties are settled like those of the plain ranking.
@@ -156,12 +162,14 @@ def score_reranked(
         settings: PUBLISHED, RELEASED or your own.
         metric: of the original distance.
         max_rank: length of the CMC curve.
+        extra: distances of others for some pairs, mixed in before neighbours are sought.
         progress: told how many rows have their neighbours.
     """
     labels = checked_labels(
         query_pids, query_camids, gallery_pids, gallery_camids, num_query=len(query_pids), num_gallery=len(gallery_pids)
     )
-    reranking = rerank(query_features, gallery_features, settings=settings, metric=metric, progress=progress)
+    options = {"settings": settings, "metric": metric, "extra": extra, "progress": progress}
+    reranking = rerank(query_features, gallery_features, **options)
     return score_rows(reranking.ranked_rows(), labels, max_rank=max_rank)
 
 
@@ -171,6 +179,7 @@ def rerank(
     *,
     settings: Settings,
     metric: Metric,
+    extra: ExtraDistances | None = None,
     progress: Progress | None = None,
 ) -> Reranking:
     """Find the neighbourhoods that re-ranked distances are computed from.
@@ -180,6 +189,7 @@ def rerank(
         gallery_features: [G, D].
         settings: k1, k2 and lambda.
         metric: of the original distance.
+        extra: distances of others for some pairs.
         progress: told how many rows have their neighbours.
     """
     query, gallery = (
@@ -192,6 +202,8 @@ def rerank(
         )
     everything = np.concatenate([query, gallery])
     geometry = measure(everything, everything, metric=metric)
+    if extra is not None:
+        geometry = MixedGeometry.of(geometry, extra.both_ways(len(query)))
     count = min(max(settings.k1 + 1, settings.k2), len(everything))
     neighbours = find_neighbours(geometry, count, progress=progress)
     if not (neighbours.farthest > 0).all():

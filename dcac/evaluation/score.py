@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dcac.data.splits import SEED
 from dcac.data.store import store_input
 from dcac.evaluation.camera_pairs import camera_pairs
+from dcac.evaluation.extra_distances import ExtraDistances, read_extra
 from dcac.evaluation.metrics import RankingScore
 from dcac.evaluation.ranking.blocks import Progress
 from dcac.evaluation.ranking.distances import Metric
@@ -22,7 +23,7 @@ from dcac.evaluation.rankings import Ranking, arrays, pool, rank_target
 from dcac.evaluation.recognition import Shown, recognise, require_same
 from dcac.evaluation.statistics import bootstrap_means, mean_and_sd, paired_differences, percentile_interval
 from dcac.features.feature_file import FeatureFile, Part, read_features
-from dcac.provenance import atomic, environment, write_json
+from dcac.provenance import atomic, environment, sha256, write_json
 from dcac.provenance.code import digest
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import KEY, Asked, ask, hash_json, made_input
@@ -44,8 +45,10 @@ def run(
     dataset: str | None = None,
     store: Path | None = None,
     rerank: Literal["published", "released"] | None = None,
-    metric: Metric = "cosine",
+    metric: Metric | Literal["both", "card"] = "cosine",
     max_rank: int = MAX_RANK,
+    extra_distances: Path | None = None,
+    extra_weight: float | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> dict:
@@ -58,8 +61,12 @@ def run(
         dataset: code of the data set, where the file's meta does not name it; `other` is one without shipped splits.
         store: the target's normalised file, by which the data set is recognised instead.
         rerank: also score the gallery re-ranked by k-reciprocal neighbours, with the paper's or DCAC's released k.
-        metric: "cosine" or "euclidean".
+        metric: "cosine", "euclidean", "both" (cosine, and apart from it the Euclidean scores), or "card": what the card of
+            the network that made the features fixes, both where it fixes none.
         max_rank: length of the CMC curve.
+        extra_distances: .npz of `query`, `gallery` (rows of the feature file's splits) and `distance`, in the unit of the
+            metric, for some pairs; they are mixed in before any re-ranking, and all other pairs keep their distance.
+        extra_weight: their share in the mixture, 0..1.
         device: None for NumPy, else a torch device.
         progress: told how many queries are done.
 
@@ -67,28 +74,43 @@ def run(
         What the JSON holds.
 
     Raises:
-        ValueError: it is not known whether the target has shipped splits, or the other run is not one to compare with.
+        ValueError: it is not known whether the target has shipped splits, the other run is not one to compare with, an
+            option does not fit another, or the extra distances do not fit the features.
     """
     queries = out.with_suffix(".queries.parquet")
-    require_output(out, ".json", beside=[queries], inputs=[features, against, store])
+    require_output(out, ".json", beside=[queries], inputs=[features, against, store, extra_distances])
     asked = asked_score(
-        features, against=against, metric=metric, max_rank=max_rank, rerank=rerank, dataset=dataset, store=store
+        features,
+        against=against,
+        metric=metric,
+        max_rank=max_rank,
+        rerank=rerank,
+        dataset=dataset,
+        store=store,
+        extra=(extra_distances, extra_weight),
     )
-    options = {"metric": metric, "max_rank": max_rank, "device": device, "progress": progress}
     file = read_features(features)
+    metric = _fixed_metric(file) if metric == "card" else metric
+    first = "cosine" if metric == "both" else metric
     shown = recognise(file, features, dataset=dataset, store=store)
+    extra = _extra(extra_distances, extra_weight, file, alone=metric != "both" and device is None)
+    options = {"metric": first, "max_rank": max_rank, "device": device, "progress": progress}
     other = None if against is None else _comparable(file, features, shown, against)
-    rankings = _ranked(file, features, shown, options)
+    rankings = _ranked(file, features, shown, {**options, "extra": extra})
     record = {
-        **describe(rankings, metric=metric, max_rank=max_rank),
+        **describe(rankings, metric=first, max_rank=max_rank),
         "protocol": shown.protocol(),
         "code": digest(asked.code),
     }
+    if extra is not None:
+        record["extra_distances"] = describe_extra(extra, extra_distances)
+    if metric == "both":
+        record["other_metric"] = describe_other(rank_target(file, shown.code, **{**options, "metric": "euclidean"}))
     if other is not None:
         record["against"] = compare(rankings, _ranked(other, against, shown, options))
     if rerank is not None:
         record["rerank"] = describe_reranked(
-            rankings, setting=rerank, metric=metric, max_rank=max_rank, progress=progress
+            rankings, setting=rerank, metric=first, max_rank=max_rank, extra=extra, progress=progress
         )
     write_queries(queries, rankings)
     record[KEY] = asked.record(meaning=hash_json(record))
@@ -127,17 +149,19 @@ def asked_score(
     features: Path,
     *,
     against: Path | None,
-    metric: Metric,
+    metric: str,
     max_rank: int,
     rerank: str | None,
     dataset: str | None = None,
     store: Path | None = None,
+    extra: tuple[Path | None, float | None] = (None, None),
 ) -> Asked:
-    """Say what a score is asked to be: its options where they are not the workflow's, and the features it compares."""
+    """Say what a score is asked to be: its options where they are not the workflow's, and the files it is made of."""
     options = {"metric": (metric, "cosine"), "max_rank": (max_rank, MAX_RANK), "rerank": (rerank, None)}
-    options["dataset"] = (dataset, None)
+    options |= {"dataset": (dataset, None), "extra_weight": (extra[1], None)}
     settings = {name: given for name, (given, usual) in options.items() if given != usual}
-    inputs = {"features": features} | ({"against": against} if against is not None else {})
+    others = {"against": against, "extra distances": extra[0]}
+    inputs = {"features": features} | {name: path for name, path in others.items() if path is not None}
     asked = {name: made_input(path) for name, path in inputs.items()}
     return ask(__name__, settings, asked | ({"data": store_input(store)} if store is not None else {}))
 
@@ -159,6 +183,9 @@ def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> d
         "num_query": _mean_count(rankings, lambda r: len(r.file.query.pids)),
         "num_gallery": _mean_count(rankings, lambda r: len(r.file.gallery.pids)),
         "num_valid_queries": _mean_count(rankings, lambda r: r.score.num_valid_queries),
+        "num_distractors": _mean_count(
+            rankings, lambda r: int((~np.isin(r.file.gallery.pids, r.file.query.pids)).sum())
+        ),
         "num_ids": _mean_count(rankings, lambda r: len(np.unique(r.file.query.pids[r.valid]))),
         **_scores([ranking.score for ranking in rankings]),
         "mAP_optimistic": _mean([ranking.score.optimistic.mAP for ranking in rankings]),
@@ -167,6 +194,31 @@ def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> d
         "interval": {"mAP": list(intervals[0]), "rank1": list(intervals[1]), **_bootstrap_stamp()},
         "camera_pairs": camera_pairs(*pool(rankings)),
         "environment": environment(),
+    }
+
+
+def describe_other(rankings: Sequence[Ranking]) -> dict:
+    """Put the Euclidean scores of a network whose card fixes no metric beside its cosine ones."""
+    values, identities = _pooled_values(rankings)
+    resampled = bootstrap_means(values, identities, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
+    low_high = {
+        name: list(percentile_interval(resampled[:, k], level=LEVEL)) for k, name in enumerate(("mAP", "rank1"))
+    }
+    return {
+        "metric": "euclidean",
+        **_scores([r.score for r in rankings]),
+        "interval": {**low_high, **_bootstrap_stamp()},
+    }
+
+
+def describe_extra(extra: ExtraDistances, path: Path) -> dict:
+    """Say which distances of others were mixed in, for how many pairs; all others kept theirs."""
+    return {
+        "file": path.name,
+        "sha256": sha256(path),
+        "weight": extra.weight,
+        "pairs": len(extra.query),
+        "others": "unchanged",
     }
 
 
@@ -183,7 +235,13 @@ def share_within(score: RankingScore, k: int) -> float:
 
 
 def describe_reranked(
-    rankings: Sequence[Ranking], *, setting: str, metric: Metric, max_rank: int, progress: Progress | None = None
+    rankings: Sequence[Ranking],
+    *,
+    setting: str,
+    metric: Metric,
+    max_rank: int,
+    extra: ExtraDistances | None = None,
+    progress: Progress | None = None,
 ) -> dict:
     """Score the same galleries after k-reciprocal re-ranking, to be reported apart from the plain score."""
     from dcac.evaluation.rerank import PUBLISHED, RELEASED, score_reranked
@@ -191,7 +249,7 @@ def describe_reranked(
     settings = {"published": PUBLISHED, "released": RELEASED}.get(setting)
     if settings is None:
         raise ValueError(f"rerank is {setting!r}: give 'published' or 'released'")
-    options = {"settings": settings, "metric": metric, "max_rank": max_rank, "progress": progress}
+    options = {"settings": settings, "metric": metric, "max_rank": max_rank, "extra": extra, "progress": progress}
     scores = [score_reranked(*arrays(ranking.file), **options) for ranking in rankings]
     return {"setting": setting, **asdict(settings), **_scores(scores)}
 
@@ -258,12 +316,51 @@ def table_line(record: dict) -> str:
         target = record["protocol"]["data_set"]
         deviations = f"sd {100 * splits['mAP_sd']:.1f} and {100 * splits['rank1_sd']:.1f}"
         parts.append(f"mean of {splits['count']} shipped splits of {target}, {deviations}")
+    if "extra_distances" in record:
+        extra = record["extra_distances"]
+        parts.append(f"{extra['pairs']} pairs mixed with given distances, weight {extra['weight']:g}")
     if "rerank" in record:
         parts.append(f"re-ranked mAP {100 * record['rerank']['mAP']:.1f} rank-1 {100 * record['rerank']['rank1']:.1f}")
     if "against" in record:
         difference = record["against"]["difference"]["mAP"]
         parts.append(f"mAP {100 * difference['mean']:+.1f} against the other: {difference['verdict']}")
     return "  ".join(parts)
+
+
+def other_line(record: dict) -> str:
+    """Return the Euclidean scores of a record that has both, as one line in percent."""
+    other = record["other_metric"]
+    low, high = (100 * end for end in other["interval"]["mAP"])
+    ranks = [f"{name} {100 * other[key]:.1f}" for name, key in RANK_NAMES.items()]
+    return "  ".join(
+        [f"mAP {100 * other['mAP']:.1f} [{low:.1f}, {high:.1f}]", *ranks, f"mINP {100 * other['mINP']:.1f}"]
+    )
+
+
+def _fixed_metric(file: FeatureFile) -> Literal["cosine", "euclidean", "both"]:
+    """Read which distance the card of a network fixes, from the features that it made."""
+    network = file.meta.get("network")
+    card = network.get("card", {}) if isinstance(network, dict) else {}
+    return card.get("metric") or "both"
+
+
+def _extra(path: Path | None, weight: float | None, file: FeatureFile, *, alone: bool) -> ExtraDistances | None:
+    """Read the distances of others, if there are any.
+
+    Raises:
+        ValueError: distances without their weight or the other way round, or an option that they do not go with.
+    """
+    if path is None and weight is None:
+        return None
+    if path is None or weight is None:
+        raise ValueError(
+            "extra distances and their weight go together; give --extra-distances FILE and --extra-weight W"
+        )
+    if not alone:
+        raise ValueError(
+            "extra distances are of one metric and are mixed in by NumPy; leave --device and --metric both out"
+        )
+    return read_extra(path, weight=weight, num_query=len(file.query.pids), num_gallery=len(file.gallery.pids))
 
 
 def _scores(scores: Sequence[RankingScore]) -> dict:

@@ -8,17 +8,16 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dcac.data.images import decode, image_problem, upright
 from dcac.data.pictures import Pictures
-from dcac.data.store import iter_split, read_split
+from dcac.data.store import read_split
 from dcac.data.views import test_view
 from dcac.features.rows import describe, due_targets, write_rows
+from dcac.features.targets import TEST_SPLITS, encode_store
 from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
 from dcac.provenance import environment, sha256
 from dcac.provenance.code import digest
@@ -28,9 +27,7 @@ from dcac.reading import naming_damage, open_tensors, read_json
 from dcac.settings import Settings, load_settings
 
 BATCH = 256  # images on a GPU; source: authors' released code
-CPU_BATCH = (
-    32  # images on a CPU, where more bring no speed and cost memory; source: ours, docs/performance.md section 2
-)
+CPU_BATCH = 32  # images on a CPU, where more cost memory and bring no speed; docs/performance.md section 2
 REPORTED = {
     "identity": str,
     "settings": dict,
@@ -38,7 +35,6 @@ REPORTED = {
     "data": dict,
     "epoch": dict,
 }  # of run.json, with their kinds
-TEST_SPLITS = ("query", "gallery")
 log = logging.getLogger(__name__)
 
 
@@ -124,24 +120,6 @@ def require_own_weights(run_folder: Path) -> None:
         )
 
 
-def require_made_by(gallery: Mapping[str, Any], path: Path, run_folder: Path) -> None:
-    """Refuse a gallery whose features another network made: no distance between the two means anything.
-
-    Args:
-        gallery: `meta` of the feature file.
-        path: of the feature file, for messages.
-
-    Raises:
-        ValueError: the file names another run, or none.
-    """
-    if gallery.get("run") != read_report(run_folder)["identity"]:
-        made = ", ".join(f"{name} {gallery[name]}" for name in ("variant", "sources", "seed") if name in gallery)
-        raise ValueError(
-            f"{path} was not made by {run_folder} (but by {made or 'something that it does not name'}); give the run that "
-            "made it, or extract the gallery with this one"
-        )
-
-
 def require_names(report: dict, run_folder: Path, names: Mapping[str, str | int]) -> None:
     """Refuse names that are not the run's own: features would be filed as those of another run.
 
@@ -185,21 +163,6 @@ def load_reid_model(weights: Path, encoder: Path, settings: Settings) -> ReIDMod
     return model.eval()
 
 
-def encode_store(store: Path, encode: Callable[[np.ndarray], np.ndarray], settings: Settings) -> np.ndarray:
-    """Encode a target's query and gallery images, a row group at a time: memory does not grow with the target.
-
-    Args:
-        encode: features [M, D] of images uint8 [M, 3, H, W].
-    """
-    groups = iter_split(store, TEST_SPLITS)
-    return np.concatenate([encode(decode_test_images(list(rows["data"]), settings)) for rows in groups])
-
-
-def decode_test_images(images: Sequence[bytes], settings: Settings) -> np.ndarray:
-    """Decode and resize test images: uint8 [M, 3, H, W]."""
-    return decode(images, height=settings.image_height, width=settings.image_width, resize=settings.evaluation_resize)
-
-
 @torch.no_grad()
 def embed(
     encode: Callable[[Tensor], Tensor], images: np.ndarray | Pictures, *, settings: Settings, device: str
@@ -209,26 +172,6 @@ def embed(
     starts = range(0, len(images), size)
     batches = (torch.from_numpy(images[start : start + size]).to(device) for start in starts)
     return np.concatenate([encode(test_view(batch, settings)).cpu().numpy() for batch in batches])
-
-
-def embed_pictures(
-    pictures: Sequence[Path], *, run_folder: Path, config: Path, encoder: Path, device: str
-) -> np.ndarray:
-    """Embed image files with a trained run: float32 [Q, D]; photographs are turned upright as their EXIF says.
-
-    Raises:
-        ValueError: a picture does not exist, or is none; the message names it.
-    """
-    absent = [str(path) for path in pictures if not path.is_file()]
-    if absent:
-        raise ValueError(f"no picture at {absent[0]}; give image files")
-    data = [path.read_bytes() for path in pictures]
-    for path, picture in zip(pictures, data, strict=True):
-        if problem := image_problem(picture):
-            raise ValueError(f"{path} cannot be used: {problem}; give a JPEG, PNG or BMP picture")
-    model, settings = _load_run(run_folder, config, encoder, device)
-    images = decode_test_images([upright(picture) for picture in data], settings)
-    return embed(model.embed, images, settings=settings, device=device)
 
 
 def _load_run(run_folder: Path, config: Path, encoder: Path, device: str) -> tuple[ReIDModel, Settings]:

@@ -8,14 +8,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
 
 from dcac.data.store import read_split
-from dcac.features.extract import TEST_SPLITS, embed, encode_store
 from dcac.features.rows import describe, due_targets, write_rows
-from dcac.model.encoder import load_backbone, resolve_normalisation
+from dcac.features.targets import TEST_SPLITS, encode_store
 from dcac.provenance import environment
 from dcac.provenance.code import digest
 from dcac.provenance.networks import network_input
@@ -88,6 +85,12 @@ def _histogram(image: np.ndarray) -> np.ndarray:
 
 
 def _pretrained(encoder: Path, settings: Settings, device: str) -> Callable[[np.ndarray], np.ndarray]:
+    import torch.nn.functional as F
+    from torch import Tensor
+
+    from dcac.features.extract import embed
+    from dcac.model.encoder import load_backbone, resolve_normalisation
+
     settings = resolve_normalisation(settings, encoder)
     backbone, _ = load_backbone(encoder, height=settings.image_height, width=settings.image_width)
     backbone = backbone.to(device).eval()

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dcac.closed import parse
+from dcac import declared
 from dcac.foreign import released_names as names
 from dcac.foreign.compvis import vae_to_compvis
 from dcac.foreign.schedule_buffers import schedule_buffers
@@ -22,7 +22,7 @@ from dcac.model.diffusion import restore_prior
 from dcac.provenance import atomic, fingerprint, sha256, write_json
 from dcac.provenance.outputs import require_output
 from dcac.reading import load_tensors, naming_damaged_part, read_json
-from dcac.settings import Settings, load_settings
+from dcac.settings import Settings, load_settings, parse_settings
 
 SEED = 0  # of a converted run: it draws nothing, but the seed is part of a run's name
 log = logging.getLogger(__name__)
@@ -68,10 +68,10 @@ def write_released(folder: Path, out: Path, prior: Path | None) -> None:
     """Write a run as one flat tensor file under the released names, complete for a strict load."""
     remedy = f"delete {folder} and train the run again"
     report = read_json(folder / "run.json", keys=("settings", "seed"), remedy=remedy)
-    settings = parse(Settings, report["settings"], f"{folder}/run.json")
+    settings = parse_settings(report["settings"], f"{folder}/run.json")
     tensors = load_tensors(folder / "weights.safetensors", remedy=remedy)
     released = names.reid_to_released(tensors)
-    if settings.diffusion != "none":
+    if declared.needed(settings, "prior") is not None:
         if prior is None:
             raise ValueError(
                 f"the frozen U-Net is not kept in {folder}; add --prior FOLDER, the one it was trained with"

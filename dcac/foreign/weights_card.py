@@ -7,12 +7,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, model_validator
 
 from dcac.closed import Closed, Names, load_yaml, parse, require_mappings, require_names
+from dcac.foreign.network_card import PartCard
+
+NETWORK_FILES = (".onnx", ".pt2")  # an ONNX file; a program of torch.export
 
 
 class Weights(Closed):
     """One card of `config/weights.yaml`: where a pre-trained network comes from."""
 
-    kind: Literal["encoder", "diffusion"]
+    kind: Literal["encoder", "diffusion", "network"]  # `network`: one that is tested as it is, .onnx or .pt2
     source: Literal["demo", "hub", "folder", "file"]
     repo: str | None = None
     revision: str | None = None
@@ -23,11 +26,12 @@ class Weights(Closed):
     ema: bool | None = None  # of a single file: its moving average, or the weights as trained
     sha256: dict[str, str] = {}
     pretraining: dict[str, Any] | None = None
+    network: PartCard = PartCard()  # of an encoder or network that stands among the references of a suite
     terms: str
 
     def made_from(self) -> dict[str, Any]:
-        """Return what acts when the network is made, as plain JSON values: no terms."""
-        facts = self.model_dump(mode="json", exclude={"terms"})
+        """Return what acts when the network is brought here, as plain JSON values: no terms, not how it is used."""
+        facts = self.model_dump(mode="json", exclude={"terms", "network"})
         file = Path(self.path) if self.path else None
         return facts | ({"bytes": file.stat().st_size} if file is not None and file.is_file() else {})
 
@@ -35,9 +39,13 @@ class Weights(Closed):
     def _complete(self) -> "Weights":
         if self.source == "hub" and not (self.repo and self.revision):
             raise ValueError("weights from a hub need both 'repo' and a pinned 'revision'")
+        if self.kind == "network" and self.source not in ("hub", "file"):
+            raise ValueError(f"a network is a file: `source: file` and `path`, or `source: hub`, not '{self.source}'")
         if self.source in ("folder", "file") and not self.path:
             raise ValueError(f"weights from a {self.source} need 'path'")
         self._check_single_file()
+        if self.kind == "diffusion" and self.network.model_fields_set:
+            raise ValueError("'network' says how a network embeds images, which a diffusion model does not; remove it")
         if (self.source == "demo") != (self.pretraining is not None):
             raise ValueError("'pretraining' belongs to the demo's own weights, and they need it")
         return self
@@ -48,12 +56,21 @@ class Weights(Closed):
             if given:
                 raise ValueError(f"'{given[0]}' belongs to `source: file` only; remove it, or correct 'source'")
             return
+        if self.kind == "network":
+            self._check_network_file(given)
+            return
         if self.kind != "diffusion":
             raise ValueError(f"`source: file` reads Stable Diffusion only; give this {self.kind} as `source: folder`")
         if len(given) < 2:
             raise ValueError(
                 "weights from a single file need 'architecture' (sd-1 or sd-2-base) and 'ema' (true or false)"
             )
+
+    def _check_network_file(self, given: list[str]) -> None:
+        if given:
+            raise ValueError(f"'{given[0]}' belongs to a file of Stable Diffusion; remove it")
+        if Path(self.path or "").suffix not in NETWORK_FILES:
+            raise ValueError(f"path '{self.path}' of a network ends in none of {', '.join(NETWORK_FILES)}; correct it")
 
 
 def load_weights(path: Path) -> dict[str, Weights]:

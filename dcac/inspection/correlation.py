@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dcac import declared
 from dcac.features.extract import BATCH
 from dcac.inspection.trained_run import TrainedRun, first_images, inputs_of, load_run, write_arrays
-from dcac.model.conditioning import correlation
+from dcac.model.schemes import scheme_of
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
-from dcac.settings import CORRELATIONS, Settings, load_settings
+from dcac.settings import Settings, load_settings
 
 PEOPLE = 8  # of the group, unless a person asks for another number
 log = logging.getLogger(__name__)
@@ -75,10 +76,11 @@ def check_scheme(settings: Settings, run_folder: Path) -> None:
     Raises:
         ValueError: it is a baseline, or its condition is no correlation or is given by the label.
     """
-    scheme = "none, a baseline" if settings.diffusion == "none" else settings.condition
-    if scheme not in CORRELATIONS:
+    conditioned = declared.method(settings).conditioned
+    if not (conditioned and scheme_of(settings).is_correlation):
+        scheme = settings.condition if conditioned else f"none, a {settings.method}"
         raise ValueError(
-            f"{run_folder} has no class correlation to show (condition: {scheme}); choose a run with fc, pcl or fc+pcl"
+            f"{run_folder} has no class correlation to show (condition: {scheme}); choose a run with {declared.correlations()}"
         )
 
 
@@ -98,7 +100,8 @@ def mean_correlation(trained: TrainedRun) -> tuple[np.ndarray, float]:
 
 def correlate(trained: TrainedRun, feature: Tensor, labels: Tensor, memory: Tensor) -> Tensor:
     """Return p [B, N] of encoder outputs f [B, D] in float64, on the CPU."""
-    p = correlation(trained.reid.head(feature), labels.to(feature.device), memory, trained.settings)
+    scheme = scheme_of(trained.settings)
+    p = scheme.weights(trained.reid.head(feature), labels.to(feature.device), memory, trained.settings)
     return p.double().cpu()
 
 

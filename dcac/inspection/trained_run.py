@@ -102,11 +102,16 @@ def inputs_of(
 
 def write_arrays(out: Path, run: TrainedRun, *, asked: Asked, arrays: Mapping[str, object]) -> None:
     """Write named arrays of a step as a compressed .npz with the run's facts as JSON in `meta`, and its record beside it."""
+    write_looked(out, run.report, asked=asked, arrays=arrays)
+
+
+def write_looked(out: Path, report: Mapping[str, object], *, asked: Asked, arrays: Mapping[str, object]) -> None:
+    """Write named arrays that were made of a run with this report."""
     facts = {
-        "run": run.report["identity"],
-        "seed": run.report["seed"],
-        "settings": run.report["settings"],
-        "code": {"train": run.report["code"], asked.word: digest(asked.code)},
+        "run": report["identity"],
+        "seed": report["seed"],
+        "settings": report["settings"],
+        "code": {"train": report["code"], asked.word: digest(asked.code)},
         "environment": environment(),
     }
     plain = {name: np.asarray(values) for name, values in arrays.items()}

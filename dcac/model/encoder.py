@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dcac.model.backbone import build_backbone
 from dcac.reading import load_tensors, read_json
 from dcac.settings import Settings
 
@@ -77,6 +76,8 @@ def load_backbone(folder: Path, *, height: int, width: int, freeze_patches: bool
     Raises:
         ValueError: a file is missing, the two do not fit each other, or the encoder does not fit the image size.
     """
+    from dcac.model.backbone import build_backbone  # brings timm, which takes longer than all else here together
+
     card = read_card(folder)
     state = load_tensors(folder / "model.safetensors", remedy=_remedy(folder))
     try:
@@ -111,7 +112,7 @@ def resolve_normalisation(settings: Settings, folder: Path) -> Settings:
     for key, values in found.items():
         if not values:
             raise ValueError(f"{folder / 'config.json'} does not say its {key}; set {key} to a share or to [r, g, b]")
-    return Settings.model_validate({**settings.model_dump(), **found})
+    return type(settings).model_validate({**settings.model_dump(), **found})
 
 
 def read_card(folder: Path) -> dict:

@@ -17,13 +17,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]  # the folder of the package
 PACKAGE = ROOT.name
 # Modules that keep books, read what stands there, or speak: they compute nothing.
-ASIDE = ("closed", "disk", "ending", "locking", "provenance", "reading", "terminal", "training.card")
+ASIDE = ("closed", "declared", "disk", "ending", "locking", "provenance", "reading", "terminal", "training.card")
 ENTRY = "run"  # the function that a step is
 WORDED = "reporting"  # the room whose sentences are its result
 WORD = re.compile(r"(?<!\S)[^\W\d_]{2,}(?!\w)")
 WORDS_OF_A_SENTENCE = 4  # a text of as many plain words is said to people; keys, modes and verdicts are shorter
 SPEAKERS = ("log", "logger", "logging", "warnings", "typer", "print")
 PURE = ("cache", "cached_property", "contextmanager", "dataclass", "enable_grad", "lru_cache", "no_grad")  # decorators
+PRINTED = ("heading", "label")  # arguments of a declaration that only tables and figures read
 SKIPPED = ("ctx", "kind", "type_comment", "type_params", "returns", "annotation")  # fields of syntax nodes
 
 
@@ -322,6 +323,12 @@ class _Reduce(ast.NodeTransformer):
             return ast.Expr(ast.Tuple([node.target, node.annotation, *([node.value] if node.value else [])]))
         return ast.Assign([node.target], node.value) if node.value else ast.Pass()
 
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if not self.worded:
+            node.keywords = [given for given in node.keywords if given.arg not in PRINTED or not _is_text(given.value)]
+        self.generic_visit(node)
+        return node
+
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         spoken = isinstance(node.value, str) and not self.worded and _is_sentence(node.value)
         return ast.Constant("a sentence") if spoken else node
@@ -346,6 +353,10 @@ def _reduced_block(block: list[ast.stmt]) -> list[ast.stmt]:
     if ends and not any(isinstance(inner, _LEAVES) for node in kept for inner in ast.walk(node)):
         return [ast.Raise()]  # whatever such a block does, it ends in an error
     return kept or [ast.Pass()]
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _is_sentence(text: str) -> bool:

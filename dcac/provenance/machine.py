@@ -13,7 +13,7 @@ def environment() -> dict[str, str]:
         "platform": platform.platform(),
         PACKAGE: metadata.version(PACKAGE),
     }
-    for package in ("torch", "timm", "diffusers", "peft", "numpy", "pillow"):
+    for package in ("torch", "timm", "diffusers", "peft", "numpy", "pillow", "onnxruntime"):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

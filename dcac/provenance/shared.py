@@ -8,8 +8,9 @@ import glob
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,11 +18,13 @@ import numpy as np
 from numpy.lib import format as npy
 
 from dcac.disk import DiskFull
+from dcac.locking import InUse, locked_while
 from dcac.provenance.files import atomic, sha256, write_json
 from dcac.provenance.keep import results_folder
 from dcac.provenance.record import sidecar_of
 
 FOLDER = ".cache"
+WAIT = 0.2  # seconds between two looks at what another process makes
 SHOWN = 16  # digits of a key in a file's name
 log = logging.getLogger(__name__)
 
@@ -58,7 +61,8 @@ def shared_array(wanted: Wanted, near: Path) -> np.ndarray:
     if found is not None:
         return found
     try:
-        with _only_one(path.with_name(f"{wanted.name}.lock")):
+        with ExitStack() as stack:
+            _wait_for(path.with_name(f"{wanted.name}.lock"), stack)
             found = _open(path, wanted)
             if found is not None:  # made by whom we waited for
                 return found
@@ -102,22 +106,15 @@ def _in_memory(wanted: Wanted) -> np.ndarray:
     return made
 
 
-@contextmanager
-def _only_one(lock: Path) -> Iterator[None]:
-    """Let one process at a time in, as far as the file system knows locks; without them all may work at once."""
-    from filelock import FileLock, Timeout
-
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    held = FileLock(lock)
-    try:
-        held.acquire(blocking=False)
-    except Timeout:
-        log.info("another process makes %s; waiting for it", lock.stem)
-        held.acquire()
-    except NotImplementedError:
-        yield
-        return
-    try:
-        yield
-    finally:
-        held.release()
+def _wait_for(lock: Path, stack: ExitStack) -> None:
+    """Hold the lock of an array; while another process makes it, wait."""
+    told = False
+    while True:
+        try:
+            stack.enter_context(locked_while(lock, f"makes {lock.stem}"))
+            return
+        except InUse:
+            if not told:
+                log.info("another process makes %s; waiting for it", lock.stem)
+            told = True
+            time.sleep(WAIT)

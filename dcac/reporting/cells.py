@@ -57,14 +57,25 @@ def blocks(protocol: Mapping[str, Sequence[str]]) -> list[list[Cell]]:
 
 
 def own_rows(
-    records: pd.DataFrame, cells: Sequence[Cell], order: Sequence[str], labels: Mapping[str, str]
+    records: pd.DataFrame,
+    cells: Sequence[Cell],
+    order: Sequence[str],
+    labels: Mapping[str, str],
+    *,
+    references: Sequence[str] = (),
 ) -> list[Row]:
-    """Average our runs over seeds; references, which learn from no source, repeat in every column of their target."""
+    """Average our runs over seeds; what learnt from no source repeats in every column of its target.
+
+    Args:
+        references: those of `order` that were not trained here; a network of others has numbers where its sources are a cell's.
+    """
     rows = []
     for variant in order:
         mine = records[records["variant"] == variant]
         learnt = not (mine["sources"] == "none").all()
-        row = Row(labels.get(variant, variant), "ours" if learnt else "reference")
+        foreign = learnt and variant in references
+        name = labels.get(variant, variant) + (marks_of(mine) if variant in references else "")
+        row = Row(name, "ours" if learnt and not foreign else "reference")
         for cell in cells:
             found = mine[(mine["target"] == cell.target) & (mine["sources"] == (cell.sources if learnt else "none"))]
             for metric in METRICS if len(found) else ():
@@ -72,6 +83,12 @@ def own_rows(
                 row.values[cell, metric] = Value(mean, sd, n)
         rows.append(row)
     return rows
+
+
+def marks_of(records: pd.DataFrame) -> str:
+    """Mark a network whose images are larger than the literature's 256 x 128, as published rows are marked."""
+    sizes = records.get("image_height", pd.Series()) * records.get("image_width", pd.Series())
+    return f" {MARKS['input>256x128']}" if (sizes > 256 * 128).any() else ""
 
 
 def published_rows(path: Path, protocol: str, origins: Sequence[str], cells: Sequence[Cell]) -> list[Row]:

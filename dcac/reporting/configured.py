@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dcac import declared
 from dcac.provenance import sha256
 from dcac.provenance.code import statement
 from dcac.provenance.record import accepted_modules, read_record
@@ -23,13 +24,18 @@ class Accepted(NamedTuple):
 def configured(suite: Suite, table: str, variants: Mapping[str, Variant]) -> dict[str, Any]:
     """Return what a table, or a figure drawn from it, takes from the configuration, as plain JSON values."""
     entry = suite.table(table)
-    shown = [*suite.variants_of(table), *(variants[name].baseline for name in suite.variants_of(table))]
+    shown = [
+        *suite.references,
+        *suite.variants_of(table),
+        *(variants[name].baseline for name in suite.variants_of(table)),
+    ]
     return {
         "title": suite.title,
         "demo": suite.demo,
         "table": entry.model_dump(mode="json", exclude={"seeds", "on_demand"}),
         "cells": {sources: list(targets) for sources, targets in suite.protocols[entry.protocol].items()},
         "references": list(suite.references),
+        "names": {"diagnostics": declared.diagnostics(), "terms": declared.term_labels()},
         "variants": {
             name: {key: value for key, value in variants[name]._asdict().items() if key != "changes"}
             for name in dict.fromkeys(shown)

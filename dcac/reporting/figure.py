@@ -6,14 +6,10 @@ from pathlib import Path
 from dcac.provenance import atomic
 from dcac.provenance.outputs import require_outputs
 from dcac.provenance.record import ask, made_inputs, split_off_records, write_record
+from dcac.reporting import figures
 from dcac.reporting.configured import configured_figure
-from dcac.reporting.figures.cmc import draw_cmc
-from dcac.reporting.figures.correlation import draw_correlation
-from dcac.reporting.figures.diagnostics import draw_diagnostics, read_logs
-from dcac.reporting.figures.samples import draw_samples
-from dcac.reporting.figures.tsne import draw_tsne
+from dcac.reporting.figures.kind import Drawing
 from dcac.reporting.labels import method_labels
-from dcac.reporting.records import read_records
 from dcac.suites import Suite, Variant
 
 
@@ -40,17 +36,16 @@ def draw(name: str, suite: Suite, labels: Mapping[str, str], inputs: Sequence[Pa
     """Draw a figure of the suite as its kind asks.
 
     Args:
-        inputs: records for `cmc`, logs of runs for `diagnostics`, one file of `dcac samples` or `dcac correlation` for
-            the kinds of that name, a feature file a variant, in the figure's order, for `tsne`.
+        inputs: what its kind is drawn from, in that order.
     """
     entry = suite.figure(name)
-    title = f"{suite.title}: {entry.title}"
-    if entry.kind == "cmc":
-        methods = (*suite.references, *suite.variants_of(entry.table))
-        return draw_cmc(read_records(inputs[0]), methods, labels, title=title)
-    if entry.kind == "diagnostics":
-        return draw_diagnostics(read_logs(inputs), suite.variants_of(entry.table), labels, title=title)
-    if entry.kind == "tsne":
-        return draw_tsne(dict(zip(entry.variants, inputs, strict=True)), labels, title=title)
-    draw_run = {"samples": draw_samples, "correlation": draw_correlation}[entry.kind]
-    return draw_run(inputs[0], title=f"{title}, {labels[entry.variants[0]]}")
+    drawing = Drawing(
+        inputs=inputs,
+        title=f"{suite.title}: {entry.title}",
+        methods=(*suite.references, *suite.variants_of(entry.table)),
+        named=entry.variants,
+        labels=labels,
+        queries=entry.queries,
+        faces=entry.faces,
+    )
+    return next(kind for kind in figures.KINDS if kind.name == entry.kind).draw(drawing)

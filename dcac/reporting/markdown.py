@@ -3,23 +3,12 @@
 import pandas as pd
 from tabulate import tabulate
 
+from dcac.declared import diagnostics
 from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
 from dcac.reporting.page import Page
 from dcac.reporting.ranking import BEST, places, shown
 
-DIAGNOSTIC_NAMES = {
-    "variant": "method",
-    "sources": "trained on",
-    "gradient_id": "‖∇ ID‖",
-    "gradient_prototype": "‖∇ prototype‖",
-    "gradient_noise": "‖∇ noise‖",
-    "cosine_noise": "cos(noise, others)",
-    "p_max": "mean max p",
-    "p_entropy": "entropy of p (nats)",
-    "noise_own": "noise loss, own",
-    "noise_null": "null",
-    "noise_other": "other",
-}
+RUN_HEADINGS = {"variant": "method", "sources": "trained on"}
 DIAGNOSTICS_NOTE = (
     "Conditioning diagnostics of the last epoch, mean over seeds: norm of each unweighted loss term's gradient at the encoder's "
     "features, cosine between the noise term and the sum of the others, sharpness of p, and the noise loss of held-out people under "
@@ -35,7 +24,7 @@ def markdown_page(page: Page) -> str:
         parts += ["**Mean over all cells** (differences are paired by seed)", grid(page.summary)]
     parts += page.notes[1:]
     if len(page.diagnostics):
-        parts += [DIAGNOSTICS_NOTE, grid(page.diagnostics.rename(columns=DIAGNOSTIC_NAMES).map(compact))]
+        parts += [DIAGNOSTICS_NOTE, grid(page.diagnostics.rename(columns=RUN_HEADINGS | diagnostics()).map(compact))]
     if any(mark in row.name for _, rows in page.blocks for row in rows for mark in "†‡"):
         parts.append("† uses target data. ‡ input larger than 256 × 128. – not reported.")
     return "\n\n".join(parts) + "\n"

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from dcac import declared
 from dcac.data.splits import NUM_SPLITS, SEED
 from dcac.evaluation.statistics import BETTER, UNCLEAR, WORSE, mean_and_sd
 from dcac.reporting import cells as table_cells
 from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
 from dcac.reporting.configured import Accepted
 from dcac.reporting.labels import method_labels
-from dcac.reporting.records import DIAGNOSTICS
+from dcac.reporting.protocol_card import euclidean_notes, protocol_card
 from dcac.suites import BASELINE, Suite, Variant
 
 Protocol = Mapping[str, Sequence[str]]
@@ -41,12 +42,13 @@ class Page:
         self.blocks: list[tuple[list[Cell], list[Row]]] = []
         for cells in table_cells.blocks(protocol):
             rows = table_cells.published_rows(published, table.protocol, table.published, cells)
-            rows += table_cells.own_rows(records, cells, variants, labels)
+            rows += table_cells.own_rows(records, cells, variants, labels, references=suite.references)
             self.blocks.append((cells, rows + table_cells.differences_to_paper(rows, labels)))
         partners = {v: known[v].baseline if v in known else BASELINE for v in compared if v in variants}
         self.summary = summary(records, partners, protocol, labels)
         self.diagnostics = diagnostics(records, [v for v in compared if v != BASELINE], labels)
         self.notes = [caption(records, suite), *([table.note] if table.note else []), *footnotes(accepted)]
+        self.notes += [protocol_card(records, suite, labels), *euclidean_notes(records, suite, protocol, labels)]
         if suite.demo and len(heard := diagnostics(records, [METHOD], labels)):
             self.notes.append(honest_sentence(records, protocol, heard))
 
@@ -63,7 +65,7 @@ class Page:
 
 def caption(records: pd.DataFrame, suite: Suite) -> str:
     """Say metric, unit, seeds, splits and selection."""
-    trained = records[records["sources"] != "none"]
+    trained = records[(records["sources"] != "none") & ~records["variant"].isin(suite.references)]
     seeds = sorted(trained["seed"].unique()) if len(trained) else []
     data = "rendered people, not real data; " if suite.demo else ""
     odd = sorted(trained.loc[trained["standard"].astype(str) == "False", "target"].unique()) if len(trained) else []
@@ -73,9 +75,14 @@ def caption(records: pd.DataFrame, suite: Suite) -> str:
     )
     warning = f" Non-standard counts, accepted by hand: {', '.join(odd)}." if odd else ""
     count = f"n = {len(seeds)} training seed{'' if len(seeds) == 1 else 's'}"
+    mean = (
+        f"mean ± sample standard deviation over {count}; last epoch, targets never used to choose. "
+        if len(trained)
+        else "nothing was trained for this table. "
+    )
     return (
-        f"mAP and rank-1 in percent ({data}camera-aware, single query, no re-ranking); mean ± sample standard deviation over "
-        f"{count}; last epoch, targets never used to choose. Best bold, second underlined.{splits}{warning}"
+        f"mAP and rank-1 in percent ({data}camera-aware, single query, no re-ranking); {mean}"
+        f"Best bold, second underlined.{splits}{warning}"
     )
 
 
@@ -140,11 +147,12 @@ def of_protocol(records: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
 def diagnostics(records: pd.DataFrame, variants: Sequence[str], labels: Mapping[str, str]) -> pd.DataFrame:
     """Average the conditioning diagnostics of the last epoch over seeds, one row a variant and source set."""
     runs = records[records["variant"].isin(variants)].drop_duplicates(["variant", "sources", "seed"])
-    runs = runs[runs[list(DIAGNOSTICS)].notna().any(axis=1)]  # baselines have none
+    names = list(declared.diagnostics())
+    runs = runs[runs[names].notna().any(axis=1)]  # baselines have none
     if runs.empty:
         return pd.DataFrame()
     runs = runs.sort_values("variant", key=lambda names: names.map(list(variants).index), kind="stable")
-    means = runs.groupby(["variant", "sources"], sort=False)[list(DIAGNOSTICS)].mean(numeric_only=True).reset_index()
+    means = runs.groupby(["variant", "sources"], sort=False)[names].mean(numeric_only=True).reset_index()
     means["variant"] = means["variant"].map(lambda name: labels.get(name, name))
     return means
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dcac.declared import diagnostics
 from dcac.provenance import atomic
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask, made_inputs, write_record
@@ -16,18 +17,9 @@ from dcac.reading import naming_damage, read_json
 
 NAMES = ("suite", "variant", "sources", "target", "seed")
 SCORES = ("mAP", "mINP", "rank1", "rank5", "rank10", "num_query", "num_gallery", "num_valid_queries", "num_ids")
+OTHER_METRIC = ("euclidean_mAP", "euclidean_rank1")  # of a network whose card fixes no metric
+PROTOCOL = ("image_height", "image_width", "epoch", "num_distractors", "extra_weight")  # numbers of the protocol card
 SPLITS = ("num_splits", "mAP_splits_sd", "rank1_splits_sd")  # of targets scored on several splits; sd over these
-DIAGNOSTICS = (
-    "gradient_id",
-    "gradient_prototype",
-    "gradient_noise",
-    "cosine_noise",
-    "p_max",
-    "p_entropy",
-    "noise_own",
-    "noise_null",
-    "noise_other",
-)
 log = logging.getLogger(__name__)
 
 
@@ -61,16 +53,33 @@ def record(score: dict) -> dict:
         row[f"{metric}_low"], row[f"{metric}_high"] = score["interval"][metric]
         row[f"{metric}_verdict"] = against["difference"][metric]["verdict"] if against else ""
     row["cmc"] = json.dumps(score["cmc"])
-    row |= {name: (meta.get("diagnostics") or {}).get(name) for name in DIAGNOSTICS}
+    row |= {name: (meta.get("diagnostics") or {}).get(name) for name in diagnostics()}
     data = meta.get("data") or {}
     row |= {"data_version": data.get("version"), "data_variant": data.get("variant"), "standard": data.get("standard")}
+    row |= protocol(score)
     row["code"] = json.dumps({**meta["code"], "score": score["code"]}, sort_keys=True)
     return row
 
 
+def protocol(score: dict) -> dict:
+    """Say how a score came about: metric, view of the images, epoch, distractors, and distances of others."""
+    meta = score["meta"]
+    settings, other = meta.get("settings") or {}, score.get("other_metric") or {}
+    return {
+        "metric": score.get("metric"),
+        **dict(zip(OTHER_METRIC, (other.get("mAP"), other.get("rank1")), strict=True)),
+        "image_height": settings.get("image_height"),
+        "image_width": settings.get("image_width"),
+        "resize": settings.get("evaluation_resize"),
+        "epoch": (meta.get("diagnostics") or {}).get("epoch"),
+        "num_distractors": score.get("num_distractors"),
+        "extra_weight": (score.get("extra_distances") or {}).get("weight"),
+    }
+
+
 def read_records(path: Path) -> pd.DataFrame:
     """Read a record file; the word `none` is a source name, not a missing value."""
-    numbers = (*SCORES, *SPLITS, *DIAGNOSTICS)
+    numbers = (*SCORES, *SPLITS, *diagnostics(), *OTHER_METRIC, *PROTOCOL)
     remedy = "delete it and collect the score files again (`dcac records`)"
     with naming_damage(path, remedy, also=(ValueError,)):
         table = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in numbers})

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dcac.data.sampling import identity_batches
+from dcac.data.sampling import identity_batches, other_people
 from dcac.data.training_set import TrainingSet
 from dcac.data.views import Augmentation, draw_augmentation, train_view
 from dcac.model.latents import DiffusionBatch, draw
@@ -71,7 +71,10 @@ class Batches:
         return train_view(images, Augmentation(*map(self.hardware.send, draws)), self.settings)
 
     def diffusion_view(self, rows: np.ndarray, name: str) -> DiffusionBatch:
-        """Draw latents, noise and time steps of a batch."""
+        """Draw latents, noise and time steps of a batch; for the placebo the latents are those of other people in it."""
+        if self.settings.noise_image == "other":
+            people, images = self.settings.identities_per_batch, self.settings.images_per_identity
+            rows = rows[other_people(people, images, numpy_generator(self.seed, "placebo", name))]
         generator = torch_generator(self.seed, "diffusion", name)
         drawn = draw(self.latents.train[rows], self.latents.scaling_factor, self.noise_steps, generator)
         return DiffusionBatch(*map(self.hardware.send, drawn))

@@ -2,11 +2,13 @@
 
 from torch import Tensor
 
-from dcac.model.dcac import DCAC
+from dcac import losses
+from dcac.losses.term import LossTerm
+from dcac.methods import method_of
+from dcac.methods.trained import TrainedModel
 from dcac.model.encoder import Embedding
 from dcac.settings import Settings
 from dcac.training.batches import Batch
-from dcac.training.losses import id_loss, prototype_loss
 
 
 def joint_loss(terms: dict[str, Tensor], settings: Settings) -> Tensor:
@@ -15,27 +17,28 @@ def joint_loss(terms: dict[str, Tensor], settings: Settings) -> Tensor:
     Source:
         method.md section 3.
     """
-    weights = {"id": settings.id_weight, "prototype": settings.prototype_weight, "noise": settings.noise_weight}
-    return sum(weights[name] * value for name, value in terms.items())
+    return sum(weight_of(name, settings) * value for name, value in terms.items())
 
 
-def loss_terms(model: DCAC, embedding: Embedding, batch: Batch, settings: Settings) -> dict[str, Tensor]:
+def loss_terms(model: TrainedModel, embedding: Embedding, batch: Batch, settings: Settings) -> dict[str, Tensor]:
     """Compute all terms of a batch from its embedding, unweighted."""
-    terms = reid_terms(embedding, batch, settings)
-    if batch.diffusion is not None:
-        terms["noise"] = model.noise_loss(embedding, batch.labels, batch.memory, batch.diffusion)
-    return terms
-
-
-def reid_terms(embedding: Embedding, batch: Batch, settings: Settings) -> dict[str, Tensor]:
-    """Compute the two Re-ID losses of a batch."""
-    return {
-        "id": id_loss(embedding.logits, batch.labels, smoothing=settings.label_smoothing),
-        "prototype": prototype_loss(
-            embedding.direction,
-            batch.labels,
-            batch.memory,
-            temperature=settings.prototype_temperature,
-            logits_dtype=settings.prototype_logits_dtype,
-        ),
+    means = {
+        name: part.loss(part.given, slice(None)).mean() for name, part in model.per_image(embedding, batch).items()
     }
+    return batch_terms(model, embedding, batch, settings) | means
+
+
+def batch_terms(model: TrainedModel, embedding: Embedding, batch: Batch, settings: Settings) -> dict[str, Tensor]:
+    """Compute the terms that need no more than the embedding: those that every method has, then the method's own."""
+    common = {term.name: term.loss(embedding, batch, settings) for term in terms_of(settings) if term.loss is not None}
+    return common | model.own_terms(embedding, batch)
+
+
+def terms_of(settings: Settings) -> tuple[LossTerm, ...]:
+    """Return the terms of a run's joint loss."""
+    return (*losses.TERMS, *method_of(settings).terms)
+
+
+def weight_of(name: str, settings: Settings) -> float:
+    """Return what multiplies a term."""
+    return next(getattr(settings, term.weight) for term in terms_of(settings) if term.name == name)

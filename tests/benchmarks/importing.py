@@ -1,4 +1,4 @@
-"""Import a synthetic archive with Market-1501's names and full size: seconds, images/s and peak memory by workers.
+"""Import a synthetic archive with Market-1501's names and full size: seconds, CPU seconds, images/s and peak memory by workers.
 
     python tests/benchmarks/importing.py [--images 32668] [--kind zip|tgz|folder] [--workers 1 2]
 
@@ -8,6 +8,7 @@ Every image is a small JPEG of its own (128 x 64 by default). Each import runs i
 import argparse
 import io
 import json
+import resource
 import subprocess
 import sys
 import tarfile
@@ -86,7 +87,9 @@ def import_once(path: Path, out: Path, *, workers: int, different: bool) -> None
     start = time.perf_counter()
     sidecar = run(path, out, card=load_catalog(CARDS)["MA"], workers=workers, allow_different_counts=different).sidecar
     seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "images": sidecar["images"], "sha256": sidecar["sha256"][:12]}))
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(part.ru_utime + part.ru_stime for part in used)
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "images": sidecar["images"], "sha256": sidecar["sha256"][:12]}))
 
 
 def memory_of(pid: int) -> int:
@@ -134,8 +137,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = pack(Path(folder), given.kind, given.images, tuple(given.size))
-        print("| workers | images kept | seconds | images/s | peak memory (all processes) | sha256 |")
-        print("|--:|--:|--:|--:|--:|---|")
+        print("| workers | images kept | seconds | CPU s | images/s | peak memory (all processes) | sha256 |")
+        print("|--:|--:|--:|--:|--:|--:|---|")
         for workers in given.workers:
             found = measure(path, Path(folder) / f"{workers}.parquet", workers=workers, images=given.images)
             rate, peak = found["images"] / found["seconds"], found["peak"] / 1e6
@@ -143,6 +146,7 @@ def main() -> None:
                 workers,
                 found["images"],
                 f"{found['seconds']:.1f}",
+                f"{found['cpu']:.1f}",
                 f"{rate:.0f}",
                 f"{peak:.0f} MB",
                 found["sha256"],

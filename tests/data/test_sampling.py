@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcac.data.sampling import identity_batches
+from dcac.data.sampling import identity_batches, other_people
 from dcac.seeding import numpy_generator
 
 
@@ -119,3 +119,25 @@ def test_same_generator_same_epoch_and_another_epoch_differs():
 def test_too_few_identities_are_refused_with_both_numbers():
     with pytest.raises(ValueError, match="identities_per_batch is 4 but the sources have 3 identities; lower it"):
         sample(np.array([0, 0, 1, 1, 2, 2]), 4, 2, 0)
+
+
+@given(st.integers(2, 9), st.integers(1, 5), st.integers(0, 1000))
+def test_every_image_is_given_once_and_to_another_person(identities, images, seed):
+    given_to = other_people(identities, images, numpy_generator(seed, "placebo"))
+    assert sorted(given_to) == list(range(identities * images))
+    people = np.repeat(np.arange(identities), images)
+    assert (people[given_to] != people).all()
+    for person in range(identities):
+        assert len(set(people[given_to[people == person]])) == 1  # the K images of one other person
+
+
+def test_other_people_of_two_worked_by_hand():
+    drawn = {tuple(other_people(2, 2, numpy_generator(seed, "x"))) for seed in range(50)}
+    assert drawn == {(a, b, c, d) for a, b in ((2, 3), (3, 2)) for c, d in ((0, 1), (1, 0))}
+
+
+def test_every_other_person_is_drawn_equally_often():
+    generator, counts = numpy_generator(0, "often"), Counter()
+    for _ in range(6000):
+        counts[int(other_people(4, 1, generator)[0])] += 1
+    assert set(counts) == {1, 2, 3} and all(abs(count - 2000) < 150 for count in counts.values())

@@ -1,7 +1,6 @@
 """Test images are resized and normalised as the settings ask, and embedded a batch at a time."""
 
 import io
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,8 @@ from dcac.data import store as data_store
 from dcac.data.images import decode
 from dcac.data.store import read_split
 from dcac.features import extract
-from dcac.features.extract import decode_test_images, embed, encode_store, require_names
+from dcac.features.extract import embed, require_names
+from dcac.features.targets import decode_test_images, encode_store
 from dcac.training.setup import load_data
 
 
@@ -92,15 +92,3 @@ def test_any_number_of_threads_asked_for_decodes_images(store, settings, monkeyp
     monkeypatch.setenv("OMP_NUM_THREADS", suffix)
     data = list(read_split(store, "query")["data"][:2])
     assert len(decode_test_images(data, settings)) == 2
-
-
-@pytest.mark.parametrize("meta", [{}, {"run": "other", "variant": "dcac", "sources": "MA", "seed": 1}])
-def test_gallery_of_another_network_is_never_searched(tmp_path, meta):
-    report = {"identity": "mine", "settings": {}, "seed": 0, "data": {}, "code": "", "epoch": {}}
-    (tmp_path / "run.json").write_text(json.dumps(report))
-    extract.require_made_by({"run": "mine"}, Path("g.npz"), tmp_path)
-    by = "variant dcac, sources MA, seed 1" if meta else "something that it does not name"
-    with pytest.raises(
-        ValueError, match=rf"g\.npz was not made by {tmp_path} \(but by {by}\); give the run that made it"
-    ):
-        extract.require_made_by(meta, Path("g.npz"), tmp_path)

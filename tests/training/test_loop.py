@@ -220,3 +220,32 @@ def test_time_steps_cover_the_whole_schedule(make):
     steps = training.batches.diffusion_view(np.zeros(20_000, dtype=np.int64), "x").steps
     assert steps.min() == 0 and steps.max() == 999
     assert steps.double().mean().item() == pytest.approx(499.5, abs=4 * 288.7 / 20_000**0.5)
+
+
+def test_the_placebo_denoises_other_people_with_the_same_noise_and_steps(make):
+    own, placebo = make(), make(noise_image="other")
+    rows = draw_batches(own, 1)[0]
+    memory = own.build_memory()
+    ours, theirs = (training.batches.batch(rows, "1/0", memory) for training in (own, placebo))
+    assert torch.equal(ours.images, theirs.images) and torch.equal(ours.labels, theirs.labels)
+    assert torch.equal(ours.diffusion.noise, theirs.diffusion.noise)
+    assert torch.equal(ours.diffusion.steps, theirs.diffusion.steps)
+    means = own.batches.latents.train[rows].chunk(2, dim=1)[0]
+    for place, latent in enumerate(theirs.diffusion.latents):
+        shown = int((means - latent / 0.7).square().mean(dim=(1, 2, 3)).argmin())
+        assert ours.labels[shown] != ours.labels[place]
+    again = placebo.batches.diffusion_view(rows, "1/0")
+    assert torch.equal(again.latents, theirs.diffusion.latents)
+    assert not torch.equal(placebo.batches.diffusion_view(rows, "1/1").latents, again.latents)
+
+
+def test_the_placebo_pulls_as_hard_as_the_prior(make):
+    """At the start of a training, before a U-Net has learnt what a condition is worth."""
+    pulls = []
+    for choice in ("own", "other"):
+        training = make(noise_image=choice)
+        progress = Progress(memory=training.build_memory())
+        training.model.train()
+        _, report = training.step(draw_batches(training, 1)[0], "1/0", progress, diagnose=True)
+        pulls.append(report["gradient_noise"])
+    assert pulls[0] > 0 and 0.5 < pulls[1] / pulls[0] < 2

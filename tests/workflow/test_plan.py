@@ -199,7 +199,7 @@ def test_every_profile_plans_the_paper(checkout, profile):
     words = [
         "results/tables/dg_single.md",
         "--workflow-profile",
-        f"workflow/profiles/{profile}",
+        profile,
         "--config",
         "suite=paper",
     ]

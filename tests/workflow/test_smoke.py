@@ -75,7 +75,7 @@ def test_what_is_made_on_demand_trains_only_what_is_new(finished):
 
 
 def test_a_comment_in_code_or_configuration_reruns_nothing(finished):
-    finished.edit("dcac/training/losses.py", '"""The two Re-ID losses."""', '"""Both Re-ID losses."""\n\n# A comment.')
+    finished.edit("dcac/losses/identity.py", '"""L_id:', '# A comment.\n"""The loss L_id:')
     finished.edit("config/variants.yaml", "diffusion: none ", "diffusion: none  # a comment\n#")
     assert finished.planned() == {}
 
@@ -114,6 +114,12 @@ def test_an_unfinished_table_leaves_nothing_behind(smoke):
     assert target.exists() and not (smoke.folder / "results/tables/other.md").exists()
 
 
+def state_of_run(checkout):
+    """Return what `dcac status` says of the DCAC run of seed 0."""
+    jobs = json.loads(checkout.run("dcac", "status", "--json").stdout)["jobs"]
+    return next(job["state"] for job in jobs if (job["rule"], job["name"]) == ("train", "smoke-dcac-smoke-a-seed0"))
+
+
 def test_a_killed_training_continues_when_the_same_command_is_typed_again(finished):
     run, kept = finished.folder / RUN, finished.folder / "kept"
     shutil.copytree(run, kept, dirs_exist_ok=True)
@@ -133,14 +139,17 @@ def test_a_killed_training_continues_when_the_same_command_is_typed_again(finish
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
+    assert state_of_run(finished) == "running"
     for child in psutil.Process(process.pid).children(recursive=True):
         if {"train", f"{RUN}/run.json"} <= set(child.cmdline()):
             child.kill()
     assert process.wait(60) != 0
     assert checkpoint.exists() and not (run / "run.json").exists()
+    assert state_of_run(finished) == "failed"
     finished.snakemake(f"{RUN}/run.json")
     log = (finished.folder / "results/logs/train/smoke-dcac-smoke-a-seed0.log").read_text()
     assert "continues in epoch" in log
+    assert state_of_run(finished) == "done"
     attempts = sorted((finished.folder / "results/logs/train/.attempts").glob("smoke-dcac-smoke-a-seed0.*"))
     assert len(attempts) == 3 and attempts[-1].read_text() == log
     assert "continues" not in attempts[-2].read_text(), "what the killed attempt said stays"

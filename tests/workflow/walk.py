@@ -47,6 +47,12 @@ def matches(record: dict | None, module: str, settings: dict, inputs: dict) -> b
     return ask(module, settings, inputs).identity in names
 
 
+def is_another(code: str) -> bool:
+    """Tell whether a data set lies there that was made otherwise than it would be now."""
+    record = stands(RESULTS / f"data/{code}.json", RESULTS / f"data/{code}.parquet")
+    return record is not None and not matches(record, "dcac.demo.render", CARDS[code].made_from(), {})
+
+
 def data(code: str) -> bool:
     """Have a data set; tell whether it is made anew."""
     store = RESULTS / f"data/{code}.parquet"
@@ -87,11 +93,16 @@ def train(variant: str, sources: str, seed: int) -> bool:
     cached = [RESULTS / f"latents/{path.stem}-{settings.diffusion_weights}.safetensors" for path in stores if noisy]
     prior = RESULTS / f"weights/{settings.diffusion_weights}" if noisy else None
     encoder = RESULTS / f"weights/{settings.encoder_weights}"
-    if record is not None and all(path.exists() for path in (*stores, *cached, encoder, *([prior] if prior else []))):
+    another = any(is_another(path.stem) for path in stores)
+    if (
+        record is not None
+        and not another
+        and all(path.exists() for path in (*stores, *cached, encoder, *([prior] if prior else [])))
+    ):
         asked = asked_run(settings, Inputs(stores, encoder, cached, prior), seed)
         if matches(record, asked.step, dict(asked.settings), dict(asked.inputs)):
             return False
-    elif record is not None:  # caches are gone: what was recorded of them speaks
+    elif record is not None and not another:  # caches are gone: what was recorded of them speaks
         own = asked_of(record, code=ask("dcac.training.train", {}, {}).code)
         if own.identity == record["identity"] and own.settings == {"seed": seed, **settings.trained()}:
             return False
@@ -118,7 +129,7 @@ def extract(variant: str, sources: str, seed: int) -> bool:
     for target in SUITE.evaluated:
         file = folder / f"{target}.npz"
         record = stands(file.with_name(f"{file.name}.json"), file)
-        if record is None:
+        if record is None or is_another(target):
             due = True
         elif (RESULTS / run / "run.json").is_file() and (RESULTS / f"data/{target}.parquet").is_file():
             encoder = RESULTS / f"weights/{settings.encoder_weights}"

@@ -12,7 +12,7 @@ if sys.version_info < (3, 11):
         f"dcac needs Python 3.11 or newer, this is {sys.version.split()[0]}: make the environment with python3.11"
     )
 try:
-    from dcac import gpus, suites
+    from dcac import declared, gpus, suites
     from dcac.closed import ConfigError
     from dcac.planning import Plan
     from dcac.standing import Standing
@@ -44,7 +44,8 @@ wildcard_constraints:
     weights=PLAN.pattern(PLAN.weights),
     prior=PLAN.pattern([name for name, card in PLAN.weights.items() if card.kind == "diffusion"]),
     variant=PLAN.pattern(PLAN.variants),
-    reference="chance|histogram|pretrained",
+    reference=PLAN.pattern(suites.REFERENCES),
+    network=PLAN.pattern(PLAN.networks),
     sources=r"[A-Za-z0-9-]+(\+[A-Za-z0-9-]+)*",
     seed=r"\d+",
     table=PLAN.pattern(SUITE.tables),
@@ -85,6 +86,7 @@ def made(rule, wildcards):
     several = {
         "extract": lambda: [make.features(*run, target) for target in SUITE.evaluated],
         "reference": lambda: [make.reference(w.reference, target) for target in SUITE.evaluated],
+        "embed": lambda: [make.reference(w.network, target) for target in SUITE.evaluated],
     }
     one = {
         "data": lambda: make.data(w.dataset),
@@ -95,6 +97,7 @@ def made(rule, wildcards):
         "overhead": lambda: make.overhead(*run),
         "samples": lambda: make.samples(*run),
         "correlation": lambda: make.correlation(*run),
+        "attention": lambda: make.attention(*run, w.target),
         "score": lambda: make.score(*run, w.target),
         "records": lambda: make.records(w.table),
         "table": lambda: make.table(w.table),
@@ -133,14 +136,9 @@ def settings(wildcards):
     return PLAN.settings(wildcards.variant, wildcards.sources)
 
 
-def reference_settings():
-    """Settings that references share: image size and encoder."""
-    return PLAN.settings(SUITE.variants[0], SUITE.source_sets[0])
-
-
 def reference_encoder(wildcards):
     """Manifest of the encoder that references use."""
-    return f"results/weights/{reference_settings().encoder_weights}/manifest.json"
+    return f"results/weights/{PLAN.common_settings.encoder_weights}/manifest.json"
 
 
 def target_stores(wildcards):
@@ -155,11 +153,9 @@ def source_stores(wildcards):
 
 def source_latents(wildcards):
     """Cached latents of the run's sources; the baseline needs none."""
-    chosen = settings(wildcards)
-    if chosen.diffusion == "none":
-        return []
-    codes = suites.split_sources(wildcards.sources)
-    return [f"results/latents/{code}-{chosen.diffusion_weights}.safetensors" for code in codes]
+    autoencoder = declared.needed(settings(wildcards), "latents")
+    codes = suites.split_sources(wildcards.sources) if autoencoder else []
+    return [f"results/latents/{code}-{autoencoder}.safetensors" for code in codes]
 
 
 def encoder_manifest(wildcards):
@@ -174,8 +170,8 @@ def pretraining_store(wildcards):
 
 def prior_manifest(wildcards):
     """Manifest of the run's diffusion prior; the baseline needs none."""
-    chosen = settings(wildcards)
-    return [] if chosen.diffusion == "none" else [f"results/weights/{chosen.diffusion_weights}/manifest.json"]
+    prior = declared.needed(settings(wildcards), "prior")
+    return [f"results/weights/{prior}/manifest.json"] if prior else []
 
 
 def learnt_from(wildcards):
@@ -186,6 +182,17 @@ def learnt_from(wildcards):
 def prior_option(wildcards):
     """The option that names a run's prior by its manifest; nothing for the baseline."""
     return [word for manifest in prior_manifest(wildcards) for word in ("--prior", manifest)]
+
+
+def network_manifest(wildcards):
+    """Manifest of the network that stands among the references."""
+    return f"results/weights/{wildcards.network}/manifest.json"
+
+
+def metric_option(wildcards):
+    """The option that names the distance of a network whose card fixes another than cosine, or none."""
+    metric = PLAN.metric(wildcards.variant)
+    return [] if metric == "cosine" else ["--metric", metric]
 
 
 def against_option(wildcards):

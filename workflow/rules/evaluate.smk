@@ -1,7 +1,7 @@
 """Features and scores of every run and reference on every target; on demand, a look into a run.
 
-In: trained runs, networks, normalised files. Out: results/{suite}/features/, scores/, samples/, correlation/.
-Steps: extract, reference, score, samples, correlation.
+In: trained runs, networks, normalised files. Out: results/{suite}/features/, scores/, samples/, correlation/, attention/.
+Steps: extract, reference, embed, score, samples, correlation, attention.
 """
 
 
@@ -86,6 +86,41 @@ rule reference:
         " --out {params.out:q}"
 
 
+rule embed:
+    """Embed the test images of every target with a network of a card, whoever trained it."""
+    input:
+        network=if_due("embed", network_manifest),
+        stores=if_due("embed", target_stores),
+    output:
+        features=expand(
+            "results/{{suite}}/features/{{network}}/{{sources}}/seed0/{target}.npz", target=PLAN.suite.evaluated
+        ),
+        sidecars=expand(
+            "results/{{suite}}/features/{{network}}/{{sources}}/seed0/{target}.npz.json", target=PLAN.suite.evaluated
+        ),
+    log:
+        "results/logs/embed/{suite}-{network}-{sources}.log",
+    benchmark:
+        "results/benchmarks/embed/{suite}-{network}-{sources}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=2000 if GPU == 0 else 16000,
+        runtime=60,
+        device=SUITE.device,
+    params:
+        stores=target_stores,
+        out="results/{suite}/features/{network}/{sources}/seed0",
+    shell:
+        "dcac --log {log:q} embed {wildcards.network:q} {params.stores:q}"
+        " --suite {wildcards.suite:q}"
+        " --sources {wildcards.sources:q}"
+        " --device {resources.device}"
+        " --out {params.out:q}"
+
+
 rule score:
     """Score the features of a run or reference; a variant is also compared with its baseline, query by query."""
     input:
@@ -109,8 +144,9 @@ rule score:
     params:
         features="results/{suite}/features/{variant}/{sources}/seed{seed}/{target}.npz",
         against=against_option,
+        metric=metric_option,
     shell:
-        "dcac --log {log:q} score {params.features:q} {params.against:q} --out {output.score:q}"
+        "dcac --log {log:q} score {params.features:q} {params.against:q} {params.metric:q} --out {output.score:q}"
 
 
 rule samples:
@@ -188,3 +224,40 @@ rule correlation:
         " --encoder {params.encoder:q}"
         " --device {resources.device}"
         " --out {output.correlation:q}"
+
+
+rule attention:
+    """Map where a run's encoder looks in pictures of a target."""
+    input:
+        config=if_due("attention", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        report=if_due("attention", "results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json"),
+        weights=if_due("attention", "results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors"),
+        encoder=if_due("attention", encoder_manifest),
+        store=if_due("attention", "results/data/{target}.parquet"),
+    output:
+        attention="results/{suite}/attention/{variant}/{sources}/seed{seed}/{target}.npz",
+        sidecar="results/{suite}/attention/{variant}/{sources}/seed{seed}/{target}.npz.json",
+    log:
+        "results/logs/attention/{suite}-{variant}-{sources}-seed{seed}-{target}.log",
+    benchmark:
+        "results/benchmarks/attention/{suite}-{variant}-{sources}-seed{seed}-{target}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: THREADS
+    resources:
+        gpu=GPU,
+        mem_mb=2000 if GPU == 0 else 16000,
+        runtime=60,
+        device=SUITE.device,
+    params:
+        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
+        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
+        encoder=encoder_manifest,
+        store="results/data/{target}.parquet",
+    shell:
+        "dcac --log {log:q} attention {params.store:q}"
+        " --run {params.report:q}"
+        " --config {params.config:q}"
+        " --encoder {params.encoder:q}"
+        " --device {resources.device}"
+        " --out {output.attention:q}"

@@ -23,7 +23,6 @@ PACKAGED = re.compile(r"(\d{4})_c([12])_\d+\.png")
 EXTRACTED = re.compile(
     r"([1-5])_(\d{3})_([12])_(\d{2})\.png"
 )  # pair, number in the pair, view, column of the cell array
-IDS_OF_PAIR = (843, 440, 77, 58, 49)  # identities of the five camera pairs (cuhk-03.mat)
 INDEX_FIELDS = {"train_idx": "train", "query_idx": "query", "gallery_idx": "gallery"}
 MOST_BYTES = 64_000_000  # of one picture, or of one table of references; ours
 CONFIG_FIELDS = (*INDEX_FIELDS, "filelist", "labels", "camId")
@@ -109,20 +108,6 @@ def label(base: str) -> tuple[int, int] | None:
     """Return pid and camid of `0003_c1_21.png`."""
     match = PACKAGED.fullmatch(base)
     return (int(match[1]), int(match[2]) - 1) if match else None
-
-
-def physical_camera(pid: int, camid: int) -> int:
-    """Return which of the ten physical cameras (0..9) took an image, for losses that look at cameras.
-
-    Identities are numbered pair after pair, so the pid tells the pair: 2 x pair + view - 3, less 1 to count from 0.
-
-    Raises:
-        ValueError: The pid is outside 1..1467.
-    """
-    if not 1 <= pid <= sum(IDS_OF_PAIR):
-        raise ValueError(f"pid {pid} is outside 1..{sum(IDS_OF_PAIR)}; only CUHK03 has hidden cameras")
-    pair = int(np.searchsorted(np.cumsum(IDS_OF_PAIR), pid))  # from 0
-    return 2 * pair + camid
 
 
 def _read_raw(source: Source, name: str, variant: str) -> Reading:

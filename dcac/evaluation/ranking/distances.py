@@ -55,6 +55,15 @@ class Geometry:
         factors[:, :-1] = shifted
         return factors, self._errors(np.sqrt((shifted * shifted).sum(axis=1)))
 
+    def values(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Return the stand-ins [B, G] of some rows, and each row's largest error [B]."""
+        factors, errors = self.stand_ins(rows)
+        return factors @ self.gallery_stand_in.T, errors
+
+    def given(self, query_row: int) -> NDArray[np.intp]:
+        """Return the gallery rows whose distance to one query is not that of their features alone: here none."""
+        return np.empty(0, dtype=np.intp)
+
     def shifted(self, rows: Rows, index: slice) -> NDArray[np.float64]:
         """Return some rows in float64 from the centre, scaled so that the longest is at most 1."""
         return (rows.take(index) - self.centre) * self.scale

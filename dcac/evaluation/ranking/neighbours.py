@@ -33,8 +33,7 @@ def find_neighbours(geometry: Geometry, count: int, *, progress: Progress | None
     farthest = np.empty(num_query)
     rows = max(1, BLOCK_VALUES // num_gallery)
     for block in slices(num_query, rows, progress):
-        factors, errors = geometry.stand_ins(block)
-        values = factors @ geometry.gallery_stand_in.T
+        values, errors = geometry.values(block)
         for row, (row_values, error) in enumerate(zip(values, errors, strict=True), block.start):
             nearest[row] = _nearest(geometry, row, row_values, error=float(error), count=count)
             farthest[row] = _farthest(geometry, row, row_values, error=float(error))

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from dcac import declared
 from dcac.reading import read_arrays
+from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
+from dcac.settings import Settings
 
 CELL = 0.62  # inches, width and height of a cell
 MARGINS = (2.6, 2.1)  # inches around the cells, for heads, thumbnails and the colour bar
@@ -66,3 +69,25 @@ def draw_thumbnails(axes, picture: np.ndarray, index: int) -> None:
     across, down = THUMBNAIL * width / height / 2, THUMBNAIL / 2
     for x, y in ((-1 - GAP, index), (index, -1 - GAP)):
         axes.imshow(picture.transpose(1, 2, 0), extent=(x - across, x + across, y + down, y - down))
+
+
+def correlation(behind: Behind) -> list[str]:
+    """Return what `dcac correlation` makes of the run."""
+    return behind.of_named("correlation")
+
+
+def fault(settings: Settings) -> str:
+    """Say that a run learnt under no class correlation."""
+    if not declared.method(settings).conditioned:
+        return "which has no condition; name a DCAC variant"
+    if not declared.is_correlation(settings.condition):
+        return f"whose condition is '{settings.condition}'; name a variant of {declared.correlations()}"
+    return ""
+
+
+def draw(drawing: Drawing):
+    """Draw the look-alikes of the run."""
+    return draw_correlation(drawing.inputs[0], title=f"{drawing.title}, {drawing.labels[drawing.named[0]]}")
+
+
+CORRELATION = FigureKind("correlation", runs="one", inputs=correlation, draw=draw, fault=fault)

@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
+from dcac import declared
+from dcac.declared import term_labels
 from dcac.reading import naming_damage
-from dcac.reporting.figures.style import BLUE, GREY, ORANGE, VERMILION, spread_labels
+from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
+from dcac.reporting.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, spread_labels
 
-GRADIENTS = {"prototype": BLUE, "id": ORANGE, "noise": VERMILION}
-TERM_NAMES = {"prototype": "prototype", "id": "ID", "noise": "noise"}
+if TYPE_CHECKING:  # planning reads the declarations and does without pandas
+    import pandas as pd
+
+TERM_COLOURS = (ORANGE, BLUE, VERMILION, GREEN, SKY)  # of the loss terms, in the order of their declaration
 CONDITIONS = {"own": BLUE, "null": GREY, "other": VERMILION}
 CONDITION_NAMES = {"own": "own", "null": "without information", "other": "another image's"}
 HEADINGS = (
@@ -21,12 +26,14 @@ LABEL_ROOM = 1.55  # of the last epoch: where the axis ends, so that labels stan
 LABEL_GAP = 0.17  # of the axis
 
 
-def read_logs(paths: Sequence[Path]) -> pd.DataFrame:
+def read_logs(paths: Sequence[Path]) -> "pd.DataFrame":
     """Read the epochs of training logs, a row each, with the variant that the folder of the run is named after.
 
     Args:
         paths: `.../runs/{variant}/{sources}/seed{seed}/log.jsonl`.
     """
+    import pandas as pd
+
     frames = []
     for path in paths:
         with naming_damage(path, "delete the run's folder and train it again"):
@@ -36,7 +43,7 @@ def read_logs(paths: Sequence[Path]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def curves(logs: pd.DataFrame) -> pd.DataFrame:
+def curves(logs: "pd.DataFrame") -> "pd.DataFrame":
     """Average over the runs of a variant, a row an epoch; `excess_*` is the noise loss above its own condition's, in percent."""
     logs = logs.reindex(columns=logs.columns.union([f"noise_{name}" for name in CONDITIONS]))
     for name in CONDITIONS:
@@ -44,23 +51,29 @@ def curves(logs: pd.DataFrame) -> pd.DataFrame:
     return logs.groupby(["variant", "epoch"]).mean(numeric_only=True)
 
 
-def draw_diagnostics(logs: pd.DataFrame, variants: Sequence[str], labels: Mapping[str, str], *, title: str):
+def draw_diagnostics(logs: "pd.DataFrame", variants: Sequence[str], labels: Mapping[str, str], *, title: str):
     """Plot, a row a variant: the gradient each loss sends to the features, and what a wrong condition costs the prior."""
     from matplotlib.figure import Figure
 
     means = curves(logs)
     shown = [variant for variant in variants if variant in means.index]
+    names = term_labels()
+    colours = dict(zip(names, cycle(TERM_COLOURS), strict=False))
     figure = Figure(figsize=(7.6, 1.1 + 1.45 * len(shown)), layout="constrained")
     grid = figure.subplots(len(shown), 2, sharex=True, sharey="col", squeeze=False)
     for axes, variant in zip(grid, shown, strict=True):
         epochs = means.loc[variant]
-        gradients = {name: epochs[f"gradient_{name}"].where(lambda norm: norm > 0) for name in GRADIENTS}
-        plot(axes[0], gradients, GRADIENTS)
+        gradients = {
+            name: epochs[f"gradient_{name}"].where(lambda norm: norm > 0)
+            for name in names
+            if f"gradient_{name}" in epochs
+        }
+        plot(axes[0], gradients, colours)
         plot(axes[1], {name: epochs[f"excess_{name}"] for name in CONDITIONS}, CONDITIONS)
         axes[0].set_title(labels.get(variant, variant), loc="left", fontsize="medium")
     for gradient, excess in grid:  # once all limits are known
         gradient.set_yscale("log")
-        name_curves(gradient, GRADIENTS, TERM_NAMES, absent="no gradient from the noise loss")
+        name_curves(gradient, colours, names, absent=without(gradient, names))
         name_curves(excess, CONDITIONS, CONDITION_NAMES, absent="no held-out noise loss")
     figure.suptitle("\n".join([title, *HEADINGS]), fontsize="medium", x=0.02, ha="left")
     for axes in grid[-1]:
@@ -69,12 +82,18 @@ def draw_diagnostics(logs: pd.DataFrame, variants: Sequence[str], labels: Mappin
     return figure
 
 
-def plot(axes, series: Mapping[str, pd.Series], colours: Mapping[str, str]) -> None:
+def plot(axes, series: "Mapping[str, pd.Series]", colours: Mapping[str, str]) -> None:
     """Draw curves over epochs; one without values is left out."""
     for name, values in series.items():
         if values.notna().any():
             axes.plot(values.index, values, "o-", color=colours[name], markersize=2.5, linewidth=1.6, label=name)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def without(axes, names: Mapping[str, str]) -> str:
+    """Name the loss terms whose gradients are not drawn."""
+    drawn = {line.get_label() for line in axes.lines}
+    return f"no gradient from the {' and '.join(label for name, label in names.items() if name not in drawn)} loss"
 
 
 def name_curves(axes, colours: Mapping[str, str], names: Mapping[str, str], *, absent: str) -> None:
@@ -92,3 +111,17 @@ def name_curves(axes, colours: Mapping[str, str], names: Mapping[str, str], *, a
         axes.text(last, y - overflow, f"  {names[line.get_label()]}", transform=axes.get_xaxis_transform(), **style)
     if len(lines) < len(colours):
         axes.text(0.02, 0.06, absent, transform=axes.transAxes, fontsize="small", color=GREY)
+
+
+def logs(behind: Behind) -> list[str]:
+    """Return the logs of the table's runs whose method reports more than gradients."""
+    told = [run for run in behind.runs if declared.method(behind.settings(*run[:2])).reports]
+    return [f"results/{behind.suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl" for variant, sources, seed in told]
+
+
+def draw(drawing: Drawing):
+    """Draw the diagnostics of all runs that have some."""
+    return draw_diagnostics(read_logs(drawing.inputs), drawing.methods, drawing.labels, title=drawing.title)
+
+
+DIAGNOSTICS = FigureKind("diagnostics", runs="all", inputs=logs, draw=draw)

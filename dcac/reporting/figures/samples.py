@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from dcac import declared
 from dcac.reading import read_arrays
+from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
+from dcac.settings import Settings
 
 NAMES = {"true": "own\ncondition", "uniform": "no\ninformation", "swapped": "another's\ncondition"}
 EXPLANATION = "error: mean square against the image's own latent, over the images shown; a row shares one draw of noise"
@@ -74,3 +77,21 @@ def show(figure, grid, column: int, pictures: Sequence[np.ndarray], *, head: str
         axes.spines[:].set_visible(False)
         if row == 0:
             axes.set_title(head, fontsize="small")
+
+
+def samples(behind: Behind) -> list[str]:
+    """Return what `dcac samples` makes of the run."""
+    return behind.of_named("samples")
+
+
+def fault(settings: Settings) -> str:
+    """Say that a run without a prior has nothing to sample from."""
+    return "which has no prior; name a DCAC variant" if declared.needed(settings, "prior") is None else ""
+
+
+def draw(drawing: Drawing):
+    """Draw the samples of the run."""
+    return draw_samples(drawing.inputs[0], title=f"{drawing.title}, {drawing.labels[drawing.named[0]]}")
+
+
+SAMPLES = FigureKind("samples", runs="one", inputs=samples, draw=draw, fault=fault)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dcac.features.feature_file import FeatureFile, read_features
+from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
 from dcac.reporting.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
 
 CAMERA_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, SKY, "#CC79A7", "#000000")  # Okabe, Ito
@@ -161,3 +162,17 @@ def scatter(axes, places: np.ndarray, points: Points) -> None:
         axes.scatter(*places[points.camids == camera].T, s=12, label=f"camera {camera + 1}", zorder=2, **style)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color(GREY)
+
+
+def features(behind: Behind) -> list[str]:
+    """Return the features of each run on the first target."""
+    return behind.of_named("features", file="seed{seed}/" + f"{behind.target}.npz")
+
+
+def draw(drawing: Drawing):
+    """Draw a panel for each run."""
+    paths = dict(zip(drawing.named, drawing.inputs, strict=True))
+    return draw_tsne(paths, drawing.labels, title=drawing.title)
+
+
+TSNE = FigureKind("tsne", runs="some", inputs=features, draw=draw)

@@ -9,7 +9,7 @@ from scipy.io import savemat
 from dcac.data.archives import open_source
 from dcac.data.import_data import run
 from dcac.data.readers import LayoutError
-from dcac.data.readers.cuhk03 import IDS_OF_PAIR, Cell, label, own_data, physical_camera, read_cuhk03
+from dcac.data.readers.cuhk03 import Cell, label, own_data, read_cuhk03
 from dcac.data.store import read_split
 
 PACKAGE = ["bounding_box_train/0003_c1_21.png", "query/1467_c2_1.png", "bounding_box_test/1467_c1_3.png"]
@@ -136,16 +136,6 @@ def test_empty_cell_is_no_image(read):
     reading = read("C3", raw_files(images=[((3, 1, 1, 1), 1, "train_idx")]), "detected", kind="folder")
     with pytest.raises(ValueError, match="empty cell"):
         reading.records[0].load()
-
-
-def test_ten_physical_cameras_hide_behind_two():
-    first_of_pair = np.cumsum([1, *IDS_OF_PAIR])[:5]
-    assert [physical_camera(int(pid), camid) for pid in first_of_pair for camid in (0, 1)] == list(range(10))
-    assert physical_camera(843, 1) == 1
-    assert physical_camera(1467, 1) == 9
-    for pid in (0, 1468):
-        with pytest.raises(ValueError, match=str(pid)):
-            physical_camera(pid, 0)
 
 
 def test_damaged_mat_makes_its_images_unreadable(pack, shrink, tmp_path):

@@ -1,0 +1,159 @@
+"""What is declared once and asked for everywhere: methods, terms of the loss, conditioning schemes, kinds of figures.
+
+Settings and suites stand below what they ask for here, so a declaration is imported when somebody asks. None of them imports
+torch: planning does without. The statement of a step's code ends here: asking for names computes nothing.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, Field, create_model
+
+from dcac.closed import Closed, nearest
+
+if TYPE_CHECKING:
+    from dcac.losses.term import LossTerm
+    from dcac.methods.method import Method, Need
+    from dcac.reporting.figures.kind import FigureKind
+    from dcac.settings import Settings
+
+Model = TypeVar("Model", bound=Closed)
+
+
+def completed(base: type[Model]) -> type[Model]:
+    """Add the keys that declared parts bring along to the model of a run's settings."""
+    from dcac import methods
+    from dcac.model import schemes
+
+    parts = (*terms(), *schemes.SCHEMES, *methods.METHODS)
+    return _joined(base, tuple(part.settings for part in parts if part.settings is not None))
+
+
+@cache
+def _joined(base: type[Model], added: tuple[type[Closed], ...]) -> type[Model]:
+    return create_model(base.__name__, __base__=(base, *added)) if added else base
+
+
+def conditions() -> list[str]:
+    """Name every conditioning scheme."""
+    from dcac.model import schemes
+
+    return [scheme.name for scheme in schemes.SCHEMES]
+
+
+def is_correlation(condition: str) -> bool:
+    """Tell whether a scheme is a class correlation p of the model's own."""
+    from dcac.model import schemes
+
+    return any(scheme.is_correlation for scheme in schemes.SCHEMES if scheme.name == condition)
+
+
+def correlations() -> str:
+    """List the schemes that are a class correlation, for people."""
+    *most, last = filter(is_correlation, conditions())
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def require(name: str, known: Sequence[str], what: str) -> str:
+    """Refuse a name that nothing declared has.
+
+    Raises:
+        ValueError: with its nearest and all declared names.
+    """
+    if name not in known:
+        raise ValueError(f"no {what} has this name{nearest(name, known)}; there are: {', '.join(known)}")
+    return name
+
+
+def _condition(name: str) -> str:
+    return require(name, conditions(), "conditioning scheme")
+
+
+Condition = Annotated[
+    str, AfterValidator(_condition), Field(json_schema_extra=lambda schema: schema.update(enum=conditions()))
+]
+
+
+def figure_kind(name: str) -> "FigureKind":
+    """Return the kind of figure of a name.
+
+    Raises:
+        ValueError: no kind has this name.
+    """
+    from dcac.reporting import figures
+
+    require(name, figure_kinds(), "kind of figure")
+    return next(kind for kind in figures.KINDS if kind.name == name)
+
+
+def figure_kinds() -> list[str]:
+    """Name every kind of figure."""
+    from dcac.reporting import figures
+
+    return [kind.name for kind in figures.KINDS]
+
+
+def _figure_kind(name: str) -> str:
+    return require(name, figure_kinds(), "kind of figure")
+
+
+FigureKindName = Annotated[
+    str, AfterValidator(_figure_kind), Field(json_schema_extra=lambda schema: schema.update(enum=figure_kinds()))
+]
+
+
+def method(settings: "Settings") -> "Method":
+    """Return the method of a run."""
+    from dcac import methods
+
+    return methods.method_of(settings)
+
+
+def needed(settings: "Settings", what: "Need") -> str | None:
+    """Name the network that a run needs as its prior, or whose autoencoder makes its latents; None where it needs none."""
+    key = method(settings).needs.get(what)
+    return None if key is None else getattr(settings, key)
+
+
+def ignored(settings: "Settings") -> frozenset[str]:
+    """Name the settings that do not act in a run's method."""
+    return method(settings).ignores
+
+
+def _method(name: str) -> str:
+    from dcac import methods
+
+    return require(name, [known.name for known in methods.METHODS], "method")
+
+
+def _methods(schema: dict[str, Any]) -> None:
+    from dcac import methods
+
+    schema["enum"] = [known.name for known in methods.METHODS]
+
+
+MethodName = Annotated[str, AfterValidator(_method), Field(json_schema_extra=_methods)]
+
+
+def terms() -> list["LossTerm"]:
+    """Return every term of the loss, those that every method has first."""
+    from dcac import losses, methods
+
+    return [*losses.TERMS, *(term for method in methods.METHODS for term in method.terms)]
+
+
+def term_labels() -> dict[str, str]:
+    """Name every term of the loss as figures do."""
+    return {term.name: term.label for term in terms()}
+
+
+def diagnostics() -> dict[str, str]:
+    """Name everything that training reports of an epoch's last batch, with its heading in tables."""
+    from dcac import methods
+
+    found = {f"gradient_{term.name}": term.heading for term in terms()}
+    for known in methods.METHODS:
+        found |= {f"cosine_{term.name}": f"cos({term.label}, others)" for term in known.terms}
+        found |= known.reports
+    return found

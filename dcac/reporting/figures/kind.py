@@ -1,0 +1,71 @@
+"""What a kind of figure declares of itself."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
+    from matplotlib.figure import Figure
+
+    from dcac.settings import Settings
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What stands behind a figure: its table, the runs of that table, and the runs that the figure names."""
+
+    suite: str
+    table: str
+    runs: Sequence[tuple[str, str, int]]  # variant, sources and seed of every training that the table compares
+    named: Sequence[str]  # variants
+    target: str  # the first of the table's first sources
+    settings: "Callable[[str, str], Settings]"  # of a variant on sources
+
+    def of_named(self, room: str, file: str = "seed{seed}.npz") -> list[str]:
+        """Return the paths of a room of the suite's results, one a named variant, on the table's first sources and seed."""
+        _, sources, seed = self.runs[0]
+        return [f"results/{self.suite}/{room}/{v}/{sources}/{file.format(seed=seed)}" for v in self.named]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a figure is drawn from and how things are called in it."""
+
+    inputs: Sequence[Path]  # as the kind asked for them
+    title: str
+    methods: Sequence[str]  # references and variants of the table, in its order
+    named: Sequence[str]  # variants that the figure names
+    labels: Mapping[str, str]  # of all methods
+    queries: Sequence[str | float] = ()  # that the figure names
+    faces: str = "blurred"  # of real people, or `shown`
+
+
+def any_run(settings: "Settings") -> str:
+    """Find no fault: every run can be drawn."""
+    return ""
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A kind of figure, with all that the rest of the program asks of it."""
+
+    name: str  # value of `kind` in a suite
+    runs: Literal["all", "one", "some"]  # whose: all variants of the table, one that the figure names, or some
+    inputs: Callable[[Behind], list[str]]  # the files it is drawn from
+    draw: "Callable[[Drawing], Figure]"
+    shows_queries: bool = False  # whether `queries` may name some
+    shows_people: bool = False  # pictures of a target, so that `faces` may be said
+    fault: "Callable[[Settings], str]" = (
+        any_run  # why a run that the figure names cannot be drawn, and what to do; or ""
+    )
+
+    def misnamed(self, variants: Sequence[str]) -> str:
+        """Say what is wrong with the variants that a figure names, and what to do; or nothing."""
+        if self.runs == "one" and len(variants) != 1:
+            return f"a figure of kind '{self.name}' draws one run; name it, such as `variants: [dcac]`"
+        if self.runs == "some" and not variants:
+            return f"a figure of kind '{self.name}' needs the runs to compare, such as `variants: [baseline, dcac]`"
+        if self.runs == "all" and variants:
+            return f"a figure of kind '{self.name}' draws all variants of its table; remove 'variants'"
+        return ""

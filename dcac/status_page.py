@@ -1,0 +1,75 @@
+"""The state of a suite as a page for a terminal."""
+
+from collections.abc import Iterator
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from dcac.watching import DONE, FAILED, RUNNING, WAITING, Job, Report
+
+STATES = (DONE, RUNNING, WAITING, FAILED)
+STYLES = {DONE: "green", RUNNING: "cyan", WAITING: "", FAILED: "bold red"}
+
+
+def page(report: Report) -> Group:
+    """Draw the counts by rule, the trainings that run, the last words of what failed, and what is left."""
+    parts: list[Table | Text] = [_counts(report)]
+    running = [job for job in report.jobs if job.state == RUNNING]
+    if running:
+        parts.append(_running(running))
+    for job in report.jobs:
+        if job.state == FAILED:
+            parts.append(Text(f"{job.rule} {job.name} failed:", style=STYLES[FAILED]))
+            parts += [Text(f"  {line}") for line in job.tail]
+    parts.append(Text(summary(report)))
+    return Group(*parts)
+
+
+def summary(report: Report) -> str:
+    """Say in one sentence what is left, as jobs of each kind took on this machine."""
+    left = [job for job in report.jobs if job.state != DONE]
+    if not left:
+        return f"Suite '{report.suite}' is done: everything stands."
+    seconds, unknown = report.left()
+    sentence = f"{len(left)} of {len(report.jobs)} jobs of suite '{report.suite}' are left"
+    if len(left) > unknown:
+        sentence += f": {duration(seconds)} of work, as jobs of their kind took here"
+    return sentence + (f"; {unknown} of a kind that was not measured here yet." if unknown else ".")
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in its two largest units."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    shown = [(number, unit) for number, unit in units if number]
+    return " ".join(f"{number} {unit}" for number, unit in shown[:2]) or "0 s"
+
+
+def _counts(report: Report) -> Table:
+    table = Table(title=f"Suite '{report.suite}'", title_justify="left")
+    table.add_column("rule")
+    for state in STATES:
+        table.add_column(state, justify="right", style=STYLES[state])
+    for rule, counts in report.counts().items():
+        table.add_row(rule, *(str(counts.get(state) or "") for state in STATES))
+    return table
+
+
+def _running(jobs: list[Job]) -> Table:
+    table = Table(title="Running", title_justify="left")
+    for column in ("job", "epoch", "losses", "images/s", "ETA"):
+        table.add_column(column)
+    for job in jobs:
+        table.add_row(f"{job.rule} {job.name}", *_facts(job))
+    return table
+
+
+def _facts(job: Job) -> Iterator[str]:
+    known = job.progress or {}
+    yield f"{known['epoch']} of {known['epochs']}" if "epochs" in known else ""
+    yield "  ".join(f"{name} {value:.3g}" for name, value in known.get("losses", {}).items())
+    yield f"{known['images_per_second']:.0f}" if "images_per_second" in known else ""
+    yield duration(known["eta_seconds"]) if known.get("eta_seconds") is not None else ""
