@@ -6,6 +6,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dcac import declared
 from dcac.planning import Plan
 from dcac.provenance.code import statement
 from dcac.provenance.record import accepted_modules, read_record, sidecar_of
@@ -291,9 +292,9 @@ class Artefacts:
         settings, codes = self.plan.settings(variant, sources), split_sources(sources)
         inputs = {f"data {code}": Given(self.data(code)) for code in codes}
         inputs["encoder"] = Given(self.network(settings.encoder_weights))
-        if settings.diffusion != "none":
-            prior = settings.diffusion_weights
-            inputs |= {f"latents {code}": Given(self.latents(code, prior)) for code in codes}
+        if (autoencoder := declared.needed(settings, "latents")) is not None:
+            inputs |= {f"latents {code}": Given(self.latents(code, autoencoder)) for code in codes}
+        if (prior := declared.needed(settings, "prior")) is not None:
             inputs["prior"] = Given(self.network(prior))
         return inputs
 

@@ -1,4 +1,4 @@
-"""What is declared once and asked for everywhere: terms of the loss, conditioning schemes, kinds of figures.
+"""What is declared once and asked for everywhere: methods, terms of the loss, conditioning schemes, kinds of figures.
 
 Settings and suites stand below what they ask for here, so a declaration is imported when somebody asks. None of them imports
 torch: planning does without. The statement of a step's code ends here: asking for names computes nothing.
@@ -6,25 +6,28 @@ torch: planning does without. The statement of a step's code ends here: asking f
 
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, create_model
 
 from dcac.closed import Closed, nearest
 
 if TYPE_CHECKING:
+    from dcac.losses.term import LossTerm
+    from dcac.methods.method import Method, Need
     from dcac.reporting.figures.kind import FigureKind
+    from dcac.settings import Settings
 
 Model = TypeVar("Model", bound=Closed)
 
 
 def completed(base: type[Model]) -> type[Model]:
     """Add the keys that declared parts bring along to the model of a run's settings."""
+    from dcac import methods
     from dcac.model import schemes
-    from dcac.training import losses
 
-    added = (part.settings for part in (*losses.TERMS, *schemes.SCHEMES))
-    return _joined(base, tuple(model for model in added if model is not None))
+    parts = (*terms(), *schemes.SCHEMES, *methods.METHODS)
+    return _joined(base, tuple(part.settings for part in parts if part.settings is not None))
 
 
 @cache
@@ -100,24 +103,57 @@ FigureKindName = Annotated[
 ]
 
 
+def method(settings: "Settings") -> "Method":
+    """Return the method of a run."""
+    from dcac import methods
+
+    return methods.method_of(settings)
+
+
+def needed(settings: "Settings", what: "Need") -> str | None:
+    """Name the network that a run needs as its prior, or whose autoencoder makes its latents; None where it needs none."""
+    key = method(settings).needs.get(what)
+    return None if key is None else getattr(settings, key)
+
+
+def ignored(settings: "Settings") -> frozenset[str]:
+    """Name the settings that do not act in a run's method."""
+    return method(settings).ignores
+
+
+def _method(name: str) -> str:
+    from dcac import methods
+
+    return require(name, [known.name for known in methods.METHODS], "method")
+
+
+def _methods(schema: dict[str, Any]) -> None:
+    from dcac import methods
+
+    schema["enum"] = [known.name for known in methods.METHODS]
+
+
+MethodName = Annotated[str, AfterValidator(_method), Field(json_schema_extra=_methods)]
+
+
+def terms() -> list["LossTerm"]:
+    """Return every term of the loss, those that every method has first."""
+    from dcac import losses, methods
+
+    return [*losses.TERMS, *(term for method in methods.METHODS for term in method.terms)]
+
+
 def term_labels() -> dict[str, str]:
     """Name every term of the loss as figures do."""
-    from dcac.training import losses
-
-    return {term.name: term.label for term in losses.TERMS}
+    return {term.name: term.label for term in terms()}
 
 
 def diagnostics() -> dict[str, str]:
     """Name everything that training reports of an epoch's last batch, with its heading in tables."""
-    from dcac.training import losses
+    from dcac import methods
 
-    gradients = {f"gradient_{term.name}": term.heading for term in losses.TERMS}
-    return {
-        **gradients,
-        "cosine_noise": "cos(noise, others)",
-        "p_max": "mean max p",
-        "p_entropy": "entropy of p (nats)",
-        "noise_own": "noise loss, own",
-        "noise_null": "null",
-        "noise_other": "other",
-    }
+    found = {f"gradient_{term.name}": term.heading for term in terms()}
+    for known in methods.METHODS:
+        found |= {f"cosine_{term.name}": f"cos({term.label}, others)" for term in known.terms}
+        found |= known.reports
+    return found

@@ -8,35 +8,18 @@ import yaml
 from pydantic import Field, model_validator
 
 from dcac.closed import Closed, Count, NonNegative, Positive, Share, load_yaml, parse
-from dcac.declared import Condition, completed
+from dcac.declared import Condition, MethodName, completed, ignored
 
 TrainSplits = Literal["train", "all"]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 VIEW = ("image_height", "image_width", "pixel_mean", "pixel_std")  # how images are seen, in training and in testing
 TESTED = ("evaluation_resize",)  # read by testing only
-OF_THE_PRIOR = {  # read only where there is a diffusion prior
-    "noise_weight",
-    "noise_image",
-    "condition",
-    "condition_temperature",
-    "bottleneck",
-    "prompt_std",
-    "prompt_lr_multiplier",
-    "unet_weights",
-    "diffusion_image_size",
-    "lora_rank",
-    "lora_alpha",
-    "lora_ffn_output",
-    "lora_cross_attention_qk",
-    "lora_qkv_bias",
-    "lora_lr_multiplier",
-    "diagnostic_images",
-}
 
 
 class Settings(Closed):
     """The settings of one run; meanings, units and sources stand beside the values in `config/base`."""
 
+    method: MethodName
     # training data
     train_splits: TrainSplits
     # input views
@@ -104,6 +87,13 @@ class Settings(Closed):
     # report
     diagnostic_images: Count
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_diffusion(cls, content: Any) -> Any:
+        """Call DCAC without diffusion what it is."""
+        bare = isinstance(content, Mapping) and content.get("method") == "dcac" and content.get("diffusion") == "none"
+        return {**content, "method": "baseline"} if bare else content
+
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
         if self.erasing_min_area > self.erasing_max_area:
@@ -127,13 +117,12 @@ class Settings(Closed):
     def trained(self) -> dict[str, Any]:
         """Return the settings that act in training, as plain JSON values: what a finished run depends on.
 
-        Names of networks do not act, their files do; neither does what only testing, another optimiser or a prior that is
-        not there would read.
+        Names of networks do not act, their files do; neither does what only testing, another optimiser or another method
+        would read.
         """
         idle = {*TESTED, "encoder_weights", "diffusion_weights"}
         idle |= {"sgd_momentum"} if self.optimiser == "adam" else {"adam_beta1", "adam_beta2"}
-        if self.diffusion == "none":
-            idle |= OF_THE_PRIOR
+        idle |= ignored(self)
         return {name: value for name, value in self.model_dump(mode="json").items() if name not in idle}
 
     def tested(self) -> dict[str, Any]:

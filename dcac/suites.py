@@ -211,23 +211,59 @@ def load_project(root: Path = CONFIG_DIR, overrides: Mapping[str, Any] | None = 
 
 
 def load_suite(name: str, root: Path = CONFIG_DIR) -> Suite:
-    """Read `suites/{name}.yaml`; with `extends: PARENT` every key that it does not give is the parent's.
+    """Read `suites/{name}.yaml`, laid over the suite that it `extends`; see `laid_over`.
 
     Raises:
-        ConfigError: the suite is unknown or inconsistent.
+        ConfigError: the suite is unknown or inconsistent, extends itself, or removes what its parent does not have.
     """
     path = root / "suites" / f"{name}.yaml"
     known = stems(path.parent)
     if known and name not in known:
         raise ConfigError(f"unknown suite '{name}'{nearest(name, known)}; set `suite:` to one of: {', '.join(known)}")
     require_names([name], f"{path}: suite")
+    return parse(Suite, _extended(path, ()), str(path))
+
+
+def _extended(path: Path, children: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a suite says together with all that it extends."""
+    if path.stem in children:
+        raise ConfigError(f"{path}: '{path.stem}' extends itself, by way of {', '.join(children)}; name another parent")
     content = load_yaml(path)
-    if (parent := content.pop("extends", None)) is not None:
-        inherited = load_yaml(path.with_name(f"{parent}.yaml"))
-        if "extends" in inherited:
-            raise ConfigError(f"{path}: '{parent}' extends '{inherited['extends']}'; a parent must stand by itself")
-        content = {**inherited, **content}
-    return parse(Suite, content, str(path))
+    parent = content.pop("extends", None)
+    if parent is None:
+        return content
+    if not isinstance(parent, str):
+        raise ConfigError(f"{path}: extends is {parent!r}, not the name of a suite; {QUOTES}")
+    inherited = _extended(path.with_name(f"{parent}.yaml"), (*children, path.stem))
+    return laid_over(inherited, content, f"{path}: '{parent}'")
+
+
+def laid_over(inherited: Mapping[str, Any], own: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """Lay mappings over each other, key by key at every depth; lists and single values take the place of others.
+
+    A key that is null removes the inherited one with all that is below it.
+
+    Args:
+        origin: what is inherited from, for messages.
+
+    Raises:
+        ConfigError: a key is null that is not inherited.
+    """
+    merged = dict(inherited)
+    for key, value in own.items():
+        below = inherited.get(key)
+        if value is None:
+            if key not in inherited:
+                near = nearest(key, list(inherited))
+                raise ConfigError(
+                    f"{origin} has no '{key}' that null could remove{near}; remove the line, or give a value"
+                )
+            del merged[key]
+        elif isinstance(value, Mapping) and isinstance(below, Mapping):
+            merged[key] = laid_over(below, value, f"{origin}: {key}")
+        else:
+            merged[key] = value
+    return merged
 
 
 def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:

@@ -142,7 +142,7 @@ def test_every_step_of_the_workflow_has_a_fingerprint_of_twelve_hexadecimal_digi
 def test_training_code_includes_the_whole_method_and_no_scoring():
     modules = statement("dcac.training.train")
     for name in (
-        *("model.diffusion", "model.conditioning", "model.demo_vit", "training.losses.identity", "training.memory"),
+        *("model.diffusion", "model.conditioning", "model.demo_vit", "losses.identity", "training.memory"),
         *("data.views", "seeding"),
     ):
         assert f"dcac.{name}" in modules
@@ -182,25 +182,31 @@ OF_A_RUN |= {"attention", "evaluate", "export"}
     [
         ("reporting/figures/__init__.py", "KINDS = (", "NEW = 1\nKINDS = (NEW, ", {"figure"}, {"figure"}),
         ("reporting/figures/tsne.py", "PEOPLE = 30", "PEOPLE = 31", {"figure"}, {"figure"}),
-        ("training/losses/__init__.py", "TERMS = (", "NEW = 1\nTERMS = (NEW, ", {"train", "overhead"}, {"train"}),
+        ("losses/__init__.py", "TERMS = (", "NEW = 1\nTERMS = (NEW, ", {"train", "overhead"}, {"train"}),
         ("model/schemes/__init__.py", "SCHEMES = (", "NEW = 1\nSCHEMES = (NEW, ", OF_A_SCHEME, OF_A_SCHEME),
         ("model/schemes/pcl.py", "return logits", "return 1 * logits", OF_A_SCHEME, OF_A_SCHEME),
         ("reporting/page.py", "class Page", "WORDS = 1\n\n\nclass Page", REPORTING, set()),
         ("demo/new_step.py", "", '"""New. In: a. Out: b."""\n\n\ndef run():\n    return 1\n', set(), set()),
         ("settings.py", "    epochs: Count\n", "    epochs: Count\n    focal: Count = 1\n", OF_A_RUN, {"train"}),
         ("training/card.py", "# Re-ID model", "# A Re-ID model", set(), set()),
-        ("training/losses/identity.py", '"""L_id', '"""The loss L_id', set(), set()),
-        ("training/losses/identity.py", "‖∇ ID‖", "‖∇ L_id‖", set(), set()),
+        ("losses/identity.py", '"""L_id', '"""The loss L_id', set(), set()),
+        ("losses/identity.py", "‖∇ ID‖", "‖∇ L_id‖", set(), set()),
         ("foreign/compvis.py", "def rename", "EXTRA = 1\n\n\ndef rename", {"convert", "weights"}, set()),
         (
-            "training/losses/identity.py",
+            "losses/identity.py",
             "label_smoothing=smoothing",
             "label_smoothing=2 * smoothing",
             {"train", "overhead"},
             {"train"},
         ),
         ("evaluation/ranking/ranks.py", "return ", "return 1 and ", {"score", "evaluate"}, {"score"}),
-        ("data/readers/viper.py", "return ", "return 1 and ", {"import_data", "status"}, {"import_data"}),
+        (
+            "data/readers/viper.py",
+            "return ",
+            "return 1 and ",
+            {"adding", "import_data", "status"},
+            {"import_data"},
+        ),
     ],
 )
 def test_an_edit_of_the_package_moves_what_it_touches(copied, path, old, new, may_move, must_move):

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from dcac import declared
 from dcac.closed import ConfigError, load_yaml, parse
 from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining
+from dcac.methods import METHODS
 from dcac.settings import Settings, dump_settings, load_settings
-from dcac.training.losses import TERMS
 
 BASES = ("demo", "paper")
 
@@ -90,7 +91,8 @@ def test_every_key_is_read_outside_the_configuration_modules():
     for path in sorted(package.rglob("*.py")):
         if path.name not in ("settings.py", "recipes.py"):
             read |= read_settings(path.read_text(encoding="utf-8"))
-    read |= {term.weight for term in TERMS}  # each is read under the name that its term gives
+    read |= {key for method in METHODS for key in method.needs.values()}
+    read |= {term.weight for term in declared.terms()}  # each is read under the name that its term gives
     for model in (Settings, EncoderPretraining, DiffusionPretraining):
         assert set(model.model_fields) <= read, f"{model.__name__}: nobody reads {set(model.model_fields) - read}"
 

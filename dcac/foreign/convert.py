@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from dcac import declared
 from dcac.foreign import released_names as names
 from dcac.foreign.compvis import vae_to_compvis
 from dcac.foreign.schedule_buffers import schedule_buffers
@@ -70,7 +71,7 @@ def write_released(folder: Path, out: Path, prior: Path | None) -> None:
     settings = parse_settings(report["settings"], f"{folder}/run.json")
     tensors = load_tensors(folder / "weights.safetensors", remedy=remedy)
     released = names.reid_to_released(tensors)
-    if settings.diffusion != "none":
+    if declared.needed(settings, "prior") is not None:
         if prior is None:
             raise ValueError(
                 f"the frozen U-Net is not kept in {folder}; add --prior FOLDER, the one it was trained with"

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dcac import declared
 from dcac.foreign import openai_clip
 from dcac.foreign.compvis import inverse, rename, unet_modules
 from dcac.foreign.tensor_file import below
@@ -43,7 +44,7 @@ def to_ours(tensors: Mapping[str, Tensor], settings: Settings, layout: Mapping[s
     ours = {f"reid.backbone.{name}": value for name, value in openai_clip.to_timm(below(ENCODER, tensors)).items()}
     ours |= {f"reid.bnneck.{name}": value for name, value in below(BNNECK, tensors).items()}
     ours["reid.classifier.weight"] = tensors[CLASSIFIER]
-    if settings.diffusion != "none":
+    if declared.needed(settings, "prior") is not None:
         ours |= _prompts(tensors, settings) | _prior(tensors, settings, layout)
     log.info("%d of %d tensors are kept; the frozen networks and the noise schedule are not", len(ours), len(tensors))
     return ours

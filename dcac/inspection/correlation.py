@@ -76,9 +76,9 @@ def check_scheme(settings: Settings, run_folder: Path) -> None:
     Raises:
         ValueError: it is a baseline, or its condition is no correlation or is given by the label.
     """
-    baseline = settings.diffusion == "none"
-    if baseline or not scheme_of(settings).is_correlation:
-        scheme = "none, a baseline" if baseline else settings.condition
+    conditioned = declared.method(settings).conditioned
+    if not (conditioned and scheme_of(settings).is_correlation):
+        scheme = settings.condition if conditioned else f"none, a {settings.method}"
         raise ValueError(
             f"{run_folder} has no class correlation to show (condition: {scheme}); choose a run with {declared.correlations()}"
         )

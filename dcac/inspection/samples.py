@@ -12,11 +12,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from dcac import declared
 from dcac.data.images import decode
 from dcac.data.training_set import training_rows
 from dcac.inspection.trained_run import TrainedRun, first_images, inputs_of, load_run, write_arrays
+from dcac.methods.dcac.model import DCAC
 from dcac.model.conditioning import Prompts
-from dcac.model.dcac import DCAC
 from dcac.model.diffusion import DiffusionPrior, restore_prior
 from dcac.model.encoder import Embedding
 from dcac.provenance.outputs import require_output
@@ -66,8 +67,8 @@ def run(
     """
     require_output(out, ".npz", inputs=[*stores, *latents])
     settings = load_settings(config)
-    if settings.diffusion == "none":
-        raise ValueError(f"{run_folder} has no prior to sample from (diffusion is 'none'); choose a DCAC variant")
+    if declared.needed(settings, "prior") is None:
+        raise ValueError(f"{run_folder} has no prior to sample from (method {settings.method}); choose a DCAC variant")
     inputs = inputs_of(run_folder, encoder=encoder, stores=stores, prior=prior, latents=latents)
     asked = ask(__name__, {} if count == IMAGES else {"count": count}, inputs)
     trained = load_run(run_folder, config, encoder=encoder, stores=stores, device=device)

@@ -7,6 +7,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from dcac.data.catalog import load_catalog
+from dcac.declared import needed
 from dcac.foreign.weights_card import load_weights
 from dcac.provenance.keep import RESULTS
 from dcac.reading import read_json
@@ -80,7 +81,7 @@ def results(score: Mapping[str, Any]) -> list[EvalResult]:
 def body(report: Mapping[str, Any], settings: Settings, scores: Sequence[Mapping[str, Any]], *, name: str) -> list[str]:
     """Write the sections."""
     size = f"{settings.image_height} x {settings.image_width}"
-    prior = "none: this is a baseline" if settings.diffusion == "none" else settings.diffusion_weights
+    prior = needed(settings, "prior") or "none: this is a baseline"
     return [
         "Image encoder for person re-identification, trained by `dcac`: pictures of one person have near features, whatever the "
         "camera.",
@@ -138,7 +139,8 @@ def terms_of_network(name: str) -> str:
 
 def prior_terms(settings: Settings) -> str:
     """Return the terms of the prior, if there is one."""
-    return "" if settings.diffusion == "none" else f" ({terms_of_network(settings.diffusion_weights)})"
+    prior = needed(settings, "prior")
+    return f" ({terms_of_network(prior)})" if prior else ""
 
 
 def metrics(scores: Sequence[Mapping[str, Any]], *, sources: Collection[str]) -> str:

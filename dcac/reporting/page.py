@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from dcac import declared
+from dcac.data.catalog import NO_CAMERAS
 from dcac.data.splits import NUM_SPLITS, SEED
 from dcac.evaluation.statistics import HIGHER, LOWER, UNCLEAR, mean_and_sd
 from dcac.reporting import cells as table_cells
@@ -75,6 +76,12 @@ def caption(records: pd.DataFrame, suite: Suite) -> str:
     splits = (
         f" Each score on {', '.join(split)} is the mean over {NUM_SPLITS} random splits (seed {SEED})." if split else ""
     )
+    blind = sorted(records.loc[records["data_variant"] == NO_CAMERAS, "target"].unique())
+    cameras = (
+        f" Without cameras on {', '.join(blind)}: only a query's own picture is left out of its ranking."
+        if blind
+        else ""
+    )
     warning = f" Non-standard counts, accepted by hand: {', '.join(odd)}." if odd else ""
     count = f"n = {len(seeds)} training seed{'' if len(seeds) == 1 else 's'}"
     mean = (
@@ -84,7 +91,7 @@ def caption(records: pd.DataFrame, suite: Suite) -> str:
     )
     return (
         f"mAP and rank-1 in percent ({data}camera-aware, single query, no re-ranking); {mean}"
-        f"Best bold, second underlined.{splits}{warning}"
+        f"Best bold, second underlined.{splits}{cameras}{warning}"
     )
 
 

@@ -1,7 +1,7 @@
 """The losses of one batch and their gradients: whole, or in slices for small cards and several processes.
 
 Slices keep the P x K batch: BNNeck, prototypes and class scores always see all of it. Features are first computed without
-a graph, the losses give the gradient at each feature and at each context token, and a second pass carries it into the
+a graph, the losses give the gradient at each feature and at what goes through a large network, and a second pass carries it into the
 encoder slice by slice. The gradients equal those of the whole batch up to rounding.
 """
 
@@ -11,13 +11,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dcac.model.dcac import DCAC
+from dcac.methods.trained import PerImage, TrainedModel
 from dcac.model.encoder import Embedding
-from dcac.model.latents import DiffusionBatch
 from dcac.settings import Settings
 from dcac.training.batches import Batch
 from dcac.training.hardware import Hardware
-from dcac.training.step import embedding_terms, loss_terms
+from dcac.training.step import batch_terms, loss_terms, weight_of
 
 
 class Losses(NamedTuple):
@@ -41,23 +40,22 @@ def check_slices(encoder: nn.Module, name: str) -> None:
         )
 
 
-def whole(model: DCAC, batch: Batch, settings: Settings) -> Losses:
+def whole(model: TrainedModel, batch: Batch, settings: Settings) -> Losses:
     """Compute all terms in one graph."""
     embedding = model.reid(batch.images)
     return Losses(embedding, loss_terms(model, embedding, batch, settings), lambda: None)
 
 
-def sliced(model: DCAC, batch: Batch, settings: Settings, *, size: int, hardware: Hardware) -> Losses:
+def sliced(model: TrainedModel, batch: Batch, settings: Settings, *, size: int, hardware: Hardware) -> Losses:
     """Compute the terms from slices of `size` images; call with gradients cleared, then backward, then `finish`."""
     share = hardware.share(len(batch.images))
     with torch.no_grad():
         own = torch.cat([model.reid.backbone(batch.images[rows]).float() for rows in slices(share, size)])
     feature = hardware.gather(own).requires_grad_()
     embedding = model.reid.head(feature)
-    terms = embedding_terms(embedding, batch, settings)
-    if batch.diffusion is not None:
-        context = model.context(embedding, batch.labels, batch.memory)
-        terms["noise"] = _sliced_noise(model, batch, context, settings.noise_weight, slices(share, size), hardware)
+    terms = batch_terms(model, embedding, batch, settings)
+    for name, part in model.per_image(embedding, batch).items():
+        terms[name] = _sliced(model, part, weight_of(name, settings), list(slices(share, size)), hardware)
 
     def finish() -> None:
         for rows in slices(share, size):
@@ -70,10 +68,10 @@ def sliced(model: DCAC, batch: Batch, settings: Settings, *, size: int, hardware
     return Losses(embedding, terms, finish)
 
 
-def _join_gradients(model: DCAC, hardware: Hardware) -> None:
+def _join_gradients(model: TrainedModel, hardware: Hardware) -> None:
     """Sum the gradients that each process has its share of; average those that it has the whole of, so that all stay alike."""
-    for module in (model.reid.bnneck, model.reid.classifier, model.prompts):
-        for parameter in module.parameters() if module is not None else ():
+    for module in model.heads():
+        for parameter in module.parameters():
             if parameter.grad is not None:
                 parameter.grad.div_(hardware.count)
     hardware.add(parameter.grad for parameter in model.parameters() if parameter.grad is not None)
@@ -85,33 +83,30 @@ def slices(share: range, size: int) -> Iterator[slice]:
         yield slice(start, min(start + size, share.stop))
 
 
-def _sliced_noise(
-    model: DCAC, batch: Batch, context: Tensor, weight: float, parts: Iterator[slice], hardware: Hardware
-) -> Tensor:
-    """Send the weighted noise loss back into the U-Net slice by slice; return the term as a function of the context."""
-    token = context.detach().float().requires_grad_()
-    total = torch.zeros((), device=context.device)
+def _sliced(model: TrainedModel, part: PerImage, weight: float, parts: list[slice], hardware: Hardware) -> Tensor:
+    """Send a weighted mean over images back slice by slice; return the term as a function of what it is given."""
+    given = part.given.detach().float().requires_grad_()
+    total = torch.zeros((), device=given.device)
     factor = hardware.loss_scale() * (weight or 1.0)  # half precision loses small gradients
     for rows in parts:
-        draws = DiffusionBatch(*(part[rows] for part in batch.diffusion))
-        loss = model.prior.loss_per_image(context=token[rows], **draws._asdict()).sum() / len(context)
+        loss = part.loss(given[rows], rows).sum() / len(given)
         (factor * loss).backward()
         total += loss.detach()
-    for parameter in model.prior.parameters() if not weight else ():  # the token's gradient is for the diagnostics only
+    for parameter in model.parameters() if not weight else ():  # the gradient of `given` is for the diagnostics only
         if parameter.grad is not None:
             parameter.grad.zero_()
-    gradient = token.grad / factor
+    gradient = given.grad / factor
     hardware.add([gradient, total])
-    return _Known.apply(context, total, gradient)
+    return _Known.apply(part.given, total, gradient)
 
 
 class _Known(torch.autograd.Function):
-    """A term whose value and gradient at the context are known already; the value stays clean if the gradient overflowed."""
+    """A term whose value and gradient at what it is given are known already; the value stays clean if the gradient overflowed."""
 
     @staticmethod
-    def forward(ctx, context: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+    def forward(ctx, given: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
         ctx.save_for_backward(gradient)
-        ctx.dtype = context.dtype
+        ctx.dtype = given.dtype
         return value.clone()
 
     @staticmethod

@@ -1,5 +1,6 @@
 """The model card of a finished run, written from its own report."""
 
+from dcac import declared
 from dcac.settings import Settings
 
 NEEDED_TO_TEST = "encoder and BNNeck (`reid.backbone.*`, `reid.bnneck.*`)"
@@ -15,14 +16,13 @@ def model_card(report: dict, settings: Settings) -> str:
     losses = ", ".join(
         f"{k.removeprefix('loss_')} {v:.4g}" for k, v in report["epoch"].items() if k.startswith("loss_")
     )
-    prior = settings.diffusion_weights if settings.diffusion != "none" else "none: this is a baseline"
     adapter = "\n- `lora/`: the U-Net's adapter, for `unet.load_lora_adapter(folder, prefix=None, use_safetensors=True)` of diffusers"
     return f"""# Re-ID model, seed {report["seed"]}
 
 Person re-identification model trained by dcac; for research on data that its user may use. Not meant to identify people at large.
 
 - encoder: {settings.encoder_weights}, images {settings.image_height} x {settings.image_width}
-- diffusion prior: {prior}, mode {settings.diffusion}, condition {settings.condition}
+- {declared.method(settings).facts(settings)}
 - last epoch {report["epoch"]["epoch"]} of {settings.epochs} (never chosen by a target); losses: {losses}
 - code {report["code"]}, identity {report["identity"][:16]}
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dcac import declared
 from dcac.data.store import store_input, verified
 from dcac.model.latents import latents_input, verify_latents
 from dcac.provenance.networks import network_input, verify_network
@@ -17,13 +18,13 @@ class Inputs:
 
     stores: Sequence[Path]  # normalised files of the sources, in the order of their codes
     encoder: Path  # folder of the pre-trained encoder
-    latents: Sequence[Path] = ()  # cached moments of the sources, in the same order; none for the baseline
-    prior: Path | None = None  # folder of the latent diffusion model; None for the baseline
+    latents: Sequence[Path] = ()  # cached moments of the sources, in the same order, where the method needs them
+    prior: Path | None = None  # folder of the latent diffusion model, where the method needs one
 
     def networks(self, settings: Settings) -> dict[str, Path]:
         """Name the folders of the networks that act in a run of these settings."""
-        noisy = self.prior is not None and settings.diffusion != "none"
-        return {"encoder": self.encoder} | ({"prior": self.prior} if noisy else {})
+        needed = self.prior is not None and declared.needed(settings, "prior") is not None
+        return {"encoder": self.encoder} | ({"prior": self.prior} if needed else {})
 
     def described(self, settings: Settings) -> dict[str, Input]:
         """Describe everything that goes into a run of these settings, as its record keeps it."""

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from dcac.data.views import test_view
-from dcac.model.dcac import DCAC
+from dcac.methods import method_of
+from dcac.methods.trained import TrainedModel
 from dcac.model.encoder import Embedding, resolve_normalisation
 from dcac.settings import Runtime, Settings
 from dcac.training import diagnostics, memory, state
@@ -49,16 +50,16 @@ class Training:
         self.settings, self.runtime, self.hardware = settings, runtime, hardware
         self.device, self.scaler = hardware.device, hardware.scaler
         self.data = load_data(settings, inputs.stores)
-        self.model: DCAC = build_model(settings, inputs, num_identities=self.data.num_identities, seed=seed)
+        self.model: TrainedModel = build_model(settings, inputs, num_identities=self.data.num_identities, seed=seed)
         self.model.to(self.device)
         self.sliced = runtime.micro_batch is not None or hardware.count > 1
         if self.sliced:
             check_slices(self.model.reid.backbone, settings.encoder_weights)
         speed_up(self.model, runtime)
         self.optimiser = build_optimiser(self.model, settings)
-        noisy = self.model.prior is not None
-        steps = len(self.model.prior.alphas_cumprod) if noisy else 0
-        latents = load_latents(settings, inputs) if noisy else None
+        self.own_terms = [term.name for term in method_of(settings).terms]
+        steps = self.model.noise_steps
+        latents = load_latents(settings, inputs) if "latents" in method_of(settings).needs else None
         self.batches = Batches(self.data, latents, settings, seed=seed, noise_steps=steps, hardware=hardware)
         held_out = load_held_out(settings, inputs.stores, latents, steps, seed) if latents is not None else None
         self.held_out = held_out.to(self.device) if held_out is not None else None
@@ -105,7 +106,7 @@ class Training:
         rate_of_images = batches[first:].size / (time.perf_counter() - stepping)
         if self.held_out is not None:
             size = self.runtime.micro_batch or HELD_OUT_BATCH
-            report |= diagnostics.held_out_noise_loss(self.model, self.held_out, progress.memory, size=size)
+            report |= self.model.report_held_out(self.held_out, progress.memory, size=size)
         seconds = time.perf_counter() - started
         progress.seconds += seconds
         line = {
@@ -183,11 +184,9 @@ class Training:
             return sliced(self.model, batch, self.settings, size=size, hardware=self.hardware)
 
     def _diagnose(self, terms: dict[str, Tensor], embedding: Embedding, batch: Batch) -> dict[str, float]:
-        report = diagnostics.gradients(terms, embedding.feature, scale=self.scaler.get_scale())
-        if self.model.prior is not None and self.model.scheme.has_p:
-            p = self.model.scheme.weights(embedding, batch.labels, batch.memory, self.settings)
-            report |= diagnostics.sharpness(p.detach())
-        return report
+        scale = self.scaler.get_scale()
+        report = diagnostics.gradients(terms, embedding.feature, scale=scale, own=self.own_terms)
+        return report | self.model.report_batch(embedding, batch)
 
     def _set_rate(self, epoch: int) -> float:
         rate = factor(epoch, self.settings) * self.settings.learning_rate

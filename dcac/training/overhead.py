@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dcac.model.dcac import DCAC
+from dcac.methods.trained import TrainedModel
 from dcac.provenance import environment, write_json
 from dcac.provenance.code import digest
 from dcac.provenance.outputs import require_output
@@ -108,7 +108,7 @@ def time_steps(training: Training, steps: int) -> list[float]:
     return seconds[WARM_UP:]
 
 
-def count_parameters(model: DCAC) -> dict[str, int]:
+def count_parameters(model: TrainedModel) -> dict[str, int]:
     """Count scalars: total (a frozen U-Net included), trained, and tested (encoder and BNNeck, all that testing needs)."""
     return {
         "total": _size(model),

@@ -2,14 +2,14 @@
 
 import torch
 import torch._functorch.config
-from torch import nn
 
+from dcac.methods.trained import TrainedModel
 from dcac.settings import Runtime
 
 
-def speed_up(model: nn.Module, runtime: Runtime) -> None:
-    """Apply the switches to a freshly built DCAC model, in place; names of parameters stay."""
-    unet = model.prior.unet if model.prior is not None else None
+def speed_up(model: TrainedModel, runtime: Runtime) -> None:
+    """Apply the switches to a freshly built model, in place; names of parameters stay."""
+    unet = model.unet
     if runtime.gradient_checkpointing:
         model.reid.backbone.set_grad_checkpointing(True)
         if unet is not None:

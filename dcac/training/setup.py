@@ -12,15 +12,12 @@ from dcac.data.images import decode
 from dcac.data.store import read_split, stored_splits
 from dcac.data.training_set import TrainingSet, learnt_splits, load_training_set, training_rows
 from dcac.data.views import test_view
-from dcac.model.conditioning import Prompts
-from dcac.model.dcac import DCAC
-from dcac.model.diffusion import start_prior
+from dcac.methods import method_of
+from dcac.methods.trained import HeldOut, TrainedModel
 from dcac.model.encoder import BNNECK_MOMENTUM, ReIDModel, load_backbone, repeated_momentum
 from dcac.model.latents import draw, load_moments
-from dcac.model.schemes import scheme_of
 from dcac.seeding import torch_generator
 from dcac.settings import Settings
-from dcac.training.diagnostics import HeldOut
 from dcac.training.inputs import Inputs
 
 
@@ -33,10 +30,10 @@ class Latents:
     scaling_factor: float
 
 
-def build_model(settings: Settings, inputs: Inputs, *, num_identities: int, seed: int) -> DCAC:
-    """Build the Re-ID model and, unless `diffusion` is none, the prompts and the prior around it.
+def build_model(settings: Settings, inputs: Inputs, *, num_identities: int, seed: int) -> TrainedModel:
+    """Build the Re-ID model and what the run's method trains beside it.
 
-    Every part draws its initial weights from a generator of its own, so that baseline and DCAC start alike.
+    Every part draws its initial weights from a generator of its own, so that the Re-ID model starts alike in all methods.
     """
     backbone, dim = load_backbone(
         inputs.encoder,
@@ -47,27 +44,16 @@ def build_model(settings: Settings, inputs: Inputs, *, num_identities: int, seed
     reid = ReIDModel(backbone, dim, num_identities)
     reid.bnneck.momentum = repeated_momentum(BNNECK_MOMENTUM, settings.bnneck_updates_per_step)
     reid.initialise_classifier(settings.classifier_std, torch_generator(seed, "classifier"))
-    if settings.diffusion == "none":
-        return DCAC(reid, settings, None, None)
-    if inputs.prior is None:
-        raise ValueError(f"diffusion is '{settings.diffusion}' but no prior is given; add --prior FOLDER")
-    diffusion = start_prior(inputs.prior, settings, seed)
-    rows = scheme_of(settings).count(identities=num_identities, width=dim)
-    prompts = Prompts(rows, diffusion.context_width, settings.bottleneck)
-    prompts.initialise(settings.prompt_std, torch_generator(seed, "prompts"))
-    return DCAC(reid, settings, diffusion, prompts)
+    return method_of(settings).build(
+        reid, settings, identities=num_identities, width=dim, prior=inputs.prior, seed=seed
+    )
 
 
-def build_optimiser(model: DCAC, settings: Settings) -> torch.optim.Optimizer:
-    """Adam or SGD with L2 decay on everything that trains, prompts and U-Net at their own multiples of the learning rate."""
-    parts = [
-        (model.reid, 1.0),
-        (model.prompts, settings.prompt_lr_multiplier),
-        (model.prior, settings.lora_lr_multiplier),
-    ]
+def build_optimiser(model: TrainedModel, settings: Settings) -> torch.optim.Optimizer:
+    """Adam or SGD with L2 decay on everything that trains, each part at its multiple of the learning rate."""
     groups = []
-    for part, multiplier in parts:
-        trained = [parameter for parameter in part.parameters() if parameter.requires_grad] if part is not None else []
+    for part, multiplier in model.rated(settings):
+        trained = [parameter for parameter in part.parameters() if parameter.requires_grad]
         if trained:
             groups.append({"params": trained, "multiplier": multiplier})
     shared = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay, "fused": True}

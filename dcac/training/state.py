@@ -13,10 +13,11 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dcac import locking
 from dcac.disk import naming_full_disk
+from dcac.methods.trained import TrainedModel
 
 NEWEST, BEFORE = "checkpoint.pt", "checkpoint.before.pt"
 PARTS = {"identity", "model", "optimiser", "progress"}  # of a checkpoint
@@ -45,7 +46,9 @@ def locked(folder: Path) -> AbstractContextManager[None]:
     return locking.locked(folder / "lock", "trains this run")
 
 
-def save(folder: Path, identity: str, model: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
+def save(
+    folder: Path, identity: str, model: TrainedModel, optimiser: torch.optim.Optimizer, progress: Progress
+) -> None:
     """Write a checkpoint under a temporary name, flush it to disk, rename it; the one before is kept.
 
     Raises:
@@ -72,7 +75,7 @@ def save(folder: Path, identity: str, model: nn.Module, optimiser: torch.optim.O
     os.replace(temporary, path)
 
 
-def load(folder: Path, identity: str, model: nn.Module, optimiser: torch.optim.Optimizer) -> Progress:
+def load(folder: Path, identity: str, model: TrainedModel, optimiser: torch.optim.Optimizer) -> Progress:
     """Restore the newest checkpoint that can be read; without one of these settings, data and code, start from scratch.
 
     A damaged checkpoint and one of another run are set aside, with a line in the log.
@@ -132,9 +135,11 @@ def _bytes(content: object) -> int:
     return sum(map(_bytes, parts))
 
 
-def learnt_state(model: nn.Module) -> dict[str, Tensor]:
-    """Collect what training changes or inference needs: everything but the frozen U-Net."""
+def learnt_state(model: TrainedModel) -> dict[str, Tensor]:
+    """Collect what training changes or inference needs: everything but frozen networks."""
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     return {
-        name: value for name, value in model.state_dict().items() if name in trained or not name.startswith("prior.")
+        name: value
+        for name, value in model.state_dict().items()
+        if name in trained or not name.startswith(model.frozen)
     }

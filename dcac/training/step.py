@@ -2,24 +2,13 @@
 
 from torch import Tensor
 
-from dcac.model.dcac import DCAC
+from dcac import losses
+from dcac.losses.term import LossTerm
+from dcac.methods import method_of
+from dcac.methods.trained import TrainedModel
 from dcac.model.encoder import Embedding
 from dcac.settings import Settings
-from dcac.training import losses
 from dcac.training.batches import Batch
-
-
-def loss_terms(model: DCAC, embedding: Embedding, batch: Batch, settings: Settings) -> dict[str, Tensor]:
-    """Compute all terms of a batch from its embedding, unweighted."""
-    terms = embedding_terms(embedding, batch, settings)
-    if batch.diffusion is not None:
-        terms["noise"] = model.noise_loss(embedding, batch.labels, batch.memory, batch.diffusion)
-    return terms
-
-
-def embedding_terms(embedding: Embedding, batch: Batch, settings: Settings) -> dict[str, Tensor]:
-    """Compute the terms that need no more than the embedding, in the order of their declaration."""
-    return {term.name: term.loss(embedding, batch, settings) for term in losses.TERMS if term.loss is not None}
 
 
 def joint_loss(terms: dict[str, Tensor], settings: Settings) -> Tensor:
@@ -28,5 +17,28 @@ def joint_loss(terms: dict[str, Tensor], settings: Settings) -> Tensor:
     Source:
         method.md section 3.
     """
-    weights = {term.name: getattr(settings, term.weight) for term in losses.TERMS}
-    return sum(weights[name] * value for name, value in terms.items())
+    return sum(weight_of(name, settings) * value for name, value in terms.items())
+
+
+def loss_terms(model: TrainedModel, embedding: Embedding, batch: Batch, settings: Settings) -> dict[str, Tensor]:
+    """Compute all terms of a batch from its embedding, unweighted."""
+    means = {
+        name: part.loss(part.given, slice(None)).mean() for name, part in model.per_image(embedding, batch).items()
+    }
+    return batch_terms(model, embedding, batch, settings) | means
+
+
+def batch_terms(model: TrainedModel, embedding: Embedding, batch: Batch, settings: Settings) -> dict[str, Tensor]:
+    """Compute the terms that need no more than the embedding: those that every method has, then the method's own."""
+    common = {term.name: term.loss(embedding, batch, settings) for term in terms_of(settings) if term.loss is not None}
+    return common | model.own_terms(embedding, batch)
+
+
+def terms_of(settings: Settings) -> tuple[LossTerm, ...]:
+    """Return the terms of a run's joint loss."""
+    return (*losses.TERMS, *method_of(settings).terms)
+
+
+def weight_of(name: str, settings: Settings) -> float:
+    """Return what multiplies a term."""
+    return next(getattr(settings, term.weight) for term in terms_of(settings) if term.name == name)

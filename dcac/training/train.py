@@ -14,7 +14,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from dcac.locking import InUse
-from dcac.model.dcac import DCAC
+from dcac.methods.trained import TrainedModel
 from dcac.provenance import atomic, environment, make_readable, sha256, write_json
 from dcac.provenance.code import digest
 from dcac.provenance.keep import keep, kept_folder, put_back, read_index
@@ -125,17 +125,16 @@ def _facts(asked: Asked, settings: Settings, inputs: Inputs, seed: int) -> dict:
     }
 
 
-def _publish(model: DCAC, folder: Path, out: Path, report: dict, asked: Asked) -> None:
+def _publish(model: TrainedModel, folder: Path, out: Path, report: dict, asked: Asked) -> None:
     """Write the run's files, the report last, and keep them; the state stays until a later step has used the run."""
     out.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.contiguous().cpu() for name, value in state.learnt_state(model).items()}
     names = ["weights.safetensors", "README.md", "log.jsonl"]
     with atomic(out / "weights.safetensors") as temporary:
         save_file(tensors, temporary, metadata={"identity": report["identity"]})
-    if model.settings.diffusion == "lora":
-        model.prior.unet.save_lora_adapter(out / "lora")
-        make_readable(out / "lora")
-        names += [path.relative_to(out).as_posix() for path in sorted((out / "lora").rglob("*")) if path.is_file()]
+    for beside in model.publish(out):
+        make_readable(beside)
+        names += [path.relative_to(out).as_posix() for path in sorted(beside.rglob("*")) if path.is_file()]
     with atomic(out / "README.md") as temporary:
         temporary.write_text(model_card(report, model.settings), encoding="utf-8")
     with atomic(out / "log.jsonl") as temporary:

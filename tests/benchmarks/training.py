@@ -27,8 +27,9 @@ def build(diffusion: str, options: argparse.Namespace):
     from torch import nn
 
     from dcac.foreign.stable_diffusion import UNET
+    from dcac.methods.dcac.model import DCAC
+    from dcac.methods.trained import TrainedModel
     from dcac.model.conditioning import Prompts
-    from dcac.model.dcac import DCAC
     from dcac.model.diffusion import DiffusionPrior, prepare_fine_tuning, use_single_token
     from dcac.model.encoder import ReIDModel
     from dcac.settings import Runtime
@@ -51,7 +52,8 @@ def build(diffusion: str, options: argparse.Namespace):
             nn.init.normal_(prompts.table)
     if prior is not None:
         prepare_fine_tuning(prior, settings, seed=0)
-    model = DCAC(reid, settings, prior, prompts).to(options.device)
+    model = TrainedModel(reid, settings) if prior is None else DCAC(reid, settings, prior, prompts)
+    model.to(options.device)
     switches = {name: getattr(options, name) for name in ("gradient_checkpointing", "channels_last", "compile")}
     speed_up(model, Runtime(**switches))
     return model.train(), settings
@@ -61,7 +63,7 @@ def measure(diffusion: str, options: argparse.Namespace) -> dict:
     """Run the steps of one variant in this process; the first step, which warms up, is not counted."""
     import torch
 
-    from dcac.model.dcac import DiffusionBatch
+    from dcac.model.latents import DiffusionBatch
     from dcac.training.backward import sliced, whole
     from dcac.training.batches import Batch
     from dcac.training.hardware import Hardware

@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from dcac.methods.dcac.model import DCAC
 from dcac.model.conditioning import Prompts, build_bottleneck
-from dcac.model.dcac import DCAC, DiffusionBatch
 from dcac.model.diffusion import DiffusionPrior
+from dcac.model.latents import DiffusionBatch
 from dcac.model.schemes import scheme_of
 from dcac.seeding import torch_generator
+from dcac.training.batches import Batch
 
 SCHEMES = ("fc", "pcl", "fc+pcl", "feature", "hard")
 WIDTH = 7
@@ -135,7 +137,8 @@ def test_noise_loss_teaches_what_its_scheme_says_and_never_the_frozen_network(re
     generator = torch_generator(2)
     latents, noise = torch.randn(2, len(labels), 4, 2, 2, generator=generator)
     drawn = DiffusionBatch(latents, noise, torch.randint(0, 1000, (len(labels),), generator=generator))
-    model.noise_loss(reid(images), labels, memory, drawn).backward()
+    part = model.per_image(reid(images), Batch(images, labels, memory, drawn))["noise"]
+    part.loss(part.given, slice(None)).mean().backward()
     parts = {
         "encoder": reid.backbone.weight,
         "bnneck": reid.bnneck.weight,

@@ -133,3 +133,10 @@ def test_targets_scored_on_several_splits_are_named_in_the_caption(suite, record
     assert "splits" not in page.caption(records, suite)
     records.loc[records["target"] == "C3", "num_splits"] = 10
     assert "Each score on C3 is the mean over 10 random splits (seed dcac-splits-1)." in page.caption(records, suite)
+
+
+def test_targets_without_cameras_are_named_in_the_caption(suite, records):
+    assert "Without cameras" not in page.caption(records, suite)
+    records.loc[records["target"] == "MS", "data_variant"] = "no-cameras"
+    told = page.caption(records, suite)
+    assert "Without cameras on MS: only a query's own picture is left out of its ranking." in told

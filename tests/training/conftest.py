@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 from safetensors.torch import load_file
 
+from dcac import declared
 from dcac.settings import Runtime, dump_settings
 
 
@@ -45,7 +46,7 @@ def arguments(store, other_store, latents, other_latents, encoder_folder, prior_
         out.parent.mkdir(parents=True, exist_ok=True)
         config = out.with_suffix(".yaml")
         config.write_text(dump_settings(settings), encoding="utf-8")
-        noisy = settings.diffusion != "none"
+        noisy = bool(declared.method(settings).needs)
         return {
             "config": config,
             "stores": list(sources),

@@ -7,25 +7,30 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from matplotlib.figure import Figure
+from torch import nn
 
+from dcac import losses, methods
 from dcac.artefacts import Artefacts
 from dcac.closed import Closed, ConfigError, NonNegative, Positive, load_yaml, parse
 from dcac.data.store import Record, read_split, write_store
 from dcac.evaluation import score
 from dcac.features import extract
 from dcac.inspection import correlation
+from dcac.losses.term import LossTerm
+from dcac.methods.dcac.keys import OF_THE_PRIOR
+from dcac.methods.method import Method
+from dcac.methods.trained import TrainedModel
 from dcac.model import schemes
 from dcac.model.schemes.scheme import Scheme
 from dcac.planning import Plan
 from dcac.reporting import figure, figures, records, table
 from dcac.reporting.figures.kind import FigureKind
 from dcac.reporting.records import read_records
-from dcac.settings import parse_settings
+from dcac.settings import Runtime, parse_settings
 from dcac.suites import Suite, Variant
-from dcac.training import losses
-from dcac.training.losses.term import LossTerm
 
 SUITE = {
     "title": "Toys",
@@ -217,3 +222,87 @@ def test_a_kind_of_figure_is_declared_once(config_dir, tmp_path, monkeypatch):
     (root / "suites" / "smoke.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(ConfigError, match="figure 'f' draws 'dcac', which takes too long; name a shorter one"):
         Plan.read(given={"suite": "smoke"}, root=root)
+
+
+class AimSettings(Closed):
+    """Keys of the toy method."""
+
+    aim_weight: NonNegative
+    aim_rate: Positive
+
+
+class Aiming(TrainedModel):
+    """The Re-ID model, and a linear layer that shall find each image's own prototype."""
+
+    def __init__(self, reid, settings, width):
+        super().__init__(reid, settings)
+        self.aim = nn.Linear(width, width, bias=False)
+        nn.init.eye_(self.aim.weight)
+
+    def rated(self, settings):
+        return [*super().rated(settings), (self.aim, settings.aim_rate)]
+
+    def heads(self):
+        return [*super().heads(), self.aim]
+
+    def own_terms(self, embedding, batch):
+        return {"aim": (self.aim(embedding.direction) - batch.memory[batch.labels]).square().sum(dim=1).mean()}
+
+    def report_batch(self, embedding, batch):
+        return {"aim_norm": self.aim.weight.norm().item()}
+
+
+AIM = Method(
+    name="aiming",
+    covers=lambda settings: settings.method == "aiming",
+    build=lambda reid, settings, *, identities, width, prior, seed: Aiming(reid, settings, width),
+    facts=lambda settings: f"aims at rate {settings.aim_rate}",
+    terms=(LossTerm("aim", weight="aim_weight", label="aim", heading="‖∇ aim‖", loss=None),),
+    reports={"aim_norm": "norm of the aim"},
+    ignores=OF_THE_PRIOR,
+    settings=AimSettings,
+)
+
+
+@pytest.fixture
+def aiming(monkeypatch):
+    """The toy method beside the others."""
+    monkeypatch.setattr(methods, "METHODS", (*methods.METHODS, AIM))
+
+
+def test_a_method_is_declared_once(settings, walk, aiming):
+    chosen = short(settings, method="aiming", aim_weight=2.0, aim_rate=5.0)
+    found = walk(chosen)
+    last = found.run.epochs[-1]
+    assert {"loss_id", "loss_prototype", "loss_aim", "gradient_aim", "cosine_aim", "aim_norm"} <= set(last)
+    assert "loss_noise" not in last and "p_max" not in last
+    assert not found.run.weights["aim.weight"].equal(torch.eye(24)), "its own part trains"
+    assert found.records["cosine_aim"].item() == pytest.approx(last["cosine_aim"])
+    for heading in ("‖∇ aim‖", "cos(aim, others)", "norm of the aim"):
+        assert heading in found.table
+    assert chosen.trained() == chosen.model_copy(update={"lora_rank": 7}).trained()
+    assert chosen.trained() != chosen.model_copy(update={"aim_rate": 7.0}).trained()
+
+
+def test_a_method_trains_in_slices_like_all_others(settings, train, aiming, tmp_path):
+    chosen = short(settings, method="aiming", aim_weight=2.0, aim_rate=5.0)
+    whole, cut = (train(tmp_path / str(size), chosen, runtime=Runtime(micro_batch=size)) for size in (None, 5))
+    for term in ("loss_id", "loss_aim", "gradient_aim"):
+        assert cut.epochs[0][term] == pytest.approx(whole.epochs[0][term], rel=2e-3)
+
+
+def test_the_workflow_asks_a_method_what_its_runs_need(config_dir, aiming, tmp_path):
+    root = Path(shutil.copytree(config_dir, tmp_path / "config"))
+    for name in ("paper", "demo"):
+        base = root / "base" / f"{name}.yaml"
+        base.write_text(base.read_text(encoding="utf-8") + "aim_weight: 1.0\naim_rate: 1.0\n", encoding="utf-8")
+    with (root / "variants.yaml").open("a", encoding="utf-8") as stream:
+        stream.write("aimed: {label: Aimed, method: aiming}\n")
+    suite = root / "suites" / "smoke.yaml"
+    suite.write_text(suite.read_text(encoding="utf-8").replace("[baseline, dcac]", "[baseline, dcac, aimed]", 1))
+    plan = Plan.read(given={"suite": "smoke"}, root=root)
+    asked = {name: set(Artefacts(plan).run(name, "smoke-a", 0).inputs) for name in ("baseline", "dcac", "aimed")}
+    assert asked["baseline"] == asked["aimed"] == {"data smoke-a", "encoder"}
+    assert asked["dcac"] == {"data smoke-a", "encoder", "latents smoke-a", "prior"}
+    logs = plan.figure_inputs("diagnostics")
+    assert {Path(log).parents[2].name for log in logs} == {"dcac", "aimed"}

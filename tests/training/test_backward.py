@@ -42,7 +42,7 @@ def batch_of(training):
     rows = np.arange(16)
     images = torch.randn(16, 3, *training.data.images.shape[-2:], generator=generator)
     memory = torch.nn.functional.normalize(torch.randn(16, 24, generator=generator), dim=1)
-    drawn = training.batches.diffusion_view(rows, "1/0") if training.model.prior is not None else None
+    drawn = training.batches.diffusion_view(rows, "1/0") if training.batches.latents is not None else None
     return Batch(images, training.batches.labels[rows], memory, drawn)
 
 

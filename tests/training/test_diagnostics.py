@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from dcac.model.dcac import DiffusionBatch
+from dcac.methods.dcac.diagnostics import held_out_noise_loss, sharpness
+from dcac.methods.trained import HeldOut
+from dcac.model.latents import DiffusionBatch
 from dcac.seeding import torch_generator
-from dcac.training.diagnostics import HeldOut, gradients, held_out_noise_loss, sharpness
+from dcac.training.diagnostics import gradients
 from dcac.training.inputs import Inputs
 from dcac.training.setup import build_model
 
@@ -23,7 +25,7 @@ def terms_of(feature):
 
 
 def test_norms_and_angle_worked_by_hand(feature):
-    report = gradients(terms_of(feature), feature, scale=1.0)
+    report = gradients(terms_of(feature), feature, scale=1.0, own=["noise"])
     assert report == {
         "gradient_id": 3.0,
         "gradient_prototype": 4.0,
@@ -33,25 +35,25 @@ def test_norms_and_angle_worked_by_hand(feature):
 
 
 def test_scale_of_the_backward_pass_is_divided_out(feature):
-    report = gradients(terms_of(feature), feature, scale=1024.0)
-    assert report == pytest.approx(gradients(terms_of(feature), feature, scale=1.0))
+    report = gradients(terms_of(feature), feature, scale=1024.0, own=["noise"])
+    assert report == pytest.approx(gradients(terms_of(feature), feature, scale=1.0, own=["noise"]))
 
 
 def test_term_that_never_sees_the_feature_has_no_gradient_and_no_angle(feature):
     apart = torch.ones(1, requires_grad=True)
-    report = gradients({"id": feature.sum(), "noise": apart.sum()}, feature, scale=1.0)
+    report = gradients({"id": feature.sum(), "noise": apart.sum()}, feature, scale=1.0, own=["noise"])
     assert report == {"gradient_id": 2.0, "gradient_noise": 0.0}
 
 
 def test_value_that_overflows_is_left_out(feature):
     """The scaled gradient of the ID loss, 1e45, is infinite in single precision; that of the noise loss, 1e15, is not."""
-    report = gradients({"id": feature.sum() * 1e30, "noise": feature.sum()}, feature, scale=1e15)
+    report = gradients({"id": feature.sum() * 1e30, "noise": feature.sum()}, feature, scale=1e15, own=["noise"])
     assert report == {"gradient_noise": pytest.approx(2.0)}
 
 
 def test_graph_stays_usable_for_the_step_and_no_gradient_is_stored(feature):
     terms = terms_of(feature)
-    gradients(terms, feature, scale=1.0)
+    gradients(terms, feature, scale=1.0, own=["noise"])
     assert feature.grad is None
     sum(terms.values()).backward()
     assert feature.grad.tolist() == [[4.0, 3.0], [0.0, 0.0]]

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dcac.losses.identity import id_loss
+from dcac.losses.prototype import prototype_loss
 from dcac.seeding import torch_generator
-from dcac.training.losses.identity import id_loss
-from dcac.training.losses.prototype import prototype_loss
 
 
 def slow_cross_entropy(logits, targets):

@@ -75,7 +75,7 @@ def test_what_is_made_on_demand_trains_only_what_is_new(finished):
 
 
 def test_a_comment_in_code_or_configuration_reruns_nothing(finished):
-    finished.edit("dcac/training/losses.py", '"""The two Re-ID losses."""', '"""Both Re-ID losses."""\n\n# A comment.')
+    finished.edit("dcac/losses/identity.py", '"""L_id:', '# A comment.\n"""The loss L_id:')
     finished.edit("config/variants.yaml", "diffusion: none ", "diffusion: none  # a comment\n#")
     assert finished.planned() == {}
 

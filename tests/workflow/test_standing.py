@@ -49,10 +49,10 @@ def test_what_computes_nothing_makes_nothing_due(finished, path, old, new):
 
 
 def test_a_changed_formula_makes_due_exactly_what_computes_with_it(finished):
-    finished.edit("dcac/training/losses.py", "label_smoothing=smoothing", "label_smoothing=2 * smoothing")
+    finished.edit("dcac/losses/identity.py", "label_smoothing=smoothing", "label_smoothing=2 * smoothing")
     assert set(planned(finished)) == {"train", "extract", "score", *REPORTING}
     why = finished.run("dcac", "why", f"{RUN}/run.json")
-    assert why.returncode == 0 and "code changed in dcac.training.losses" in why.stdout
+    assert why.returncode == 0 and "code changed in dcac.losses.identity" in why.stdout
 
 
 def test_a_changed_setting_is_named_with_both_values(finished):
@@ -80,16 +80,16 @@ def test_a_forced_training_is_put_back_too(finished):
 
 
 def test_an_accepted_run_stands_for_the_new_code(finished):
-    finished.edit("dcac/training/losses.py", "label_smoothing=smoothing", "label_smoothing=1 * smoothing")
+    finished.edit("dcac/losses/identity.py", "label_smoothing=smoothing", "label_smoothing=1 * smoothing")
     assert planned(finished)["train"] == 4
     runs = [f"results/smoke/runs/{v}/smoke-a/seed{s}" for v in ("baseline", "dcac") for s in (0, 1)]
     result = finished.run("dcac", "accept", *runs)
-    assert result.returncode == 0 and "dcac.training.losses" in result.stdout
+    assert result.returncode == 0 and "dcac.losses.identity" in result.stdout
     assert planned(finished) == {"table": 2}, "they say so under them"
     finished.snakemake()
     assert finished.planned() == {}
     table = (finished.folder / "results/tables/dg_single.md").read_text()
-    assert "accepted by hand as equal (changed since: dcac.training.losses): baseline/smoke-a/seed0, baseline/" in table
+    assert "accepted by hand as equal (changed since: dcac.losses.identity): baseline/smoke-a/seed0, baseline/" in table
     for run in runs:
         (finished.folder / run / "run.json").unlink()
     before = (finished.folder / RUN / "weights.safetensors").read_bytes()
@@ -129,7 +129,7 @@ CHANGES = {
     "an error of the latents": [("dcac/model/latents.py", "is not the file of its sidecar", "is another file")],
     "the device": [("config/suites/smoke.yaml", "device: cpu", "device: auto")],
     "a formula of training": [
-        ("dcac/training/losses.py", "label_smoothing=smoothing", "label_smoothing=2 * smoothing")
+        ("dcac/losses/identity.py", "label_smoothing=smoothing", "label_smoothing=2 * smoothing")
     ],
     "a setting": [("config/suites/smoke.yaml", "  epochs: 2", "  epochs: 3")],
     "how a domain is rendered": [("config/datasets.yaml", "campus, train_ids: 12", "campus, train_ids: 13")],

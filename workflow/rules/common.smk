@@ -13,7 +13,7 @@ if sys.version_info < (3, 11):
         f"dcac needs Python 3.11 or newer, this is {sys.version.split()[0]}: make the environment with python3.11"
     )
 try:
-    from dcac import gpus, suites
+    from dcac import declared, gpus, suites
     from dcac.closed import ConfigError
     from dcac.planning import Plan
     from dcac.standing import Standing
@@ -167,11 +167,9 @@ def source_stores(wildcards):
 
 def source_latents(wildcards):
     """Cached latents of the run's sources; the baseline needs none."""
-    chosen = settings(wildcards)
-    if chosen.diffusion == "none":
-        return []
-    codes = suites.split_sources(wildcards.sources)
-    return [f"results/latents/{code}-{chosen.diffusion_weights}.safetensors" for code in codes]
+    autoencoder = declared.needed(settings(wildcards), "latents")
+    codes = suites.split_sources(wildcards.sources) if autoencoder else []
+    return [f"results/latents/{code}-{autoencoder}.safetensors" for code in codes]
 
 
 def encoder_manifest(wildcards):
@@ -186,8 +184,8 @@ def pretraining_store(wildcards):
 
 def prior_manifest(wildcards):
     """Manifest of the run's diffusion prior; the baseline needs none."""
-    chosen = settings(wildcards)
-    return [] if chosen.diffusion == "none" else [f"results/weights/{chosen.diffusion_weights}/manifest.json"]
+    prior = declared.needed(settings(wildcards), "prior")
+    return [f"results/weights/{prior}/manifest.json"] if prior else []
 
 
 def learnt_from(wildcards):

@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
 from dcac.reporting.figures.style import method_colour, spread_labels
-from dcac.reporting.records import read_records
+
+if TYPE_CHECKING:  # planning reads the declarations and does without pandas
+    import pandas as pd
 
 RANKS = 20
 LABEL_GAP = 5.0  # percent
 
 
-def draw_cmc(records: pd.DataFrame, methods: Sequence[str], labels: Mapping[str, str], *, title: str):
+def draw_cmc(records: "pd.DataFrame", methods: Sequence[str], labels: Mapping[str, str], *, title: str):
     """Plot the CMC curve of each method that has records, averaged over cells and seeds, with its name at the curve's end."""
     from matplotlib.figure import Figure
 
@@ -52,6 +54,8 @@ def records(behind: Behind) -> list[str]:
 
 def draw(drawing: Drawing):
     """Draw the curves of all methods of the table."""
+    from dcac.reporting.records import read_records
+
     return draw_cmc(read_records(drawing.inputs[0]), drawing.methods, drawing.labels, title=drawing.title)
 
 

@@ -78,8 +78,8 @@ def correlation(behind: Behind) -> list[str]:
 
 def fault(settings: Settings) -> str:
     """Say that a run learnt under no class correlation."""
-    if settings.diffusion == "none":
-        return "which has no prior; name a DCAC variant"
+    if not declared.method(settings).conditioned:
+        return "which has no condition; name a DCAC variant"
     if not declared.is_correlation(settings.condition):
         return f"whose condition is '{settings.condition}'; name a variant of {declared.correlations()}"
     return ""

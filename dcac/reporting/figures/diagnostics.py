@@ -4,13 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
+from dcac import declared
 from dcac.declared import term_labels
 from dcac.reading import naming_damage
 from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
 from dcac.reporting.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, spread_labels
+
+if TYPE_CHECKING:  # planning reads the declarations and does without pandas
+    import pandas as pd
 
 TERM_COLOURS = (ORANGE, BLUE, VERMILION, GREEN, SKY)  # of the loss terms, in the order of their declaration
 CONDITIONS = {"own": BLUE, "null": GREY, "other": VERMILION}
@@ -23,12 +26,14 @@ LABEL_ROOM = 1.55  # of the last epoch: where the axis ends, so that labels stan
 LABEL_GAP = 0.17  # of the axis
 
 
-def read_logs(paths: Sequence[Path]) -> pd.DataFrame:
+def read_logs(paths: Sequence[Path]) -> "pd.DataFrame":
     """Read the epochs of training logs, a row each, with the variant that the folder of the run is named after.
 
     Args:
         paths: `.../runs/{variant}/{sources}/seed{seed}/log.jsonl`.
     """
+    import pandas as pd
+
     frames = []
     for path in paths:
         with naming_damage(path, "delete the run's folder and train it again"):
@@ -38,7 +43,7 @@ def read_logs(paths: Sequence[Path]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def curves(logs: pd.DataFrame) -> pd.DataFrame:
+def curves(logs: "pd.DataFrame") -> "pd.DataFrame":
     """Average over the runs of a variant, a row an epoch; `excess_*` is the noise loss above its own condition's, in percent."""
     logs = logs.reindex(columns=logs.columns.union([f"noise_{name}" for name in CONDITIONS]))
     for name in CONDITIONS:
@@ -46,7 +51,7 @@ def curves(logs: pd.DataFrame) -> pd.DataFrame:
     return logs.groupby(["variant", "epoch"]).mean(numeric_only=True)
 
 
-def draw_diagnostics(logs: pd.DataFrame, variants: Sequence[str], labels: Mapping[str, str], *, title: str):
+def draw_diagnostics(logs: "pd.DataFrame", variants: Sequence[str], labels: Mapping[str, str], *, title: str):
     """Plot, a row a variant: the gradient each loss sends to the features, and what a wrong condition costs the prior."""
     from matplotlib.figure import Figure
 
@@ -77,7 +82,7 @@ def draw_diagnostics(logs: pd.DataFrame, variants: Sequence[str], labels: Mappin
     return figure
 
 
-def plot(axes, series: Mapping[str, pd.Series], colours: Mapping[str, str]) -> None:
+def plot(axes, series: "Mapping[str, pd.Series]", colours: Mapping[str, str]) -> None:
     """Draw curves over epochs; one without values is left out."""
     for name, values in series.items():
         if values.notna().any():
@@ -109,9 +114,9 @@ def name_curves(axes, colours: Mapping[str, str], names: Mapping[str, str], *, a
 
 
 def logs(behind: Behind) -> list[str]:
-    """Return the logs of the table's runs that have a prior."""
-    noisy = [run for run in behind.runs if behind.settings(*run[:2]).diffusion != "none"]
-    return [f"results/{behind.suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl" for variant, sources, seed in noisy]
+    """Return the logs of the table's runs whose method reports more than gradients."""
+    told = [run for run in behind.runs if declared.method(behind.settings(*run[:2])).reports]
+    return [f"results/{behind.suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl" for variant, sources, seed in told]
 
 
 def draw(drawing: Drawing):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dcac import declared
 from dcac.reading import read_arrays
 from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
 from dcac.settings import Settings
@@ -85,7 +86,7 @@ def samples(behind: Behind) -> list[str]:
 
 def fault(settings: Settings) -> str:
     """Say that a run without a prior has nothing to sample from."""
-    return "which has no prior; name a DCAC variant" if settings.diffusion == "none" else ""
+    return "which has no prior; name a DCAC variant" if declared.needed(settings, "prior") is None else ""
 
 
 def draw(drawing: Drawing):

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from dcac.training.losses.term import LossTerm
+from dcac.losses.term import LossTerm
 
 if TYPE_CHECKING:
     from torch import Tensor

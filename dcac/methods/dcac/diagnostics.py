@@ -1,0 +1,53 @@
+"""Does the prior speak? Sharpness of p, and the noise loss of people never trained on."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from dcac.methods.trained import HeldOut
+from dcac.model.latents import DiffusionBatch
+
+if TYPE_CHECKING:
+    from dcac.methods.dcac.model import DCAC
+
+
+def sharpness(p: Tensor) -> dict[str, float]:
+    """Mean largest probability and mean entropy (nats) of class correlations p [B, N]."""
+    entropy = torch.special.entr(p).sum(dim=1)
+    return {"p_max": p.max(dim=1).values.mean().item(), "p_entropy": entropy.mean().item()}
+
+
+@torch.no_grad()
+def held_out_noise_loss(model: "DCAC", held_out: HeldOut, memory: Tensor, *, size: int) -> dict[str, float]:
+    """Noise loss of unseen images under their own condition, none, and another image's.
+
+    `null` mixes all prompts equally (p = 1 / N; a zero token for the `feature` scheme): a token without information.
+    `other` takes the condition of an image half the set away. The same noise and steps serve all three, so that the
+    differences are paired.
+
+    Args:
+        size: images a forward pass.
+
+    Returns:
+        `noise_own`, `noise_null`, `noise_other`; empty where the condition needs a label.
+    """
+    if model.scheme.by_label:
+        return {}
+    training = model.training
+    model.eval()
+    chunks = [model.reid(images) for images in held_out.images.split(size)]
+    own = torch.cat([model.context(embedding, labels=torch.zeros(0), memory=memory) for embedding in chunks])
+    contexts = {"own": own, "null": model.uninformed_context(len(own)), "other": own.roll(len(own) // 2, dims=0)}
+    losses = {f"noise_{name}": _noise_loss(model, held_out.batch, context, size) for name, context in contexts.items()}
+    model.train(training)
+    return losses
+
+
+def _noise_loss(model: "DCAC", batch: DiffusionBatch, context: Tensor, size: int) -> float:
+    parts = zip(*(part.split(size) for part in (*batch, context)), strict=True)
+    losses = [
+        model.prior.loss_per_image(latents=latents, context=token, noise=noise, steps=steps)
+        for latents, noise, steps, token in parts
+    ]
+    return torch.cat(losses).mean().item()
