@@ -13,11 +13,10 @@ from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
 from dcac.reporting.configured import Accepted
 from dcac.reporting.labels import method_labels
 from dcac.reporting.protocol_card import euclidean_notes, protocol_card
-from dcac.suites import BASELINE, Suite, Variant
+from dcac.suites import Remark, Suite, Variant
 
 Protocol = Mapping[str, Sequence[str]]
 VERDICTS = (BETTER, UNCLEAR, WORSE)
-METHOD = "dcac"  # the variant that a demo's honest sentence speaks of
 
 
 class Page:
@@ -43,14 +42,17 @@ class Page:
         for cells in table_cells.blocks(protocol):
             rows = table_cells.published_rows(published, table.protocol, table.published, cells)
             rows += table_cells.own_rows(records, cells, variants, labels, references=suite.references)
-            self.blocks.append((cells, rows + table_cells.differences_to_paper(rows, labels)))
-        partners = {v: known[v].baseline if v in known else BASELINE for v in compared if v in variants}
+            self.blocks.append((cells, rows + table_cells.differences_to_paper(rows, known)))
+        partners = {v: known[v].baseline if v in known else v for v in compared if v in variants}
         self.summary = summary(records, partners, protocol, labels)
-        self.diagnostics = diagnostics(records, [v for v in compared if v != BASELINE], labels)
+        self.diagnostics = diagnostics(
+            records, [v for v in compared if v not in known or known[v].baseline != v], labels
+        )
         self.notes = [caption(records, suite), *([table.note] if table.note else []), *footnotes(accepted)]
         self.notes += [protocol_card(records, suite, labels), *euclidean_notes(records, suite, protocol, labels)]
-        if suite.demo and len(heard := diagnostics(records, [METHOD], labels)):
-            self.notes.append(honest_sentence(records, protocol, heard))
+        if suite.remark and len(heard := diagnostics(records, [suite.remark.variant], labels)):
+            partner = known[suite.remark.variant].baseline
+            self.notes.append(remark(suite.remark, partner, records, protocol, heard))
 
     def tidy(self) -> pd.DataFrame:
         """Return one row a method, cell and metric."""
@@ -125,16 +127,20 @@ def summary(
     return pd.DataFrame(lines).fillna("–")
 
 
-def honest_sentence(records: pd.DataFrame, protocol: Protocol, means: pd.DataFrame) -> str:
-    """Say what a demo's numbers can and cannot show, with the numbers that say so."""
-    pairs = table_cells.paired_differences(of_protocol(records, protocol), METHOD, BASELINE)
-    difference = spread(pairs.groupby("seed")["mAP_difference"].mean().tolist(), sign=True)
+def remark(said: Remark, partner: str, records: pd.DataFrame, protocol: Protocol, means: pd.DataFrame) -> str:
+    """Fill a suite's remark with the numbers of its variant.
+
+    Args:
+        partner: what the variant is compared with.
+        means: its diagnostics.
+    """
+    pairs = table_cells.paired_differences(of_protocol(records, protocol), said.variant, partner)
     ratio = (means["gradient_noise"] / means["gradient_prototype"]).mean()
     heard = (means["noise_other"] / means["noise_own"] - 1).mean()
-    return (
-        f"What this demo can say: DCAC minus baseline is {difference} mAP here; at the encoder's features the noise loss pulls with "
-        f"{ratio:.0e} of the prototype loss's gradient, and another image's condition changes the noise loss by {100 * heard:+.2f} %. "
-        "So small a prior, on a handful of rendered people, has next to nothing to transfer: the demo checks the wiring, not the claim."
+    return said.filled(
+        difference=spread(pairs.groupby("seed")["mAP_difference"].mean().tolist(), sign=True),
+        pull=f"{ratio:.0e}",
+        heard=f"{100 * heard:+.2f} %",
     )
 
 
