@@ -289,7 +289,9 @@ def named_methods(suite: Suite, variants: Mapping[str, Variant], weights: Mappin
 def _check_domains(suite: Suite, cards: Mapping[str, Card], root: Path) -> None:
     unknown = [code for code in suite.domains if code not in cards]
     if unknown:
-        raise ConfigError(f"unknown data set '{unknown[0]}'; {root}/datasets.yaml has: {', '.join(cards)}")
+        raise ConfigError(
+            f"unknown data set '{unknown[0]}'; the cards are of: {', '.join(cards)}; `dcac data add` adds your own"
+        )
     order = list(cards)
     for cells in suite.protocols.values():
         for sources in cells:
@@ -356,6 +358,8 @@ def _why_missing(card: Card, root: Path, accepted: Iterable[str]) -> str:
         )
     if Path(f"results/data/{card.code}.parquet").is_file() or locate(card, root) is not None:
         return ""
+    if card.own is not None:
+        return f"{card.name}, a set of your own, is not where it was when it was added; `dcac data status` says where."
     if not root.is_dir():
         return f"data_root '{root}' does not exist; create it, or set data_root in config/config.yaml."
     return f"{card.name} is not in data_root '{root}'; `dcac data status` says how to get it."

@@ -110,24 +110,30 @@ class Remark(Closed):
     """A sentence below the tables of a suite, with numbers of one variant put in."""
 
     variant: str
-    text: str  # with {difference} to its baseline, {pull} of the noise loss on the encoder, {heard} of another's condition
+    text: str  # with the places of `filled`
 
     @model_validator(mode="after")
     def _has_known_places(self) -> "Remark":
-        self.filled(difference="", pull="", heard="")
+        self.filled(difference="", control="", pull="", heard="")
         return self
 
-    def filled(self, *, difference: str, pull: str, heard: str) -> str:
+    def filled(self, *, difference: str, control: str, pull: str, heard: str) -> str:
         """Put the numbers in.
+
+        Args:
+            difference: to its baseline, mAP.
+            control: the words `, minus its control` and that difference, where the table has its control.
+            pull: of the noise loss on the encoder, as a share of the prototype loss's.
+            heard: of another image's condition in the noise loss.
 
         Raises:
             ValueError: the text has another place than these.
         """
         try:
-            return self.text.format(difference=difference, pull=pull, heard=heard)
+            return self.text.format(difference=difference, control=control, pull=pull, heard=heard)
         except (AttributeError, LookupError, ValueError) as error:
             raise ValueError(
-                f"the remark has a place {error} that nothing fills; use {{difference}}, {{pull}} and {{heard}}"
+                f"the remark has a place {error} that nothing fills; use {{difference}}, {{control}}, {{pull}} and {{heard}}"
             ) from None
 
 
@@ -242,23 +248,59 @@ def load_project(root: Path = CONFIG_DIR, overrides: Mapping[str, Any] | None = 
 
 
 def load_suite(name: str, root: Path = CONFIG_DIR) -> Suite:
-    """Read `suites/{name}.yaml`; with `extends: PARENT` every key that it does not give is the parent's.
+    """Read `suites/{name}.yaml`, laid over the suite that it `extends`; see `laid_over`.
 
     Raises:
-        ConfigError: the suite is unknown or inconsistent.
+        ConfigError: the suite is unknown or inconsistent, extends itself, or removes what its parent does not have.
     """
     path = root / "suites" / f"{name}.yaml"
     known = stems(path.parent)
     if known and name not in known:
         raise ConfigError(f"unknown suite '{name}'{nearest(name, known)}; set `suite:` to one of: {', '.join(known)}")
     require_names([name], f"{path}: suite")
+    return parse(Suite, _extended(path, ()), str(path))
+
+
+def _extended(path: Path, children: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a suite says together with all that it extends."""
+    if path.stem in children:
+        raise ConfigError(f"{path}: '{path.stem}' extends itself, by way of {', '.join(children)}; name another parent")
     content = load_yaml(path)
-    if (parent := content.pop("extends", None)) is not None:
-        inherited = load_yaml(path.with_name(f"{parent}.yaml"))
-        if "extends" in inherited:
-            raise ConfigError(f"{path}: '{parent}' extends '{inherited['extends']}'; a parent must stand by itself")
-        content = {**inherited, **content}
-    return parse(Suite, content, str(path))
+    parent = content.pop("extends", None)
+    if parent is None:
+        return content
+    if not isinstance(parent, str):
+        raise ConfigError(f"{path}: extends is {parent!r}, not the name of a suite; {QUOTES}")
+    inherited = _extended(path.with_name(f"{parent}.yaml"), (*children, path.stem))
+    return laid_over(inherited, content, f"{path}: '{parent}'")
+
+
+def laid_over(inherited: Mapping[str, Any], own: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """Lay mappings over each other, key by key at every depth; lists and single values take the place of others.
+
+    A key that is null removes the inherited one with all that is below it.
+
+    Args:
+        origin: what is inherited from, for messages.
+
+    Raises:
+        ConfigError: a key is null that is not inherited.
+    """
+    merged = dict(inherited)
+    for key, value in own.items():
+        below = inherited.get(key)
+        if value is None:
+            if key not in inherited:
+                near = nearest(key, list(inherited))
+                raise ConfigError(
+                    f"{origin} has no '{key}' that null could remove{near}; remove the line, or give a value"
+                )
+            del merged[key]
+        elif isinstance(value, Mapping) and isinstance(below, Mapping):
+            merged[key] = laid_over(below, value, f"{origin}: {key}")
+        else:
+            merged[key] = value
+    return merged
 
 
 def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import dcac
-from dcac.foreign.network_card import NetworkCard
+from dcac.foreign.network_card import NetworkCard, PartCard
 from dcac.networks.network import BATCH, Batch, Network
 from dcac.provenance.record import Input
 
@@ -31,7 +31,7 @@ class Pooled:
 @pytest.fixture
 def network(view):
     plain = {**view, "mean": [0, 0, 0], "std": [1, 1, 1]}
-    return Network("colours", NetworkCard.model_validate({"view": plain}), Pooled(), Input("", ""))
+    return Network("colours", NetworkCard.model_validate({"view": plain}), PartCard(), Pooled(), Input("", ""))
 
 
 def test_paths_pictures_and_arrays_give_one_feature(network, tmp_path):
@@ -87,7 +87,7 @@ def test_normalised_features_have_length_one(view):
     card = NetworkCard.model_validate({"view": view, "feature": {"normalise": True}})
     stream = io.BytesIO()
     Image.new("RGB", (4, 8), (200, 10, 30)).save(stream, format="PNG")
-    feature = Network("colours", card, Pooled(), Input("", "")).encode([stream.getvalue()])
+    feature = Network("colours", card, PartCard(), Pooled(), Input("", "")).encode([stream.getvalue()])
     np.testing.assert_allclose(np.linalg.norm(feature), 1, atol=1e-6)
 
 
@@ -103,7 +103,7 @@ def test_images_reach_the_network_as_its_card_says(view):
         {"view": {**view, "channels": "bgr", "scale": 255, "mean": [1, 2, 3], "std": [4, 5, 6]}}
     )
     pixels = np.random.default_rng(3).integers(0, 256, (2, 3, 32, 16), dtype=np.uint8)
-    Network("n", card, Keeps(), Input("", "")).encode_pixels(pixels)
+    Network("n", card, PartCard(), Keeps(), Input("", "")).encode_pixels(pixels)
     wanted = (pixels[:, ::-1].astype(float) - np.array([1, 2, 3])[:, None, None]) / np.array([4, 5, 6])[:, None, None]
     torch.testing.assert_close(seen[0].double(), torch.from_numpy(wanted), atol=1e-4, rtol=0)
 

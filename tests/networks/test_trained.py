@@ -8,13 +8,14 @@ import pytest
 import dcac
 from dcac.data.store import read_split
 from dcac.features import extract
+from dcac.features.targets import decode_test_images
 from dcac.networks.trained import load_reid
 
 
 def test_features_are_those_of_extract(run_folder, store, settings):
     data = list(read_split(store, "query")["data"])
     model, own = load_reid(run_folder, encoder=None)
-    images = extract.decode_test_images(data, settings)
+    images = decode_test_images(data, settings)
     wanted = extract.embed(model.embed, images, settings=own, device="cpu")
     network = dcac.load(run_folder)
     assert np.array_equal(network.encode(data), wanted)

@@ -63,6 +63,11 @@ def test_a_suite_remarks_on_its_variant_with_the_variants_numbers(suite, variant
     shown_page = page.Page("dg_single", suite.model_copy(update={"remark": remark}), records, PUBLISHED, variants)
     said = "Ours minus baseline is +2.25 ± 0.35; it pulls with 1e-04; another condition changes it by +1.00 %."
     assert shown_page.notes[-1] == said
+    placebo = records[records["variant"] == "dcac"].assign(variant="dcac-placebo", mAP=lambda rows: rows["mAP"] - 0.01)
+    controlled = variants | {"dcac": variants["dcac"]._replace(control="dcac-placebo")}
+    table = suite.model_copy(update={"remark": remark})
+    shown_page = page.Page("dg_single", table, pd.concat([records, placebo]), PUBLISHED, controlled)
+    assert "is +2.25 ± 0.35, minus its control +1.00 ± 0.00; it pulls" in shown_page.notes[-1]
     other = remark.model_copy(update={"variant": "dcac-silu"})
     shown_page = page.Page("dg_single", suite.model_copy(update={"remark": other}), records, PUBLISHED, variants)
     assert "Ours" not in "".join(shown_page.notes), "a table without the variant has no remark"
@@ -70,7 +75,7 @@ def test_a_suite_remarks_on_its_variant_with_the_variants_numbers(suite, variant
 
 @pytest.mark.parametrize("text", ["it is {differnce}", "it is {", "it is {}", "it is {difference.mean}"])
 def test_a_remark_with_a_place_that_nothing_fills_is_refused(text):
-    with pytest.raises(ConfigError, match=r"use \{difference\}, \{pull\} and \{heard\}"):
+    with pytest.raises(ConfigError, match=r"use \{difference\}, \{control\}, \{pull\} and \{heard\}"):
         parse(Remark, {"variant": "dcac", "text": text}, "test")
 
 
@@ -142,3 +147,10 @@ def test_targets_scored_on_several_splits_are_named_in_the_caption(suite, record
     assert "splits" not in page.caption(records, suite)
     records.loc[records["target"] == "C3", "num_splits"] = 10
     assert "Each score on C3 is the mean over 10 random splits (seed dcac-splits-1)." in page.caption(records, suite)
+
+
+def test_targets_without_cameras_are_named_in_the_caption(suite, records):
+    assert "Without cameras" not in page.caption(records, suite)
+    records.loc[records["target"] == "MS", "data_variant"] = "no-cameras"
+    told = page.caption(records, suite)
+    assert "Without cameras on MS: only a query's own picture is left out of its ranking." in told
