@@ -1,14 +1,14 @@
 """`dcac data STEP`: bring data sets into normalised files."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from dcac.cli_options import Steps, suffixed
 from dcac.suites import CONFIG_DIR
 
-app = Steps(no_args_is_help=True, help="Data sets: status, fetch, import, check, render, sheet.")
+app = Steps(no_args_is_help=True, help="Data sets: status, fetch, add, import, check, render, sheet.")
 
 Code = Annotated[str, typer.Argument(help="code of a data set, e.g. MA")]
 File = Annotated[Path, typer.Option(callback=suffixed(".parquet"), help="normalised file to write (.parquet)")]
@@ -59,6 +59,70 @@ def fetch(
 
     folder = data_root or Path(load_project().data_root)
     typer.echo(fetching.run(card(code), folder, archive=archive, progress=terminal_bar(f"fetch {code}")))
+
+
+@app.command("add")
+def add(
+    path: Annotated[Path, typer.Argument(help="archive (zip, tar, tgz) or folder of your pictures")],
+    dataset: Annotated[str, typer.Option(help="code of the set to be, e.g. LAB: letters, digits and -")],
+    name: Annotated[str | None, typer.Option(help="its name for people; default: the code")] = None,
+    layout: Annotated[
+        Literal["market", "folders", "list"] | None,
+        typer.Option(
+            help="market: names like 0002_c1s1_000451_03.jpg, in one folder or one a split; folders: a folder a person, "
+            "below train, query and gallery or not; list: a table; default: what is recognised"
+        ),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--list", help="table of path, pid, camid, split (CSV or Parquet); default: the one in the top folder"
+        ),
+    ] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(help=r"regular expression whose group is the camera, e.g. 'cam(\d+)'; default: the usual ones"),
+    ] = None,
+    no_cameras: Annotated[
+        bool,
+        typer.Option("--no-cameras", help="nobody knows them: only a query's own picture is left out of its ranking"),
+    ] = False,
+    split: Annotated[
+        Literal["keep", "half", "test"] | None,
+        typer.Option(
+            help="keep what the layout says; half of the people to train on; test: all are a target; default: keep"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of the draws of people and queries, where they are drawn")] = 1,
+    replace: Annotated[bool, typer.Option("--replace", help="write the card of this code anew")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the counts and the card, write nothing")] = False,
+    workers: Workers = 2,
+) -> None:
+    """Recognise a set of your own, record its counts and fingerprint, and write its card into config/datasets.local.yaml.
+
+    From then on it is a data set like any other, and its counts, labels and pictures are asserted.
+
+    Example: dcac data add pictures/lab --dataset LAB --split half
+    """
+    from dcac.data import adding
+    from dcac.data.catalog import LOCAL, load_cards
+    from dcac.suites import load_project
+
+    said = adding.Said(layout, table, camera, cameras=not no_cameras, split=split, seed=seed, name=name)
+    if no_cameras and camera is not None:
+        raise typer.BadParameter("--camera and --no-cameras contradict each other; give one of them")
+    text = adding.run(
+        path,
+        dataset,
+        said,
+        cards=load_cards(CONFIG_DIR / "datasets.yaml"),
+        data_root=Path(load_project().data_root),
+        out=CONFIG_DIR / LOCAL,
+        replace=replace,
+        dry_run=dry_run,
+        workers=workers,
+    )
+    typer.echo(text)
 
 
 @app.command("import")
@@ -149,5 +213,5 @@ def card(code: str):
 
     cards = load_catalog(CONFIG_DIR / "datasets.yaml")
     if code not in cards:
-        raise ValueError(f"unknown data set '{code}'; config/datasets.yaml has: {', '.join(cards)}")
+        raise ValueError(f"unknown data set '{code}'; the cards are of: {', '.join(cards)}")
     return cards[code]

@@ -137,6 +137,11 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+def is_blank(path: Path) -> bool:
+    """Tell whether a YAML file says nothing, whatever its comments."""
+    return _load(_read_text(path), path) is None
+
+
 def stems(folder: Path) -> list[str]:
     """Name the YAML files of a folder."""
     return sorted(path.stem for path in folder.glob("*.yaml"))

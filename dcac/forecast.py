@@ -17,7 +17,7 @@ from rich.text import Text
 
 from dcac.provenance.networks import MANIFEST
 from dcac.standing import Standing
-from dcac.status_page import duration
+from dcac.terminal import duration
 from dcac.watching import DONE, Report, look
 
 BENCHMARKS = Path("results/benchmarks")

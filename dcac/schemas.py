@@ -14,10 +14,11 @@ from dcac.declared import completed
 from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining
 from dcac.foreign.weights_card import Weights
 from dcac.settings import Settings
-from dcac.suites import Preset, Project, Suite
+from dcac.suites import NAMED, Preset, Project, Suite
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TEXT = {"type": "string"}
+PART = "PartOf"  # before the name of a definition of which some keys may be missing
 
 
 def run(out: Path) -> None:
@@ -35,7 +36,12 @@ def schemas() -> dict[str, dict[str, Any]]:
         "base": schema_of(completed(Settings)),
         "preset": preset_schema(),
         "variants": mapping_of(
-            {"anyOf": [partly(completed(Settings), label=TEXT, baseline=TEXT, control=TEXT), {"type": "null"}]}
+            {
+                "anyOf": [
+                    partly(completed(Settings), **dict.fromkeys((*NAMED, "baseline", "like"), TEXT)),
+                    {"type": "null"},
+                ]
+            }
         ),
         "weights": mapping_of(weights_schema()),
         "datasets": mapping_of(card_schema()),
@@ -60,17 +66,41 @@ def mapping_of(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def suite_schema() -> dict[str, Any]:
-    """Describe a suite: complete, or the keys that differ from the suite it extends."""
+    """Describe a suite: complete, or what differs from the suite that it extends."""
     complete = schema_of(Suite)
     settings = partly(completed(Settings))
-    properties = {
-        **complete["properties"],
-        "extends": TEXT,
-        "overrides": settings,
-        "source_settings": mapping_of(settings),
-    }
-    either = [{"required": ["extends"]}, {"required": complete["required"]}]
-    return {**complete, "properties": properties, "required": [], "anyOf": either}
+    properties = {**complete["properties"], "overrides": settings, "source_settings": mapping_of(settings)}
+    complete = {**complete, "properties": properties}
+    child = laid_over(complete)
+    child["properties"]["extends"] = TEXT
+    return {"if": {"required": ["extends"]}, "then": child, "else": complete}
+
+
+def laid_over(schema: Any) -> Any:
+    """Describe mappings that are laid over others: at every depth any key may be missing, or null to be removed."""
+    if isinstance(schema, list):
+        return [laid_over(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    relaxed: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in ("required", "minProperties"):
+            continue
+        if key == "properties":
+            relaxed[key] = {name: _or_null(part) for name, part in value.items()}
+        elif key == "additionalProperties" and isinstance(value, dict):
+            relaxed[key] = _or_null(value)
+        elif key == "$defs":
+            relaxed[key] = {f"{PART}{name}": laid_over(part) for name, part in value.items()}
+        elif key == "$ref":
+            relaxed[key] = value.replace("#/$defs/", f"#/$defs/{PART}")
+        else:
+            relaxed[key] = laid_over(value)
+    return relaxed
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [laid_over(schema), {"type": "null"}]}
 
 
 def preset_schema() -> dict[str, Any]:

@@ -6,6 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from dcac.terminal import duration
 from dcac.watching import DONE, FAILED, RUNNING, WAITING, Job, Report
 
 STATES = (DONE, RUNNING, WAITING, FAILED)
@@ -36,16 +37,6 @@ def summary(report: Report) -> str:
     if len(left) > unknown:
         sentence += f": {duration(seconds)} of work, as jobs of their kind took here"
     return sentence + (f"; {unknown} of a kind that was not measured here yet." if unknown else ".")
-
-
-def duration(seconds: float) -> str:
-    """Write a duration in its two largest units."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    units = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
-    shown = [(number, unit) for number, unit in units if number]
-    return " ".join(f"{number} {unit}" for number, unit in shown[:2]) or "0 s"
 
 
 def _counts(report: Report) -> Table:

@@ -88,3 +88,13 @@ def _keep(log: Path) -> None:
         os.link(log, folder / f"{log.stem}.{numbers[-1] + 1 if numbers else 1}")
     except OSError:  # a file system without hard links: then Snakemake's rule holds
         return
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in its two largest units."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    shown = [(number, unit) for number, unit in units if number]
+    return " ".join(f"{number} {unit}" for number, unit in shown[:2]) or "0 s"

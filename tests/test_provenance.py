@@ -201,7 +201,13 @@ OF_A_RUN |= {"attention", "evaluate", "export"}
             {"train"},
         ),
         ("evaluation/ranking/ranks.py", "return ", "return 1 and ", {"score", "evaluate"}, {"score"}),
-        ("data/readers/viper.py", "return ", "return 1 and ", {"import_data", "status"}, {"import_data"}),
+        (
+            "data/readers/viper.py",
+            "return ",
+            "return 1 and ",
+            {"adding", "import_data", "status"},
+            {"import_data"},
+        ),
     ],
 )
 def test_an_edit_of_the_package_moves_what_it_touches(copied, path, old, new, may_move, must_move):

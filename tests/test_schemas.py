@@ -73,3 +73,13 @@ def test_a_suite_needs_its_keys_or_a_parent():
     path = CONFIG / "suites" / "paper-released.yaml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert faults(path, {key: value for key, value in content.items() if key != "extends"})
+
+
+def test_a_suite_that_extends_another_may_remove_keys_and_give_parts_of_entries():
+    path = CONFIG / "suites" / "paper.yaml"
+    parts = {"figures": {"cmc": None}, "tables": {"dg_single": {"title": "Ours"}}, "overrides": {"epochs": None}}
+    assert faults(path, {"extends": "paper", **parts}) == []
+    complete = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert all(faults(path, {**complete, key: value}) for key, value in parts.items())
+    assert faults(path, {"extends": "paper", "tables": {"dg_single": {"titel": "Ours"}}})
+    assert faults(path, {"extends": "paper", "domains": [None]})

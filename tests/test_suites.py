@@ -9,7 +9,16 @@ import yaml
 
 from dcac.closed import ConfigError, load_yaml
 from dcac.foreign.weights_card import load_weights
-from dcac.suites import join_sources, load_preset, load_project, load_suite, load_variants, run_settings, split_sources
+from dcac.suites import (
+    Variant,
+    join_sources,
+    load_preset,
+    load_project,
+    load_suite,
+    load_variants,
+    run_settings,
+    split_sources,
+)
 
 SUITES = sorted(path.stem for path in (Path(__file__).parents[1] / "config" / "suites").glob("*.yaml"))
 PAPER = {  # method.md section 7: training set -> (rank, temperature, noise weight)
@@ -153,8 +162,8 @@ def test_every_variant_has_settings_at_the_papers_size(config_dir):
 def test_a_variant_without_a_label_is_called_by_its_key(root, edit):
     edit("variants.yaml", mine={"epochs": 3}, bare=None)
     variants = load_variants(root)
-    assert variants["mine"] == ("mine", {"epochs": 3}, "baseline", None)
-    assert variants["bare"] == ("bare", {}, "baseline", None)
+    assert variants["mine"] == Variant("mine", {"epochs": 3}, baseline="baseline")
+    assert variants["bare"] == Variant("bare", {}, baseline="baseline")
 
 
 @pytest.mark.parametrize("key", ["baseline", "control"])
@@ -184,19 +193,88 @@ def test_a_variant_differs_from_its_baseline_in_the_prior_alone(config_dir):
         assert {key for key in ours if ours[key] != theirs[key]} == {"method", "diffusion"}, name
 
 
+def test_a_variant_like_another_takes_its_keys_but_not_its_names(root, edit):
+    first = {"label": "First", "colour": "#123456", "published": "DCAC", "control": "dcac", "baseline": "baseline-sgd"}
+    edit("variants.yaml", first={**first, "epochs": 7, "lora_rank": 2}, second={"like": "first", "lora_rank": 3})
+    edit("variants.yaml", third={"like": "second", "label": "Third", "baseline": "baseline", "epochs": 9})
+    variants = load_variants(root)
+    assert variants["second"] == Variant("second", {"epochs": 7, "lora_rank": 3}, baseline="baseline-sgd")
+    assert variants["third"] == Variant("Third", {"epochs": 9, "lora_rank": 3})
+    settings = run_settings(load_suite("paper", root), "third", "MA", root)
+    assert (settings.epochs, settings.lora_rank) == (9, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"mine": {"like": "baseline-sdg"}},
+            "'mine' is like 'baseline-sdg', which is no variant .did you mean 'baseline-sgd'",
+        ),
+        ({"mine": {"like": "mine"}}, "in a circle, mine -> mine; remove one"),
+        ({"a": {"like": "b"}, "b": {"like": "c"}, "c": {"like": "a"}}, "in a circle, a -> b -> c -> a; remove one"),
+        ({"mine": {"like": 3}}, "like of 'mine' is 3, not a word"),
+        ({"mine": {"colour": "red"}}, "colour of 'mine' is 'red'; write '#rrggbb' in quotes"),
+    ],
+)
+def test_a_variant_like_none_or_like_itself_is_refused(root, edit, changes, message):
+    edit("variants.yaml", **changes)
+    with pytest.raises(ConfigError, match=message):
+        load_variants(root)
+
+
 def test_a_suite_takes_from_its_parent_what_it_does_not_say(config_dir):
     parent, child = load_suite("paper", config_dir), load_suite("paper-released", config_dir)
     assert child == parent.model_copy(update={"title": child.title, "preset": "released"})
 
 
-def test_a_suite_cannot_extend_a_stranger_or_a_child(root, edit):
+def test_mappings_of_a_child_are_merged_key_by_key_and_lists_replace(root):
+    (root / "suites/lab.yaml").write_text(
+        "extends: paper\n"
+        "domains: [MA, D, MS, C3, LAB]\n"
+        "protocols:\n  single-source:\n    MA: [LAB]\n    LAB: [MA, MS]\n"
+        "source_settings:\n  MA: {lora_rank: 4}\n"
+        "tables:\n  dg_single: {title: Ours}\n  in_domain: null\n"
+    )
+    parent, child = load_suite("paper", root), load_suite("lab", root)
+    cells = child.protocols["single-source"]
+    assert list(cells) == [*parent.protocols["single-source"], "LAB"]
+    assert cells["MA"] == ("LAB",) and cells["D"] == parent.protocols["single-source"]["D"]
+    assert child.source_settings["MA"] == {"lora_rank": 4, "condition_temperature": 0.6}
+    assert child.tables["dg_single"] == parent.tables["dg_single"].model_copy(update={"title": "Ours"})
+    assert list(child.tables) == ["dg_single", "dg_multi"]
+    untouched = {"title", "seeds", "variants", "references", "figures", "overrides", "base", "preset", "device"}
+    assert all(getattr(child, name) == getattr(parent, name) for name in untouched)
+
+
+def test_networks_is_the_paper_without_training(config_dir):
+    """Equal to what its file said in full before mappings were merged."""
+    parent, child = load_suite("paper", config_dir), load_suite("networks", config_dir)
+    said = {"title": child.title, "variants": (), "references": child.references, "source_settings": {}}
+    assert child == parent.model_copy(update={**said, "figures": {"cmc": parent.figures["cmc"]}})
+
+
+def test_a_suite_may_extend_a_child_but_no_stranger_and_not_itself(root, edit):
     edit("suites/paper-released.yaml", extends="papr")
     with pytest.raises(ConfigError, match=r"papr.yaml does not exist \(did you mean 'paper'"):
         load_suite("paper-released", root)
     edit("suites/paper-released.yaml", extends="paper")
-    edit("suites/paper-duke-free.yaml", extends="paper-released")
-    with pytest.raises(ConfigError, match="'paper-released' extends 'paper'; a parent must stand by itself"):
-        load_suite("paper-duke-free", root)
+    (root / "suites/mine.yaml").write_text("extends: paper-released\ntitle: Mine\n")
+    assert load_suite("mine", root) == load_suite("paper-released", root).model_copy(update={"title": "Mine"})
+    edit("suites/paper.yaml", extends="mine")
+    with pytest.raises(ConfigError, match="'mine' extends itself, by way of mine, paper-released, paper"):
+        load_suite("mine", root)
+    (root / "suites/mine.yaml").write_text("extends: [paper]\n")
+    with pytest.raises(ConfigError, match=r"extends is \['paper'\], not the name of a suite"):
+        load_suite("mine", root)
+
+
+def test_null_removes_only_what_is_there(root):
+    (root / "suites/mine.yaml").write_text("extends: paper\nfigures:\n  diagnostic: null\n")
+    with pytest.raises(
+        ConfigError, match=r"'paper': figures has no 'diagnostic' that null could remove \(did you mean 'diagnostics'"
+    ):
+        load_suite("mine", root)
 
 
 def test_a_preset_lies_between_base_and_suite(root, edit):

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from dcac.artefacts import Artefact
-from dcac.status_page import duration, page, summary
+from dcac.status_page import page, summary
+from dcac.terminal import duration
 from dcac.watching import DONE, FAILED, RUNNING, WAITING, Job, Report, is_held, look
 
 

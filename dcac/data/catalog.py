@@ -1,14 +1,19 @@
 """The cards of the data sets: what `config/datasets.yaml` knows of each, as closed models."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from dcac.closed import Closed, Count, load_yaml, parse, require_mappings, require_names
+from dcac.closed import Closed, ConfigError, Count, Seed, is_blank, load_yaml, parse, require_mappings, require_names
 from dcac.provenance.seen import content_hash
 
-Status = Literal["direct", "on-request", "withdrawn", "synthetic"]
+LOCAL = "datasets.local.yaml"  # beside the project's cards: those of this clone alone, which git does not know
+OWN = "own"  # the status and the version of a set of one's own
+STANDARD, NO_CAMERAS = "standard", "no-cameras"  # variants of a set of one's own; results of the second say so
+Status = Literal["direct", "on-request", "withdrawn", "synthetic", "own"]
 Hex = Annotated[str, Field(pattern="^[0-9a-f]+$")]
 
 
@@ -56,6 +61,43 @@ class Limits(Closed):
     ratio: Annotated[float, Field(gt=1)]
 
 
+def camera_pattern(text: str) -> str:
+    """Refuse what is no regular expression with one group, which is the camera's name.
+
+    Raises:
+        ValueError: with the expression and what it lacks.
+    """
+    try:
+        groups = re.compile(text).groups
+    except re.error as error:
+        raise ValueError(f"camera {text!r} is no regular expression ({error}); write one such as 'cam(\\d+)'") from None
+    if groups != 1:
+        raise ValueError(f"camera {text!r} has {groups} groups in round brackets; give one, around the camera's name")
+    return text
+
+
+class Own(Closed):
+    """How a set of one's own is read; `dcac data add` writes it."""
+
+    layout: Literal["market", "folders", "list"]
+    cameras: bool  # False: nobody knows them, and only a query's own picture is left out of its ranking
+    camera: Annotated[str, AfterValidator(camera_pattern)] | None = None  # its group is the camera; None: a column
+    table: str | None = None  # of the layout `list`: a file within the set, or beside it
+    split: Literal["keep", "half", "test"]
+    seed: Seed  # of the draws of people and queries, where the layout does not divide them
+    labels: Hex | None = None  # hash of split, path, pid and camera of every picture, asserted on import
+
+    @model_validator(mode="after")
+    def _fits_its_layout(self) -> "Own":
+        if (self.layout == "list") != (self.table is not None):
+            raise ValueError(
+                f"layout {self.layout!r} and table {self.table!r}: the layout `list`, and only it, has one"
+            )
+        if self.cameras and self.camera is None and self.layout != "list":
+            raise ValueError(f"layout {self.layout!r} tells cameras by `camera`; give it, or `cameras: false`")
+        return self
+
+
 class Network(Closed):
     """A synthetic camera network with identities, cameras and shots per identity and camera."""
 
@@ -94,6 +136,7 @@ class Card(Closed):
     limits: Limits | None = None
     notes: str = ""
     synthetic: Network | Crowd | None = None
+    own: Own | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "Card":
@@ -104,6 +147,13 @@ class Card(Closed):
         if self.synthetic is None and not (self.layouts and self.variants and self.versions and self.limits):
             raise ValueError(
                 f"{self.code} lacks layouts, variants, versions or limits; a real data set states them all"
+            )
+        if (self.status == OWN) != (self.own is not None):
+            raise ValueError(f"status {self.status!r} of {self.code}: a set of one's own, and only that, has `own:`")
+        if self.own is not None and list(self.variants) != [STANDARD if self.own.cameras else NO_CAMERAS]:
+            raise ValueError(
+                f"{self.code} has the variants {', '.join(self.variants)}; a set of one's own has one, {STANDARD!r}, or "
+                f"{NO_CAMERAS!r} where `cameras` is false"
             )
         if self.status == "withdrawn" and (self.page or any(archive.downloadable for archive in self.archives)):
             raise ValueError(f"{self.code} is withdrawn, so its card names no page and no link; remove them")
@@ -117,9 +167,18 @@ class Card(Closed):
         """
         acting = {"code", "layouts", "variants", "versions", "fingerprints", "distractor_pid", "synthetic"}
         facts = self.model_dump(mode="json", include=acting)
+        if self.own is not None:
+            facts["own"] = self.own.model_dump(mode="json")
+            if archive is not None and self.own.table is not None and (table := self.table(archive)).is_file():
+                facts["own"]["table"] = content_hash(table)
         if archive is not None:
             facts["archive"] = {"sha256": content_hash(archive)} if archive.is_file() else {"folder": archive.name}
         return facts
+
+    def table(self, archive: Path) -> Path:
+        """Return where the table of the layout `list` would lie as a file of its own: in the folder, or beside it."""
+        name = str(self.own and self.own.table)
+        return archive / name if (archive / name).is_file() else archive.parent / name
 
     def variant(self, name: str | None = None) -> tuple[str, Variant]:
         """Return a variant with its name; the first one of the card is the default.
@@ -134,7 +193,36 @@ class Card(Closed):
 
 
 def load_catalog(path: Path) -> dict[str, Card]:
-    """Read all cards, in the order in which source names are joined.
+    """Read all cards, those of this clone alone last, in the order in which source names are joined.
+
+    Raises:
+        ValueError: A key is unknown, missing or wrong, or a card of this clone has the code of another; the message
+            names it.
+    """
+    cards, local = load_cards(path), path.with_name(LOCAL)
+    if not local.is_file() or is_blank(local):
+        return cards
+    own = load_cards(local)
+    for code in own:
+        require_new(code, cards, local)
+    return cards | own
+
+
+def require_new(code: str, cards: Mapping[str, Card], local: Path) -> None:
+    """Refuse a code of the project's own cards for one of this clone.
+
+    Raises:
+        ConfigError: The code, or one that differs in capitals only, is taken.
+    """
+    other = next((known for known in cards if known.lower() == code.lower()), None)  # files differ by more than case
+    if other is not None:
+        raise ConfigError(
+            f"{local}: {code} is the code of {cards[other].name} in the project's own cards; choose another code"
+        )
+
+
+def load_cards(path: Path) -> dict[str, Card]:
+    """Read the cards of one file.
 
     Raises:
         ValueError: A key is unknown, missing or wrong; the message names it.

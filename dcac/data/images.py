@@ -109,10 +109,15 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def is_turned(image: Image.Image) -> bool:
+    """Tell whether the EXIF orientation of a photograph asks for turning it."""
+    return image.getexif().get(ORIENTATION, 1) in range(2, 9)
+
+
 def upright(data: bytes) -> bytes:
     """Turn a photograph as its EXIF orientation says; without one, its bytes stay as they are."""
     with opened(data) as image:
-        if image.getexif().get(ORIENTATION, 1) == 1:
+        if not is_turned(image):
             return data
         turned = io.BytesIO()
         to_rgb(ImageOps.exif_transpose(image)).save(turned, format="PNG")

@@ -5,22 +5,26 @@ Labels are counted against the card before any image is read; every image is dec
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from dcac.data.archives import Source, open_inside
-from dcac.data.catalog import Card, Variant, require_accepted
+from dcac.data.catalog import Card, Limits, Variant, require_accepted
 from dcac.data.counts import Comparison, CountError, queries_without_match, require_matches
-from dcac.data.readers import NO_READER, READERS, LayoutError, Reading
+from dcac.data.own_pictures import settle
+from dcac.data.readers import LayoutError, Reading, reader_of
 from dcac.data.readers.layout import UNKNOWN, tree
+from dcac.data.readers.own import labels_fingerprint
 from dcac.data.store import Record, count, read_manifest, write_store
-from dcac.data.verifying import Finding, refuse_or_drop, verify
+from dcac.data.verifying import ANOTHER_COPY, Finding, refuse_or_drop, verify
 from dcac.provenance.keep import put_back
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import BY_HAND, ask
 
 PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+_ADDED_AGAIN = "bring them back, or add the set again with `dcac data add ... --replace`"
 log = logging.getLogger(__name__)
 
 
@@ -63,10 +67,7 @@ def run(
     """
     require_output(out, ".parquet", inputs=[path])
     require_accepted(card, accept_withdrawn)
-    if card.limits is None:
-        raise ValueError(f"{card.code} is {card.status}; use `dcac data render {card.code}`")
-    if card.code not in READERS:
-        raise ValueError(f"{card.code} cannot be imported: {NO_READER}")
+    reader_of(card)
     name, wanted = card.variant(variant)
     by_hand = {
         "variant": variant,
@@ -82,38 +83,89 @@ def run(
         sidecar = read_manifest(out)
         return Imported(sidecar, report(sidecar, card))
     out.parent.mkdir(parents=True, exist_ok=True)
-    limits = {"max_bytes": card.limits.unpacked_gb * 1e9, "max_ratio": card.limits.ratio}
-    with open_inside(path, inside, **limits, scratch=out.parent) as source:
-        reading = _read(source, card, name)
-        deviations = _check_counts(reading, card, wanted, allow=allow_different_counts)
-        require_matches(reading.records, card.name)
-        findings = verify(reading.records, workers=workers)
-        kept, unreadable = refuse_or_drop(reading.records, findings, drop=drop_unreadable)
-        require_matches(kept, card.name)
-        fingerprint = images_fingerprint(findings)
-        version, unlike = _version(card, reading.version, fingerprint, allow=allow_different_counts)
-        remarks = _remarks(card, reading.version, name, fingerprint)
-        manifest = {
-            "dataset": card.code,
-            "name": card.name,
-            "status": card.status,
-            "version": version,
-            "variant": name,
-            "layout": reading.layout,
-            "standard": not (deviations or unlike or unreadable),
-            "deviations": deviations + unlike,
-            "remarks": remarks,
-            "fingerprint": fingerprint,
-            "distractor_pid": card.distractor_pid,
-            "dropped": dict(sorted(reading.dropped.items())),
-            "unreadable": unreadable,
-            "ignored_files": len(source.ignored),
-            "queries_without_match": queries_without_match(kept),
-            "images_in_train_and_test": _images_in_both(reading.records, findings),
-            "archive": _archive(Path(path), card) | ({"inside": inside} if inside else {}),
-        }
+    with open_set(Path(path), card.limits, inside=inside, scratch=out.parent) as source:
+        kept, manifest = examine(
+            source,
+            card,
+            variant=name,
+            wanted=wanted,
+            workers=workers,
+            allow_different_counts=allow_different_counts,
+            drop_unreadable=drop_unreadable,
+        )
+        manifest["archive"] = _archive(Path(path), card) | ({"inside": inside} if inside else {})
         sidecar = write_store(kept, out, manifest=manifest, asked=asked)
     return Imported(sidecar, report(sidecar, card))
+
+
+@contextmanager
+def open_set(path: Path, limits: Limits | None, *, inside: str | None, scratch: Path | None) -> Iterator[Source]:
+    """Open the archive or folder of a real set, or a part of it, within the limits of its card."""
+    if limits is None:
+        raise ValueError(f"the card of {path} has no limits; a real data set states them")
+    most = {"max_bytes": limits.unpacked_gb * 1e9, "max_ratio": limits.ratio}
+    with open_inside(path, inside, **most, scratch=scratch) as source:
+        yield source
+
+
+def examine(
+    source: Source,
+    card: Card,
+    *,
+    variant: str,
+    wanted: Variant,
+    workers: int,
+    allow_different_counts: bool = False,
+    drop_unreadable: bool = False,
+) -> tuple[list[Record], dict]:
+    """Read and check a set as its card says; nothing is written.
+
+    Args:
+        wanted: Counts of the variant.
+
+    Returns:
+        The records, whose images are read when they are written, and what the sidecar says of them.
+
+    Raises:
+        ValueError: As of `run`.
+    """
+    reading = _read(source, card, variant)
+    allow = allow_different_counts
+    deviations = _check_counts(reading, card, wanted, allow=allow) + _check_labels(reading, card, allow=allow)
+    if card.own is None:
+        require_matches(reading.records, card.name)
+    findings = verify(reading.records, workers=workers)
+    remedy = ANOTHER_COPY if card.own is None else "Replace or remove them, and add the set again."
+    kept, unreadable = refuse_or_drop(reading.records, findings, drop=drop_unreadable, remedy=remedy)
+    if card.own is None:
+        require_matches(kept, card.name)
+    fingerprint = images_fingerprint(findings)
+    version, unlike = _version(card, reading.version, variant, fingerprint, allow=allow)
+    remarks = _remarks(card, reading.version, variant, fingerprint)
+    facts = {}
+    if card.own is not None:
+        kept, told = settle(kept, [finding for finding in findings if not finding.problem], card.own)
+        remarks, facts = remarks + told, {"own": {**reading.facts, "labels": labels_fingerprint(reading.records)}}
+    manifest = {
+        "dataset": card.code,
+        "name": card.name,
+        "status": card.status,
+        "version": version,
+        "variant": variant,
+        "layout": reading.layout,
+        "standard": not (deviations or unlike or unreadable),
+        "deviations": deviations + unlike,
+        "remarks": remarks,
+        "fingerprint": fingerprint,
+        "distractor_pid": card.distractor_pid,
+        "dropped": dict(sorted(reading.dropped.items())),
+        "unreadable": unreadable,
+        "ignored_files": len(source.ignored),
+        "queries_without_match": queries_without_match(kept),
+        "images_in_train_and_test": _images_in_both(reading.records, findings),
+        **facts,
+    }
+    return kept, manifest
 
 
 def report(sidecar: dict, card: Card) -> str:
@@ -135,8 +187,10 @@ def images_fingerprint(findings: Sequence[Finding]) -> str:
 
 def _read(source: Source, card: Card, variant: str) -> Reading:
     try:
-        reading = READERS[card.code](source, variant)
+        reading = reader_of(card)(source, variant)
     except LayoutError as error:
+        if card.own is not None:
+            raise LayoutError(f"{source.path}: {error}") from None
         layouts = "\n".join(f"layout {name}:\n{_indent(drawing)}" for name, drawing in card.layouts.items())
         raise LayoutError(
             f"{source.path} is not {card.name} in any accepted layout (variant {variant}): {error}\n"
@@ -169,17 +223,37 @@ def _check_counts(reading: Reading, card: Card, wanted: Variant, *, allow: bool)
     found = count(reading.records, distractor_pid=card.distractor_pid)
     comparison = Comparison(found, reading.dropped, wanted)
     deviations = comparison.deviations()
+    remedy = "Get the complete set, or another --variant" if card.own is None else _ADDED_AGAIN.capitalize()
     if deviations and not allow:
         raise CountError(
             f"the counts of {card.name} are not those of its card:\n{comparison.box()}\n"
-            "Get the complete set, or another --variant; --allow-different-counts goes on with what is there and marks "
-            "the result as non-standard."
+            f"{remedy}; --allow-different-counts goes on with what is there and marks the result as non-standard."
         )
     return deviations
 
 
-def _version(card: Card, told: str, fingerprint: str, *, allow: bool) -> tuple[str, list[str]]:
-    """Return the version by layout and by content, and how the two disagree; images of no listed version do not."""
+def _check_labels(reading: Reading, card: Card, *, allow: bool) -> list[str]:
+    """Say how the labels of one's own set differ from those that were added."""
+    if card.own is None or card.own.labels in (None, labels_fingerprint(reading.records)):
+        return []
+    unlike = f"people, cameras, splits or names of {card.name} are not those that were added"
+    if not allow:
+        raise CountError(f"{unlike}; {_ADDED_AGAIN}")
+    return [unlike]
+
+
+def _version(card: Card, told: str, variant: str, fingerprint: str, *, allow: bool) -> tuple[str, list[str]]:
+    """Return the version by layout and by content, and how the two disagree; images of no listed version do not.
+
+    One's own set has one version, and must have its images.
+    """
+    if card.own is not None:
+        if card.fingerprints.get(f"{told}/{variant}", fingerprint) == fingerprint:
+            return told, []
+        unlike = f"the pictures of {card.name} are not those that were added (fingerprint {fingerprint})"
+        if not allow:
+            raise CountError(f"{unlike}; {_ADDED_AGAIN}")
+        return told, [unlike]
     by_content = [key.partition("/")[0] for key, value in card.fingerprints.items() if value == fingerprint]
     if told == UNKNOWN and by_content:
         return by_content[0], []
@@ -194,7 +268,7 @@ def _version(card: Card, told: str, fingerprint: str, *, allow: bool) -> tuple[s
 def _remarks(card: Card, told: str, variant: str, fingerprint: str) -> list[str]:
     """Say where the images are not those listed, though nobody knows them for another version."""
     listed = card.fingerprints.get(f"{told}/{variant}")
-    if listed is None or fingerprint in card.fingerprints.values():
+    if card.own is not None or listed is None or fingerprint in card.fingerprints.values():
         return []
     return [f"fingerprint {fingerprint} is not the one listed for {told}, {listed}; some images differ from that copy"]
 
@@ -208,7 +282,7 @@ def _images_in_both(records: Sequence[Record], findings: Sequence[Finding]) -> i
 
 def _archive(path: Path, card: Card) -> dict[str, str]:
     """Say whether the archive is the very file of the card; a repacked one is no error, its images count."""
-    known = next((archive for archive in card.archives if archive.name == path.name), None)
+    known = next((archive for archive in card.archives if Path(archive.name).name == path.name), None)
     if path.is_dir():
         return {"name": path.name, "checksum": "unpacked folder"}
     kind = next((kind for kind in ("sha256", "md5") if known is not None and getattr(known, kind)), None)

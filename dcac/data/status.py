@@ -17,7 +17,8 @@ class Standing:
     """Where one data set stands.
 
     Args:
-        state: present, importable, rendered here, without reader, direct download, ask its owners, or withdrawn.
+        state: present, importable, rendered here, gone (a set of one's own), without reader, direct download, ask its owners,
+            or withdrawn.
         hint: What to do next, or what is there.
         usable: Whether a protocol may count on it without anyone fetching anything.
     """
@@ -63,11 +64,15 @@ def stand(card: Card, *, data_root: Path, stores: Path, accepted: Sequence[str] 
         return Standing(card.code, "present", _describe(store), usable=True)
     if card.status == "synthetic":
         return Standing(card.code, "rendered here", f"dcac data render {card.code} --out {store}", usable=True)
-    if card.code not in READERS:
+    if card.own is None and card.code not in READERS:
         return Standing(card.code, "without reader", NO_READER, usable=False)
     if found is not None:
         hint = f"dcac data import {found} --dataset {card.code} --out {store}"
         return Standing(card.code, "importable", hint, usable=True)
+    if card.own is not None:
+        place = next(iter((*card.folders, *(archive.name for archive in card.archives))))
+        hint = f"{data_root / place} is not there; bring it back, or dcac data add its new place --dataset {card.code} --replace"
+        return Standing(card.code, "gone", hint, usable=False)
     names = known_names(card)
     if any(archive.downloadable for archive in card.archives):
         hint = f"dcac data fetch {card.code}, or put {names} into {data_root}"

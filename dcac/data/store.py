@@ -4,7 +4,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ROWS_PER_GROUP = 2000  # images; a group of 25 kB images then costs 50 MB of memory while it is written or read
 SCHEMA_VERSION = 1
+OWN_COLUMNS = ("image", "split", "pid", "camid", "domain", "caption")  # others come from tables of one's own
+HUB_NAMES = {"double": "float64", "float": "float32", "halffloat": "float16"}  # where `datasets` has words of its own
 EMBEDDED = ("dataset", "version", "variant", "standard", "fingerprint")  # what no lost sidecar can make us forget
 
 
@@ -35,6 +37,7 @@ class Record:
         path: Relative POSIX path, unique within its split.
         data: The encoded image, or a function without arguments that reads it: large sets never lie in memory whole.
         caption: Attributes in 0..1; only the synthetic pre-training domain has them.
+        columns: Whatever else a table of one's own says of it, kept as columns of the file; None is a missing value.
     """
 
     split: str
@@ -44,6 +47,7 @@ class Record:
     path: str
     data: bytes | Callable[[], bytes]
     caption: tuple[float, ...] | None = None
+    columns: Mapping[str, object] = field(default_factory=dict)
 
     def load(self) -> bytes:
         """Return the encoded image."""
@@ -213,7 +217,8 @@ def _write_parquet(ordered: Sequence[Record], partial: Path, manifest: Mapping[s
     import pyarrow.parquet as pq
 
     content = hashlib.sha256()
-    schema = _schema(captions=any(record.caption is not None for record in ordered), manifest=manifest)
+    captions = any(record.caption is not None for record in ordered)
+    schema = _schema(captions=captions, columns=_kinds(ordered), manifest=manifest)
     # Without compression and with statistics on labels only: image bytes do not shrink and have no useful minimum.
     options = {"compression": "NONE", "use_dictionary": ["split", "domain"], "version": "2.6"}
     with pq.ParquetWriter(partial, schema, write_statistics=["split", "pid", "camid", "domain"], **options) as writer:
@@ -242,12 +247,24 @@ def _table(group: Sequence[Record], images: list[bytes], schema: "pyarrow.Schema
     paths = pa.array([record.path for record in group], pa.string())
     columns = {"image": pa.StructArray.from_arrays([pa.array(images, pa.binary()), paths], ["bytes", "path"])}
     for name in schema.names[1:]:
-        values = [getattr(record, name) for record in group]
+        own = name in OWN_COLUMNS
+        values = [getattr(record, name) if own else record.columns.get(name) for record in group]
         columns[name] = pa.array(values, schema.field(name).type)
     return pa.table(columns, schema=schema)
 
 
-def _schema(*, captions: bool, manifest: Mapping[str, object]) -> "pyarrow.Schema":
+def _kinds(records: Sequence[Record]) -> "dict[str, pyarrow.DataType]":
+    """Find the type of each further column over all rows."""
+    import pyarrow as pa
+
+    names = dict.fromkeys(name for record in records for name in record.columns)
+    kinds = {name: pa.array([record.columns.get(name) for record in records]).type for name in names}
+    return {name: pa.string() if kind == pa.null() else kind for name, kind in kinds.items()}
+
+
+def _schema(
+    *, captions: bool, columns: "Mapping[str, pyarrow.DataType]", manifest: Mapping[str, object]
+) -> "pyarrow.Schema":
     import pyarrow as pa
 
     fields = [
@@ -258,7 +275,8 @@ def _schema(*, captions: bool, manifest: Mapping[str, object]) -> "pyarrow.Schem
         ("domain", pa.string()),
     ]
     fields += [("caption", pa.list_(pa.float32()))] * captions
-    features = {name: {"dtype": str(kind), "_type": "Value"} for name, kind in fields}
+    fields += columns.items()
+    features = {name: {"dtype": HUB_NAMES.get(str(kind), str(kind)), "_type": "Value"} for name, kind in fields}
     features["image"] = {"_type": "Image"}
     if captions:
         features["caption"] = {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "List"}

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from dcac.data.images import image_problem
+from dcac.data.images import image_problem, is_turned, opened
 from dcac.data.store import Record
 from dcac.data.workers import spread
 
 CHUNK = 500  # images a task
+ANOTHER_COPY = (
+    "Get the set again, or pass --drop-unreadable to leave them out; the result is then marked as non-standard."
+)
 log = logging.getLogger(__name__)
 
 
@@ -20,10 +23,17 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Finding:
-    """What one image turned out to be: the sha256 of its bytes, and the problem, "" where there is none."""
+    """What one image turned out to be.
+
+    Args:
+        digest: The sha256 of its bytes.
+        problem: "" where there is none.
+        turned: Whether its EXIF orientation asks for turning it; only sets of one's own heed it.
+    """
 
     digest: str
     problem: str
+    turned: bool = False
 
 
 def verify(records: Sequence[Record], *, workers: int) -> list[Finding]:
@@ -42,7 +52,7 @@ def verify(records: Sequence[Record], *, workers: int) -> list[Finding]:
 
 
 def refuse_or_drop(
-    records: Sequence[Record], findings: Sequence[Finding], *, drop: bool
+    records: Sequence[Record], findings: Sequence[Finding], *, drop: bool, remedy: str = ANOTHER_COPY
 ) -> tuple[list[Record], list[str]]:
     """Split off the unreadable images.
 
@@ -56,10 +66,7 @@ def refuse_or_drop(
     problems = [f"{record.path} ({finding.problem})" for record, finding in pairs if finding.problem]
     if problems and not drop:
         shown = "\n  ".join(problems[:20] + [f"... and {len(problems) - 20} more"] * (len(problems) > 20))
-        raise UnreadableError(
-            f"{len(problems)} of {len(records)} images cannot be read:\n  {shown}\n"
-            "Get the set again, or pass --drop-unreadable to leave them out; the result is then marked as non-standard."
-        )
+        raise UnreadableError(f"{len(problems)} of {len(records)} images cannot be read:\n  {shown}\n{remedy}")
     return [record for record, finding in pairs if not finding.problem], problems
 
 
@@ -72,7 +79,13 @@ def _verify_one(record: Record) -> Finding:
         data = record.load()
     except Exception as error:  # a damaged archive or frame makes the libraries raise errors of many kinds
         return Finding("", f"{type(error).__name__}: {error}".replace("\n", " "))
-    return Finding(hashlib.sha256(data).hexdigest(), image_problem(data))
+    problem = image_problem(data)
+    return Finding(hashlib.sha256(data).hexdigest(), problem, turned=not problem and _asks_for_turning(data))
+
+
+def _asks_for_turning(data: bytes) -> bool:
+    with opened(data) as image:
+        return is_turned(image)
 
 
 def _say(images: int, done: int, _chunks: int) -> None:

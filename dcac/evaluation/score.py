@@ -21,7 +21,13 @@ from dcac.evaluation.ranking.blocks import Progress
 from dcac.evaluation.ranking.distances import Metric
 from dcac.evaluation.rankings import Ranking, arrays, pool, rank_target
 from dcac.evaluation.recognition import Shown, recognise, require_same
-from dcac.evaluation.statistics import bootstrap_means, mean_and_sd, paired_differences, percentile_interval
+from dcac.evaluation.statistics import (
+    bootstrap_means,
+    identity_sums,
+    mean_and_sd,
+    paired_differences,
+    percentile_interval,
+)
 from dcac.features.feature_file import FeatureFile, Part, read_features
 from dcac.provenance import atomic, environment, sha256, write_json
 from dcac.provenance.code import digest
@@ -32,6 +38,7 @@ SCHEMA = 1  # of the record; raised when a field changes its meaning
 MAX_RANK = 50  # of the CMC curve, unless a person asks for another
 RESAMPLES = 10_000  # of every bootstrap
 LEVEL = 0.95  # of every interval
+DIGITS = 8  # after the point, of an identity's sums
 BOOTSTRAP_SEED = 1  # fixed, so that a file has one interval
 UNTRAINED = "none"  # sources of a reference, which has no seed to share either
 RANK_NAMES = {"rank-1": "rank1", "rank-5": "rank5", "rank-10": "rank10"}
@@ -192,9 +199,17 @@ def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> d
         "mAP_pessimistic": _mean([ranking.score.pessimistic.mAP for ranking in rankings]),
         **({"splits": describe_splits(rankings)} if len(rankings) > 1 else {}),
         "interval": {"mAP": list(intervals[0]), "rank1": list(intervals[1]), **_bootstrap_stamp()},
+        "identities": describe_identities(values, identities),
         "camera_pairs": camera_pairs(*pool(rankings)),
         "environment": environment(),
     }
+
+
+def describe_identities(values: NDArray[np.float64], identities: NDArray[np.int64]) -> dict[str, list]:
+    """List the valid queries of each identity and the sums of their AP and rank-1 hits, for comparisons over seeds."""
+    names, queries, (ap, hits) = identity_sums(values, identities)
+    sums = {"mAP": ap.round(DIGITS).tolist(), "rank1": hits.round(DIGITS).tolist()}
+    return {"pid": names.tolist(), "queries": queries.tolist(), **sums}
 
 
 def describe_other(rankings: Sequence[Ranking]) -> dict:
@@ -323,7 +338,9 @@ def table_line(record: dict) -> str:
         parts.append(f"re-ranked mAP {100 * record['rerank']['mAP']:.1f} rank-1 {100 * record['rerank']['rank1']:.1f}")
     if "against" in record:
         difference = record["against"]["difference"]["mAP"]
-        parts.append(f"mAP {100 * difference['mean']:+.1f} against the other: {difference['verdict']}")
+        parts.append(
+            f"mAP {100 * difference['mean']:+.1f} against the other, this pair of runs: {difference['verdict']}"
+        )
     return "  ".join(parts)
 
 

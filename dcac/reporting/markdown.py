@@ -5,6 +5,7 @@ from tabulate import tabulate
 
 from dcac.declared import diagnostics
 from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.comparisons import INTERVAL_NOTE
 from dcac.reporting.page import Page
 from dcac.reporting.ranking import BEST, places, shown
 
@@ -21,7 +22,9 @@ def markdown_page(page: Page) -> str:
     parts = [f"# {page.title}", page.notes[0]]
     parts += [block(cells, rows) for cells, rows in page.blocks]
     if len(page.summary):
-        parts += ["**Mean over all cells** (differences are paired by seed)", grid(page.summary)]
+        intervals = any(name.startswith("interval") for name in page.summary)
+        note = f" {INTERVAL_NOTE}" if intervals else ""
+        parts += [f"**Mean over all cells** (differences are paired by seed).{note}", grid(page.summary)]
     parts += page.notes[1:]
     if len(page.diagnostics):
         parts += [DIAGNOSTICS_NOTE, grid(page.diagnostics.rename(columns=RUN_HEADINGS | diagnostics()).map(compact))]

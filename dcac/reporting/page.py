@@ -6,18 +6,19 @@ from pathlib import Path
 import pandas as pd
 
 from dcac import declared
+from dcac.data.catalog import NO_CAMERAS
 from dcac.data.splits import NUM_SPLITS, SEED
-from dcac.evaluation.statistics import BETTER, UNCLEAR, WORSE, mean_and_sd
+from dcac.evaluation.statistics import HIGHER, LOWER, UNCLEAR, mean_and_sd
 from dcac.reporting import cells as table_cells
 from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.comparisons import compared, interval_text, verdict_text
 from dcac.reporting.configured import Accepted
 from dcac.reporting.labels import method_labels
 from dcac.reporting.protocol_card import euclidean_notes, protocol_card
-from dcac.suites import BASELINE, Suite, Variant
+from dcac.suites import Remark, Suite, Variant
 
 Protocol = Mapping[str, Sequence[str]]
-VERDICTS = (BETTER, UNCLEAR, WORSE)
-METHOD = "dcac"  # the variant that a demo's honest sentence speaks of
+VERDICTS = (HIGHER, UNCLEAR, LOWER)
 
 
 class Page:
@@ -43,14 +44,16 @@ class Page:
         for cells in table_cells.blocks(protocol):
             rows = table_cells.published_rows(published, table.protocol, table.published, cells)
             rows += table_cells.own_rows(records, cells, variants, labels, references=suite.references)
-            self.blocks.append((cells, rows + table_cells.differences_to_paper(rows, labels)))
-        partners = {v: known[v].baseline if v in known else BASELINE for v in compared if v in variants}
-        self.summary = summary(records, partners, protocol, labels)
-        self.diagnostics = diagnostics(records, [v for v in compared if v != BASELINE], labels)
+            self.blocks.append((cells, rows + table_cells.differences_to_paper(rows, known)))
+        partners = {v: known[v].baseline if v in known else v for v in compared if v in variants}
+        controls = {v: known[v].control for v in partners if v in known and known[v].control in partners}
+        self.summary = summary(records, partners, controls, protocol, labels)
+        judged = [v for v in compared if v not in known or known[v].baseline != v]
+        self.diagnostics = diagnostics(records, judged, labels)
         self.notes = [caption(records, suite), *([table.note] if table.note else []), *footnotes(accepted)]
         self.notes += [protocol_card(records, suite, labels), *euclidean_notes(records, suite, protocol, labels)]
-        if suite.demo and len(heard := diagnostics(records, [METHOD], labels)):
-            self.notes.append(honest_sentence(records, protocol, heard))
+        if suite.remark and len(heard := diagnostics(records, [suite.remark.variant], labels)):
+            self.notes.append(remark(suite.remark, known[suite.remark.variant], of_protocol(records, protocol), heard))
 
     def tidy(self) -> pd.DataFrame:
         """Return one row a method, cell and metric."""
@@ -73,6 +76,12 @@ def caption(records: pd.DataFrame, suite: Suite) -> str:
     splits = (
         f" Each score on {', '.join(split)} is the mean over {NUM_SPLITS} random splits (seed {SEED})." if split else ""
     )
+    blind = sorted(records.loc[records["data_variant"] == NO_CAMERAS, "target"].unique())
+    cameras = (
+        f" Without cameras on {', '.join(blind)}: only a query's own picture is left out of its ranking."
+        if blind
+        else ""
+    )
     warning = f" Non-standard counts, accepted by hand: {', '.join(odd)}." if odd else ""
     count = f"n = {len(seeds)} training seed{'' if len(seeds) == 1 else 's'}"
     mean = (
@@ -82,7 +91,7 @@ def caption(records: pd.DataFrame, suite: Suite) -> str:
     )
     return (
         f"mAP and rank-1 in percent ({data}camera-aware, single query, no re-ranking); {mean}"
-        f"Best bold, second underlined.{splits}{warning}"
+        f"Best bold, second underlined.{splits}{cameras}{warning}"
     )
 
 
@@ -96,15 +105,19 @@ def footnotes(accepted: Sequence[Accepted]) -> list[str]:
 
 
 def summary(
-    records: pd.DataFrame, partners: Mapping[str, str], protocol: Protocol, labels: Mapping[str, str]
+    records: pd.DataFrame,
+    partners: Mapping[str, str],
+    controls: Mapping[str, str],
+    protocol: Protocol,
+    labels: Mapping[str, str],
 ) -> pd.DataFrame:
-    """Average each variant over all cells, and its paired difference to its baseline over the seeds.
+    """Average each variant over all cells, and its paired differences to its baseline and its control over the seeds.
 
     Args:
         partners: what each variant is compared with; variants in the table's order.
+        controls: what some of them are compared with besides.
     """
     mine = of_protocol(records, protocol)
-    several = len(set(partners.values())) > 1
     lines = []
     for variant, partner in partners.items():
         line = {"method": labels.get(variant, variant)}
@@ -112,29 +125,52 @@ def summary(
         for metric, name in METRIC_NAMES.items():
             line[name] = spread(per_seed[metric].tolist())
         if variant != partner and partner in partners:
-            if several:
-                line["baseline"] = labels.get(partner, partner)
-            pairs = table_cells.paired_differences(mine, variant, partner)
-            for metric, name in METRIC_NAMES.items():
-                line[f"{name} − baseline"] = spread(
-                    pairs.groupby("seed")[f"{metric}_difference"].mean().tolist(), sign=True
-                )
-            counts = pairs["mAP_verdict"].value_counts()
-            line[f"single scores: {' / '.join(VERDICTS)}"] = " / ".join(str(counts.get(word, 0)) for word in VERDICTS)
+            several = len(set(partners.values())) > 1
+            line |= {"baseline": labels.get(partner, partner)} if several else {}
+            line |= _against(mine, variant, partner, "baseline")
+            counts = table_cells.paired_differences(mine, variant, partner)["mAP_verdict"].value_counts()
+            title = f"single pairs of runs: {' / '.join(VERDICTS)}"
+            line[title] = " / ".join(str(counts.get(word, 0)) for word in VERDICTS)
+        if variant in controls:
+            line |= {"control": labels.get(controls[variant], controls[variant])}
+            line |= _against(mine, variant, controls[variant], "control")
         lines.append(line)
     return pd.DataFrame(lines).fillna("–")
 
 
-def honest_sentence(records: pd.DataFrame, protocol: Protocol, means: pd.DataFrame) -> str:
-    """Say what a demo's numbers can and cannot show, with the numbers that say so."""
-    pairs = table_cells.paired_differences(of_protocol(records, protocol), METHOD, BASELINE)
-    difference = spread(pairs.groupby("seed")["mAP_difference"].mean().tolist(), sign=True)
-    ratio = (means["gradient_noise"] / means["gradient_prototype"]).mean()
-    heard = (means["noise_other"] / means["noise_own"] - 1).mean()
-    return (
-        f"What this demo can say: DCAC minus baseline is {difference} mAP here; at the encoder's features the noise loss pulls with "
-        f"{ratio:.0e} of the prototype loss's gradient, and another image's condition changes the noise loss by {100 * heard:+.2f} %. "
-        "So small a prior, on a handful of rendered people, has next to nothing to transfer: the demo checks the wiring, not the claim."
+def _against(records: pd.DataFrame, variant: str, partner: str, word: str) -> dict[str, str]:
+    """Write the columns of one comparison: differences paired by seed, the interval of the mAP's, and what it says."""
+    pairs = table_cells.paired_differences(records, variant, partner)
+    by_seed = pairs.groupby("seed")
+    columns = {
+        f"{name} − {word}": spread(by_seed[f"{metric}_difference"].mean().tolist(), sign=True)
+        for metric, name in METRIC_NAMES.items()
+    }
+    found = compared(records, variant, partner)
+    if found is not None:
+        columns[f"interval of mAP − {word}"] = interval_text(found)
+        columns[f"verdict on mAP − {word}"] = verdict_text(found, len(by_seed))
+    return columns
+
+
+def remark(said: Remark, variant: Variant, mine: pd.DataFrame, means: pd.DataFrame) -> str:
+    """Fill a suite's remark with the numbers of its variant.
+
+    Args:
+        mine: records of the table's cells.
+        means: diagnostics of the variant.
+    """
+
+    def minus(partner: str) -> str:
+        pairs = table_cells.paired_differences(mine, said.variant, partner)
+        return spread(pairs.groupby("seed")["mAP_difference"].mean().tolist(), sign=True)
+
+    controlled = variant.control in set(mine["variant"])
+    return said.filled(
+        difference=minus(variant.baseline),
+        control=f", minus its control {minus(variant.control)}" if controlled else "",
+        pull=f"{(means['gradient_noise'] / means['gradient_prototype']).mean():.0e}",
+        heard=f"{100 * (means['noise_other'] / means['noise_own'] - 1).mean():+.2f} %",
     )
 
 

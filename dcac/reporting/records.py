@@ -43,7 +43,7 @@ def run(*, scores: Sequence[Path], out: Path) -> None:
 
 
 def record(score: dict) -> dict:
-    """Flatten one score file into one row; shares stay in 0..1, the CMC curve is a JSON list."""
+    """Flatten one score file into one row; shares stay in 0..1; the CMC curve and sums by identity are JSON."""
     meta, against = score["meta"], score.get("against")
     row = {name: meta[name] for name in NAMES}
     row |= {name: score[name] for name in SCORES}
@@ -53,6 +53,7 @@ def record(score: dict) -> dict:
         row[f"{metric}_low"], row[f"{metric}_high"] = score["interval"][metric]
         row[f"{metric}_verdict"] = against["difference"][metric]["verdict"] if against else ""
     row["cmc"] = json.dumps(score["cmc"])
+    row["identities"] = json.dumps(score["identities"], separators=(",", ":"))
     row |= {name: (meta.get("diagnostics") or {}).get(name) for name in diagnostics()}
     data = meta.get("data") or {}
     row |= {"data_version": data.get("version"), "data_variant": data.get("variant"), "standard": data.get("standard")}
@@ -93,7 +94,7 @@ def read_records(path: Path) -> pd.DataFrame:
 
 def _read_score(path: Path) -> dict:
     remedy = "delete it and score the features again (`dcac score`)"
-    score = read_json(path, keys=("meta", "mAP", "cmc", "interval", "code"), remedy=remedy)
+    score = read_json(path, keys=("meta", "mAP", "cmc", "interval", "identities", "code"), remedy=remedy)
     absent = [name for name in (*NAMES, "code") if name not in score["meta"]]
     if absent:
         raise ValueError(

@@ -18,6 +18,7 @@ from dcac.methods.trained import TrainedModel
 from dcac.model.encoder import Embedding, resolve_normalisation
 from dcac.settings import Runtime, Settings
 from dcac.training import diagnostics, memory, state
+from dcac.training.account import INTERVAL, Account, Pulse
 from dcac.training.backward import Losses, check_slices, sliced, whole
 from dcac.training.batches import Batch, Batches
 from dcac.training.hardware import Hardware
@@ -73,8 +74,10 @@ class Training:
         else:
             log.info("continues in epoch %d, after %d batches", progress.epoch, progress.batch)
         stop = StopSignal()
+        size = self.settings.identities_per_batch * self.settings.images_per_identity
+        account = Account(folder if self.hardware.is_main else None, epochs=self.settings.epochs, images=size)
         for epoch in range(progress.epoch, self.settings.epochs + 1):
-            journal.write({"event": "epoch", **self._epoch(epoch, progress, save, stop)})
+            journal.write({"event": "epoch", **self._epoch(epoch, progress, save, stop, account)})
             progress.epoch, progress.batch, progress.sums, progress.log_bytes = epoch + 1, 0, {}, journal.size
             save()
         cost = {"seconds": round(progress.seconds, 2), "peak_memory_bytes": self.hardware.peak_memory()}
@@ -82,7 +85,9 @@ class Training:
         epochs = journal.epochs()
         return {"epoch": epochs[-1] if epochs else {}, "epochs": epochs, **cost}
 
-    def _epoch(self, epoch: int, progress: state.Progress, save: Callable[[], None], stop: StopSignal) -> dict:
+    def _epoch(
+        self, epoch: int, progress: state.Progress, save: Callable[[], None], stop: StopSignal, account: Account
+    ) -> dict:
         """Do the batches of an epoch that remain; return its line of the log."""
         started = time.perf_counter()
         rate = self._set_rate(epoch)
@@ -90,7 +95,8 @@ class Training:
         batches = self.batches.of_epoch(epoch)
         stepping, first = time.perf_counter(), progress.batch
         try:
-            report = self._steps(epoch, batches, progress, stop)
+            account.begin(first)
+            report = self._steps(epoch, batches, progress, stop, account)
         except Stopped:
             progress.seconds += time.perf_counter() - started
             save()
@@ -103,7 +109,7 @@ class Training:
             report |= self.model.report_held_out(self.held_out, progress.memory, size=size)
         seconds = time.perf_counter() - started
         progress.seconds += seconds
-        return {
+        line = {
             "epoch": epoch,
             "lr": rate,
             **{f"loss_{term}": mean for term, mean in means.items()},
@@ -112,8 +118,12 @@ class Training:
             "images_per_second": round(rate_of_images, 1),
             "peak_memory_bytes": self.hardware.peak_memory(),
         }
+        account.end(epoch, len(batches), line)
+        return line
 
-    def _steps(self, epoch: int, batches: np.ndarray, progress: state.Progress, stop: StopSignal) -> dict[str, float]:
+    def _steps(
+        self, epoch: int, batches: np.ndarray, progress: state.Progress, stop: StopSignal, account: Account
+    ) -> dict[str, float]:
         """Do the steps of an epoch that remain; return the gradient diagnostics of the last."""
         report: dict[str, float] = {}
         self.model.train()
@@ -122,6 +132,7 @@ class Training:
             losses, report = self.step(batches[batch], f"{epoch}/{batch}", progress, diagnose=last)
             progress.sums = {term: progress.sums.get(term, 0) + value for term, value in losses.items()}
             progress.batch = batch + 1
+            account.step(epoch, progress.batch, len(batches), progress.sums)
             if self.hardware.any(bool(stop.asked)) and not last:
                 raise Stopped(
                     f"stopped by {stop.asked or 'another process'} in epoch {epoch}; the same command continues"
@@ -155,11 +166,13 @@ class Training:
     def build_memory(self) -> Tensor:
         """Embed the whole training set with the test view and average per identity."""
         self.model.eval()
-        chunks, size = [], self.runtime.micro_batch or EVALUATION_BATCH
+        chunks, size, pulse = [], self.runtime.micro_batch or EVALUATION_BATCH, Pulse(INTERVAL)
         for start in range(0, len(self.data.images), size):
             images = self.hardware.send(torch.from_numpy(self.data.images[start : start + size]))
             with self._memory_precision():
                 chunks.append(self.model.reid.embed(test_view(images, self.settings)))
+            if pulse.due():
+                log.info("memory: %d of %d images embedded", start + len(images), len(self.data.images))
         labels = self.batches.labels.to(self.device)
         return self.hardware.agree(memory.build(torch.cat(chunks), labels, self.data.num_identities))
 

@@ -140,7 +140,7 @@ def test_two_runs_are_paired_split_by_split_whatever_their_order(tmp_path):
     )
     found = record["against"]["difference"]["mAP"]
     assert found["mean"] == pytest.approx(record["mAP"] - alone["mAP"])
-    assert (found["mean"], found["verdict"]) == (pytest.approx(expected.mean), "better")
+    assert (found["mean"], found["verdict"]) == (pytest.approx(expected.mean), "higher")
     assert found["interval"] == pytest.approx([expected.low, expected.high])
 
 

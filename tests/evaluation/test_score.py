@@ -95,7 +95,7 @@ def test_same_file_gives_the_same_bytes(target, tmp_path):
         assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
 
 
-@pytest.mark.parametrize(("noise", "word"), [(4.0, "better"), (0.5, "worse")])
+@pytest.mark.parametrize(("noise", "word"), [(4.0, "higher"), (0.5, "lower")])
 def test_clear_difference_has_a_verdict(target, tmp_path, noise, word):
     other = write_target(tmp_path / "other.npz", noise=noise, seed=1)
     record = step.run(target, tmp_path / "s.json", against=other)
@@ -107,7 +107,19 @@ def test_clear_difference_has_a_verdict(target, tmp_path, noise, word):
     assert difference["verdict"] == word
     assert difference["mean"] == pytest.approx(record["mAP"] - alone["mAP"], abs=1e-12)
     assert difference["interval"][0] <= difference["mean"] <= difference["interval"][1]
-    assert word in step.table_line(record)
+    assert f"this pair of runs: {word}" in step.table_line(record)
+
+
+def test_sums_by_identity_add_up_to_the_scores(target, tmp_path):
+    record = step.run(target, tmp_path / "s.json")
+    queries = pandas.read_parquet(tmp_path / "s.queries.parquet").dropna()
+    sums = record["identities"]
+    assert sums["pid"] == sorted(set(queries["pid"]))
+    for pid, count, ap, hits in zip(*(sums[name] for name in ("pid", "queries", "mAP", "rank1")), strict=True):
+        own = queries[queries["pid"] == pid]
+        assert (count, hits) == (len(own), (own["first_rank"] == 1).sum())
+        assert ap == pytest.approx(own["ap"].sum(), abs=1e-7)
+    assert sum(sums["rank1"]) / sum(sums["queries"]) == pytest.approx(record["rank1"])
 
 
 def test_run_against_itself_in_another_order_shows_no_difference(target, tmp_path):

@@ -225,7 +225,7 @@ def test_without_prompts_the_condition_changes_nothing(finished_run, changed, sa
 
 
 def test_baseline_has_nothing_to_sample_from(finished_run, sample):
-    with pytest.raises(ValueError, match=r"has no prior to sample from .* choose a DCAC variant"):
+    with pytest.raises(ValueError, match=r"has no prior to sample from .* choose a variant that has one"):
         sample(finished_run(diffusion="none"))
 
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from dcac.closed import parse
+from dcac.suites import Remark, Variant
 from dcac.suites import Suite as SuiteModel
-from dcac.suites import Variant
 
 SHARES = {  # (variant, target, seed): mAP, rank1
     ("baseline", "MS", 1): (0.200, 0.500),
@@ -45,7 +45,19 @@ def suite():
 @pytest.fixture
 def variants():
     """The two variants under their printed names."""
-    return {"baseline": Variant("Baseline (ours)", {}), "dcac": Variant("DCAC (ours)", {})}
+    return {
+        "baseline": Variant("Baseline (ours)", {}, colour="#112233", published="DCAC baseline"),
+        "dcac": Variant("DCAC (ours)", {}, colour="#445566", published="DCAC"),
+    }
+
+
+@pytest.fixture
+def remark():
+    """What the suite says of DCAC below its tables."""
+    text = (
+        "Ours minus baseline is {difference}{control}; it pulls with {pull}; another condition changes it by {heard}."
+    )
+    return Remark(variant="dcac", text=text)
 
 
 @pytest.fixture
@@ -54,6 +66,16 @@ def records():
     rows = [row(variant, "MA", target, seed, *shares) for (variant, target, seed), shares in SHARES.items()]
     rows += [row("chance", "none", target, 0, 0.01, 0.02) for target in ("MS", "C3")]
     return pd.DataFrame(rows)
+
+
+def identities(mAP, rank1):
+    """Return sums of three people with 1, 2 and 3 queries whose scores differ, about the means given."""
+    queries, apart = [1, 2, 3], [0.03, 0.0, -0.01]
+    sums = {
+        name: [n * (mean + d) for n, d in zip(queries, apart, strict=True)]
+        for name, mean in (("mAP", mAP), ("rank1", rank1))
+    }
+    return {"pid": [7, 8, 9], "queries": queries, **sums}
 
 
 def row(variant, sources, target, seed, mAP, rank1):
@@ -67,7 +89,7 @@ def row(variant, sources, target, seed, mAP, rank1):
         "seed": seed,
         "mAP": mAP,
         "rank1": rank1,
-        "mAP_verdict": "better" if learnt else "",
+        "mAP_verdict": "higher" if learnt else "",
         "rank1_verdict": "no clear difference" if learnt else "",
         "num_query": 3368,
         "num_gallery": 15913,
@@ -84,6 +106,7 @@ def row(variant, sources, target, seed, mAP, rank1):
         "euclidean_mAP": None,
         "euclidean_rank1": None,
         "standard": target != "C3",
+        "identities": json.dumps(identities(mAP, rank1)),
         "cmc": json.dumps([rank1, (1 + rank1) / 2, 1.0]),
         "gradient_id": 0.1 if learnt else None,
         "gradient_prototype": 2.0 if learnt else None,

@@ -28,7 +28,8 @@ SCORE = {
     "num_valid_queries": 3,
     "num_ids": 2,
     "interval": {"mAP": [0.1, 0.2], "rank1": [0.15, 0.25]},
-    "against": {"difference": {"mAP": {"verdict": "worse"}, "rank1": {"verdict": "better"}}},
+    "against": {"difference": {"mAP": {"verdict": "lower"}, "rank1": {"verdict": "higher"}}},
+    "identities": {"pid": [3, 5], "queries": [2, 1], "mAP": [0.25, 0.12], "rank1": [1, 0]},
     "cmc": [0.2, 0.4],
     "code": "def",
 }
@@ -41,10 +42,11 @@ def test_a_record_keeps_every_digit_and_the_stamps(tmp_path):
     (row,) = records.read_records(tmp_path / "r.csv").to_dict("records")
     assert row["mAP"] == 0.123456789012345
     assert row["sources"] == "none"  # a word, not a missing value
-    assert (row["mAP_low"], row["mAP_high"], row["mAP_verdict"]) == (0.1, 0.2, "worse")
+    assert (row["mAP_low"], row["mAP_high"], row["mAP_verdict"]) == (0.1, 0.2, "lower")
     assert row["p_max"] == 0.125 and row["data_variant"] == "detected"
     assert json.loads(row["code"]) == {"score": "def", "train": "abc"}
     assert json.loads(row["cmc"]) == [0.2, 0.4]
+    assert json.loads(row["identities"]) == SCORE["identities"]
 
 
 def test_a_record_says_over_how_many_splits_it_is_a_mean(tmp_path):

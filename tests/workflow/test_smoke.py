@@ -33,7 +33,7 @@ def test_score_and_log_of_a_dcac_run_carry_the_diagnostics(smoke):
     assert wanted <= set(score["meta"]["diagnostics"])
     assert [epoch["epoch"] for epoch in score["meta"]["diagnostics_by_epoch"]] == [1, 2]
     assert score["meta"]["diagnostics_by_epoch"][-1] == score["meta"]["diagnostics"]
-    assert score["against"]["difference"]["mAP"]["verdict"] in ("better", "no clear difference", "worse")
+    assert score["against"]["difference"]["mAP"]["verdict"] in ("higher", "no clear difference", "lower")
     lines = [json.loads(line) for line in (smoke.folder / RUN / "log.jsonl").read_text().splitlines()]
     assert [line["event"] for line in lines] == ["start", "epoch", "epoch", "end"]
     assert wanted <= set(lines[-2])

@@ -40,6 +40,7 @@ class Reading:
         dropped: Images left out on purpose, by reason.
         strays: Files in the folders of images whose name has not the known form.
         nearly: Images whose name has the known form but for its suffix, which is doubled or in capitals.
+        facts: What the sidecar keeps of how a set of one's own was read.
     """
 
     layout: str
@@ -48,6 +49,7 @@ class Reading:
     dropped: Counter[str] = field(default_factory=Counter)
     strays: list[str] = field(default_factory=list)
     nearly: list[str] = field(default_factory=list)
+    facts: dict[str, object] = field(default_factory=dict)
 
 
 def find_root(names: Iterable[str], *required: str) -> str | None:

@@ -1,0 +1,66 @@
+"""One variant against another over all cells: the interval of their paired difference, and what it says."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from dcac.evaluation.score import BOOTSTRAP_SEED, LEVEL, RESAMPLES
+from dcac.evaluation.statistics import ENOUGH_SEEDS, CellDifferences, Difference, difference_over_seeds
+
+INTERVAL_NOTE = (
+    f"Intervals hold {100 * LEVEL:g} % and are over training seeds and query identities together; with one seed they are "
+    f"over identities alone. With fewer than {ENOUGH_SEEDS} seeds a verdict speaks of these runs, not of the methods."
+)
+
+
+def compared(records: pd.DataFrame, variant: str, partner: str) -> Difference | None:
+    """Compare the mAP of two variants on the cells and seeds that both have.
+
+    Args:
+        records: of one protocol.
+
+    Returns:
+        The mean difference over cells, as a share; None where records hold no sums by identity.
+    """
+    keys = ["sources", "target", "seed"]
+    if "identities" not in records:
+        return None
+    ours, theirs = (records[records["variant"] == name][[*keys, "identities"]] for name in (variant, partner))
+    pairs = ours.merge(theirs, on=keys, suffixes=("", "_theirs"))
+    seeds = _common([set(rows["seed"]) for _, rows in pairs.groupby(["sources", "target"], sort=False)])
+    pairs = pairs[pairs["seed"].isin(seeds)].sort_values(keys, kind="stable")
+    if pairs.empty:
+        return None
+    cells = [_cell(str(target), rows) for (_, target), rows in pairs.groupby(["sources", "target"], sort=False)]
+    return difference_over_seeds(cells, resamples=RESAMPLES, level=LEVEL, seed=BOOTSTRAP_SEED)
+
+
+def interval_text(difference: Difference) -> str:
+    """Write an interval of shares in percent points."""
+    return f"[{100 * difference.low:+.2f}, {100 * difference.high:+.2f}]"
+
+
+def verdict_text(difference: Difference, pairs: int) -> str:
+    """Write a verdict, and over few seeds of what it speaks."""
+    if pairs >= ENOUGH_SEEDS:
+        return difference.verdict
+    return f"{difference.verdict} in {'this pair' if pairs == 1 else f'these {pairs} pairs'} of runs"
+
+
+def _common(sets: Sequence[set]) -> set:
+    return set.intersection(*sets) if sets else set()
+
+
+def _cell(target: str, rows: pd.DataFrame) -> CellDifferences:
+    """Subtract the sums by identity, one row a seed."""
+    sums = []
+    for row in rows.itertuples():
+        ours, theirs = json.loads(row.identities), json.loads(row.identities_theirs)
+        if any(ours[key] != theirs[key] for key in ("pid", "queries")):
+            raise ValueError(
+                f"two scores on {target} with seed {row.seed} are of different queries; score the same version of it again"
+            )
+        sums.append(np.subtract(ours["mAP"], theirs["mAP"]))
+    return CellDifferences(target, np.array(ours["queries"]), np.stack(sums))
