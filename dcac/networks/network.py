@@ -35,6 +35,7 @@ class Encoder(Protocol):
 
     def __call__(self, images: Tensor) -> Mapping[str, NDArray]:
         """Compute the outputs for images float32 [B, 3, H, W], already in the network's view."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def sample(finished_run, prior_folder, latents, tmp_path):
 
 
 @pytest.fixture
-def changed(tmp_path):
+def changed(tmp_path, from_elsewhere):
     """Return a function that copies a run, with its tensors changed by a function."""
 
     def copy(run, change):
@@ -64,6 +64,7 @@ def changed(tmp_path):
         tensors = load_file(folder / "weights.safetensors")
         change(tensors)
         save_file(tensors, folder / "weights.safetensors")
+        from_elsewhere(folder)
         return {**run, "run_folder": folder}
 
     return copy
