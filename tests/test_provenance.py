@@ -173,6 +173,7 @@ def copied(tmp_path, monkeypatch):
 
 
 REPORTING = {"schemas", "table", "overhead_table", "figure", "records", "metrics"}
+OF_A_METHOD = {"train", "overhead", "samples"}
 OF_A_SCHEME = {"train", "overhead", "samples", "correlation"}
 OF_A_RUN = {"schemas", "train", "extract", "samples", "correlation", "overhead", "convert", "reference", "search"}
 OF_A_RUN |= {"attention", "evaluate", "export"}
@@ -183,6 +184,10 @@ OF_A_RUN |= {"attention", "evaluate", "export"}
     [
         ("reporting/figures/__init__.py", "KINDS = (", "NEW = 1\nKINDS = (NEW, ", {"figure"}, {"figure"}),
         ("reporting/figures/tsne.py", "PEOPLE = 30", "PEOPLE = 31", {"figure"}, {"figure"}),
+        ("methods/__init__.py", "METHODS = (", "NEW = 1\nMETHODS = (NEW, ", {"train", "overhead"}, {"train"}),
+        ("methods/dcac/__init__.py", '"entropy of p (nats)"', '"H of p (nats)"', set(), set()),
+        ("methods/dcac/diagnostics.py", ".mean().item()", ".mean().item() + 1", OF_A_METHOD, {"train"}),
+        ("declared.py", "known.reports", "{} | known.reports", set(), set()),
         ("losses/__init__.py", "TERMS = (", "NEW = 1\nTERMS = (NEW, ", {"train", "overhead"}, {"train"}),
         ("model/schemes/__init__.py", "SCHEMES = (", "NEW = 1\nSCHEMES = (NEW, ", OF_A_SCHEME, OF_A_SCHEME),
         ("model/schemes/pcl.py", "return logits", "return 1 * logits", OF_A_SCHEME, OF_A_SCHEME),
