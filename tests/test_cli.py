@@ -199,6 +199,7 @@ def test_search_embeds_the_pictures_with_any_network_and_lists_the_nearest(tmp_p
         return Loaded()
 
     monkeypatch.setattr("dcac.networks.load.load", load)
+    monkeypatch.setattr("dcac.networks.made_by.require_made_by", lambda meta, path, network: asked.update(meta=meta))
     labels = {"pids": [9, 5, 6], "camids": [1, 0, 0], "split": ["query", "gallery", "gallery"]}
     paths = ["q.png", "a.png", "b.png"]
     write_features(tmp_path / "f.npz", features=np.eye(3)[[1, 0, 2]], **labels, paths=paths, meta={})
@@ -206,7 +207,8 @@ def test_search_embeds_the_pictures_with_any_network_and_lists_the_nearest(tmp_p
         "search", "one.png", "two.png", "--gallery", tmp_path / "f.npz", word, "net.onnx", "--card", "net.yaml",
         "--encoder", tmp_path / "encoder", "--out", tmp_path / "hits.csv", "--count", 1, "--device", "cpu",
     )  # fmt: skip
-    assert asked == {"path": "net.onnx", "card": Path("net.yaml"), "encoder": tmp_path / "encoder", "device": "cpu"}
+    loaded = {"path": "net.onnx", "card": Path("net.yaml"), "encoder": tmp_path / "encoder", "device": "cpu"}
+    assert asked == {**loaded, "meta": {}}
     hits = pd.read_csv(tmp_path / "hits.csv")
     assert hits["path"].tolist() == ["b.png", "a.png"] and hits["pid"].tolist() == [6, 5]
     assert "b.png" in result.stdout

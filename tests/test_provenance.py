@@ -14,6 +14,7 @@ from dcac import provenance
 from dcac.provenance import atomic, code, fingerprint, make_readable, manifest, sha256, write_json
 from dcac.provenance.code import statement, steps
 from dcac.provenance.keep import keep, kept_folder, put_back
+from dcac.provenance.networks import network_input
 from dcac.provenance.record import Input, ask
 
 PACKAGE = Path(code.ROOT)
@@ -324,3 +325,10 @@ def test_files_written_for_one_user_are_opened_as_the_mask_says(tmp_path):
         os.umask(before)
     for name in ("a.safetensors", "folder/deep/b"):
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o640, name
+
+
+@pytest.mark.parametrize("files", [[], {"model.safetensors": "x"}, {"model.safetensors": {}}])
+def test_manifest_of_another_shape_is_damaged(tmp_path, files):
+    (tmp_path / "manifest.json").write_text(json.dumps({"files": files}))
+    with pytest.raises(ValueError, match=r"manifest\.json is damaged, its 'files' are no list of names with sha256"):
+        network_input(tmp_path)

@@ -22,12 +22,19 @@ from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
 from dcac.provenance import environment, sha256
 from dcac.provenance.code import digest
 from dcac.provenance.networks import network_input
-from dcac.provenance.record import Input, given
+from dcac.provenance.record import Input, given, read_record
 from dcac.reading import naming_damage, open_tensors, read_json
 from dcac.settings import Settings, load_settings
 
 BATCH = 256  # images on a GPU; source: authors' released code
 CPU_BATCH = 32  # images on a CPU, where more cost memory and bring no speed; docs/performance.md section 2
+REPORTED = {
+    "identity": str,
+    "settings": dict,
+    "seed": int,
+    "data": dict,
+    "epoch": dict,
+}  # of run.json, with their kinds
 log = logging.getLogger(__name__)
 
 
@@ -88,8 +95,29 @@ def read_report(run_folder: Path) -> dict:
     Raises:
         ValueError: the run is not finished, or its report is damaged.
     """
-    keys = ("identity", "settings", "seed", "data", "code", "epoch")
-    return read_json(run_folder / "run.json", keys=keys, remedy=f"delete {run_folder} and train the run again")
+    path, remedy = run_folder / "run.json", f"delete {run_folder} and train the run again"
+    report = read_json(path, keys=("code", *REPORTED), remedy=remedy)
+    for key, kind in REPORTED.items():
+        if not isinstance(report[key], kind):
+            raise ValueError(f"{path} is damaged, its '{key}' is {report[key]!r:.80}; {remedy}")
+    return report
+
+
+def require_own_weights(run_folder: Path) -> None:
+    """Refuse weights that are not those of the run's report: features would be filed as those of another run.
+
+    Raises:
+        ValueError: the weights name another run, or were changed.
+    """
+    report, weights = read_report(run_folder), run_folder / "weights.safetensors"
+    with open_tensors(weights, remedy=f"delete {run_folder} and train the run again") as archive:
+        identity = (archive.metadata() or {}).get("identity", report["identity"])
+    record = read_record(run_folder / "run.json")
+    if identity != report["identity"] or (record is not None and sha256(weights) != record["meaning"]):
+        raise ValueError(
+            f"{weights} is not the file that run.json beside it speaks of; put the run's own weights back, or delete "
+            f"{run_folder} and train the run again"
+        )
 
 
 def require_names(report: dict, run_folder: Path, names: Mapping[str, str | int]) -> None:
@@ -147,5 +175,6 @@ def embed(
 
 
 def _load_run(run_folder: Path, config: Path, encoder: Path, device: str) -> tuple[ReIDModel, Settings]:
+    require_own_weights(run_folder)
     settings = resolve_normalisation(load_own_settings(run_folder, config), encoder)
     return load_reid_model(run_folder / "weights.safetensors", encoder, settings).to(device), settings

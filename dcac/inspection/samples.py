@@ -68,7 +68,9 @@ def run(
     require_output(out, ".npz", inputs=[*stores, *latents])
     settings = load_settings(config)
     if declared.needed(settings, "prior") is None:
-        raise ValueError(f"{run_folder} has no prior to sample from (method {settings.method}); choose a DCAC variant")
+        raise ValueError(
+            f"{run_folder} has no prior to sample from (method {settings.method}); choose a variant that has one"
+        )
     inputs = inputs_of(run_folder, encoder=encoder, stores=stores, prior=prior, latents=latents)
     asked = ask(__name__, {} if count == IMAGES else {"count": count}, inputs)
     trained = load_run(run_folder, config, encoder=encoder, stores=stores, device=device)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dcac.data.store import store_input
 from dcac.data.training_set import TrainingSet
-from dcac.features.extract import embed, load_own_settings, load_reid_model, read_report, run_input
+from dcac.features.extract import embed, load_own_settings, load_reid_model, read_report, require_own_weights, run_input
 from dcac.model.encoder import ReIDModel, resolve_normalisation
 from dcac.model.latents import latents_input
 from dcac.provenance import atomic, environment
@@ -60,6 +60,7 @@ def load_run(run_folder: Path, config: Path, *, encoder: Path, stores: Sequence[
     Raises:
         ValueError: the run learnt from other files than these, or with other settings.
     """
+    require_own_weights(run_folder)
     settings = resolve_normalisation(load_own_settings(run_folder, config), encoder)
     report = read_report(run_folder)
     given = {path.stem: store_input(path).meaning for path in stores}

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dcac.features.extract import BATCH, CPU_BATCH, load_reid_model, read_report, run_input
+from dcac.features.extract import BATCH, CPU_BATCH, load_reid_model, read_report, require_own_weights, run_input
 from dcac.foreign.network_card import NetworkCard, PartCard, View
 from dcac.model.encoder import ReIDModel, resolve_normalisation
 from dcac.networks.network import Batch, Network
@@ -46,6 +46,7 @@ def load_run(folder: Path, card: PartCard, *, encoder: Path | None, device: str)
 
 def load_reid(folder: Path, *, encoder: Path | None) -> tuple[ReIDModel, Settings]:
     """Load the Re-ID branch of a run, in eval mode, and the run's settings with their normalisation in numbers."""
+    require_own_weights(folder)
     settings = parse_settings(read_report(folder)["settings"], f"{folder}/run.json")
     encoder = find_encoder(folder, settings) if encoder is None else encoder
     settings = resolve_normalisation(settings, encoder)

@@ -55,7 +55,7 @@ def sample(finished_run, prior_folder, latents, tmp_path):
 
 
 @pytest.fixture
-def changed(tmp_path):
+def changed(tmp_path, from_elsewhere):
     """Return a function that copies a run, with its tensors changed by a function."""
 
     def copy(run, change):
@@ -64,6 +64,7 @@ def changed(tmp_path):
         tensors = load_file(folder / "weights.safetensors")
         change(tensors)
         save_file(tensors, folder / "weights.safetensors")
+        from_elsewhere(folder)
         return {**run, "run_folder": folder}
 
     return copy
@@ -224,7 +225,7 @@ def test_without_prompts_the_condition_changes_nothing(finished_run, changed, sa
 
 
 def test_baseline_has_nothing_to_sample_from(finished_run, sample):
-    with pytest.raises(ValueError, match=r"has no prior to sample from .* choose a DCAC variant"):
+    with pytest.raises(ValueError, match=r"has no prior to sample from .* choose a variant that has one"):
         sample(finished_run(diffusion="none"))
 
 

@@ -78,8 +78,8 @@ def walk(train, target, encoder_folder, config_dir, tmp_path):
         names = {"suite": "toys", "variant": "toy", "sources": "A", "seed": 0}
         files = {"run_folder": folder, "config": folder.with_suffix(".yaml"), "encoder": encoder_folder}
         extract.run(**files, stores=[target], names=names, out=tmp_path / "features", device="cpu")
-        score.run(tmp_path / "features" / "T.npz", tmp_path / "T.json")
-        records.run(scores=[tmp_path / "T.json"], out=tmp_path / "records.csv")
+        score.run(tmp_path / "features" / "T.npz", tmp_path / "scores" / "T.json")
+        records.run(scores=[tmp_path / "scores" / "T.json"], out=tmp_path / "records.csv")
         table.run(
             name="toys",
             suite=parse(Suite, SUITE, "test"),
