@@ -587,9 +587,12 @@ def search(
     Example: dcac search a.jpg b.jpg --gallery D.npz --network results/paper/runs/dcac/MA/seed1 --out nearest.csv
     """
     from dcac.evaluation import search
+    from dcac.features.feature_file import read_features
     from dcac.networks.load import load
+    from dcac.networks.made_by import require_made_by
 
     loaded = load(network, card=card, encoder=encoder, device=_device(device))
+    require_made_by(read_features(gallery).meta, gallery, loaded)
     metric = loaded.card.metric or "cosine"
     features = loaded.embed(pictures, unit_length=metric == "cosine")
     table = search.run(

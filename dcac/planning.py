@@ -70,9 +70,10 @@ class Plan:
         cut = _cut(whole, suite, notices)
         variants = load_variants(root)
         plan = cls(project, suite, cards, load_weights(root / "weights.yaml"), variants, notices, runnable, cut, root)
-        plan._check_references()
+        plan._check_references(whole)
         plan._check_runs()
         plan._check_figures()
+        plan._check_remark()
         return plan
 
     @property
@@ -221,8 +222,8 @@ class Plan:
         """Regular expression that matches exactly these names; none matches nothing that exists."""
         return "|".join(re.escape(name) for name in names) or "no-such-name"
 
-    def _check_references(self) -> None:
-        protocols = self.suite.protocols.values()
+    def _check_references(self, whole: Suite) -> None:
+        protocols = whole.protocols.values()
         for name in self.networks:
             known = [key for key, card in self.weights.items() if card.kind != "diffusion"]
             if name not in known:
@@ -234,7 +235,7 @@ class Plan:
                 raise ConfigError(
                     f"'{name}' is a variant and a network, whose results would be filed as one; rename either"
                 )
-            if not any(self.reference_cells(name, cells) for cells in protocols) and self.runnable:
+            if not any(self.reference_cells(name, cells) for cells in protocols):
                 raise ConfigError(
                     f"reference '{name}' was trained on {self.reference_sources(name)}, which no protocol of the suite has as "
                     f"sources: its numbers would stand nowhere; add such a cell, or correct `trained_on` in {self.root}/weights.yaml"
@@ -258,6 +259,12 @@ class Plan:
                     )
                 if self.weights[name].kind == "network":
                     raise ConfigError(f"'{name}' is a network to be tested, not one to train; name an encoder or prior")
+
+    def _check_remark(self) -> None:
+        said = self.suite.remark
+        if said is not None and said.variant not in self.variants:
+            near = nearest(said.variant, list(self.variants))
+            raise ConfigError(f"the remark of the suite speaks of '{said.variant}', which is no variant{near}")
 
     def _check_figures(self) -> None:
         for name, figure in self.suite.figures.items():
@@ -319,13 +326,14 @@ def _possible(suite: Suite, project: Project, cards: Mapping[str, Card]) -> tupl
             (*notices, "No data set of this suite is at hand: the plan shows the whole suite, and nothing can run."),
             False,
         )
-    protocols = {name: _without(cells, set(missing)) for name, cells in suite.protocols.items()}
+    needed = set(missing) if suite.all_variants else set()  # what nothing learns from need not be at hand
+    protocols = {name: _without(cells, set(missing), needed) for name, cells in suite.protocols.items()}
     kept = {name: cells for name, cells in protocols.items() if cells}
     if not kept:
         raise ConfigError("no protocol of this suite is possible with the data at hand. " + " ".join(notices))
     tables = {name: table for name, table in suite.tables.items() if table.protocol in kept}
     changes = {
-        "domains": tuple(code for code in suite.domains if code not in missing),
+        "domains": tuple(code for code in suite.domains if code not in needed),
         "protocols": kept,
         "tables": tables,
         "figures": {name: figure for name, figure in suite.figures.items() if figure.table in tables},
@@ -347,11 +355,12 @@ def _cut(whole: Suite, possible: Suite, notices: tuple[str, ...]) -> dict[str, s
     return tables | {name: f"it is drawn from table '{table}': {tables[table]}" for name, table in figures.items()}
 
 
-def _without(cells: Mapping[str, tuple[str, ...]], missing: set[str]) -> dict[str, tuple[str, ...]]:
+def _without(cells: Mapping[str, tuple[str, ...]], missing: set[str], unlearnt: set[str]) -> dict[str, tuple[str, ...]]:
+    """Leave out missing targets, and cells that would learn from a missing source."""
     kept = {}
     for sources, targets in cells.items():
         present = tuple(target for target in targets if target not in missing)
-        if present and not missing.intersection(split_sources(sources)):
+        if present and not unlearnt.intersection(split_sources(sources)):
             kept[sources] = present
     return kept
 

@@ -14,7 +14,7 @@ from dcac.declared import completed
 from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining
 from dcac.foreign.weights_card import Weights
 from dcac.settings import Settings
-from dcac.suites import Preset, Project, Suite
+from dcac.suites import NAMED, Preset, Project, Suite
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TEXT = {"type": "string"}
@@ -36,7 +36,12 @@ def schemas() -> dict[str, dict[str, Any]]:
         "base": schema_of(completed(Settings)),
         "preset": preset_schema(),
         "variants": mapping_of(
-            {"anyOf": [partly(completed(Settings), label=TEXT, baseline=TEXT, control=TEXT), {"type": "null"}]}
+            {
+                "anyOf": [
+                    partly(completed(Settings), **dict.fromkeys((*NAMED, "baseline", "like"), TEXT)),
+                    {"type": "null"},
+                ]
+            }
         ),
         "weights": mapping_of(weights_schema()),
         "datasets": mapping_of(card_schema()),

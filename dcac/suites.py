@@ -1,6 +1,7 @@
 """Suites: what is trained, tested and shown, and the settings of each run: base <- preset <- overrides <- sources <- variant."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -32,6 +33,8 @@ NO_SOURCES = "none"  # the `sources` word of references, which learn from no sou
 INTENDED = "intended"  # the preset that is the base file itself
 Reference = Literal["chance", "histogram", "pretrained"]  # those that need no card
 REFERENCES = get_args(Reference)
+NAMED = ("label", "control", "colour", "published")  # of a variant: what another that is like it does not inherit
+COLOUR = re.compile("#[0-9a-fA-F]{6}")
 NonEmptyNames = Annotated[Names, Field(min_length=1)]
 
 
@@ -53,6 +56,8 @@ class Variant(NamedTuple):
     changes: dict[str, Any]  # settings that differ from everything below
     baseline: str = BASELINE  # the variant it is compared with, seed by seed
     control: str | None = None  # another one it is compared with, which shares all but what is to be shown
+    colour: str | None = None  # in figures, #rrggbb; None: that of variants without one
+    published: str | None = None  # the row of published numbers that it repeats
 
 
 class Table(Closed):
@@ -101,6 +106,37 @@ class Figure(Closed):
         return self
 
 
+class Remark(Closed):
+    """A sentence below the tables of a suite, with numbers of one variant put in."""
+
+    variant: str
+    text: str  # with the places of `filled`
+
+    @model_validator(mode="after")
+    def _has_known_places(self) -> "Remark":
+        self.filled(difference="", control="", pull="", heard="")
+        return self
+
+    def filled(self, *, difference: str, control: str, pull: str, heard: str) -> str:
+        """Put the numbers in.
+
+        Args:
+            difference: to its baseline, mAP.
+            control: the words `, minus its control` and that difference, where the table has its control.
+            pull: of the noise loss on the encoder, as a share of the prototype loss's.
+            heard: of another image's condition in the noise loss.
+
+        Raises:
+            ValueError: the text has another place than these.
+        """
+        try:
+            return self.text.format(difference=difference, control=control, pull=pull, heard=heard)
+        except (AttributeError, LookupError, ValueError) as error:
+            raise ValueError(
+                f"the remark has a place {error} that nothing fills; use {{difference}}, {{control}}, {{pull}} and {{heard}}"
+            ) from None
+
+
 class Preset(Closed):
     """`config/presets/*.yaml`: settings that go together, laid over the base."""
 
@@ -113,6 +149,7 @@ class Suite(Closed):
 
     title: str
     demo: bool
+    remark: Remark | None = None
     device: Literal["cpu", "cuda", "auto"]  # auto: a GPU where there is one
     base: str
     preset: str = INTENDED
@@ -269,24 +306,29 @@ def laid_over(inherited: Mapping[str, Any], own: Mapping[str, Any], origin: str)
 def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
     """Read what each variant changes; without a `label` a variant is called by its key.
 
+    With `like: OTHER` it changes what OTHER does and is compared with the same baseline, but for the keys that it gives.
+
     Raises:
-        ConfigError: a `baseline` or `control` is no variant, a label is given twice, or a name cannot stand in a path.
+        ConfigError: a `baseline`, `control` or `like` is no variant, variants are like each other in a circle, a label is
+            given twice, a colour is none, or a name cannot stand in a path.
     """
     path = root / "variants.yaml"
     content = load_yaml(path)
     require_names(content, f"{path}: variant", reserved=REFERENCES)
     entries = {name: {} if entry is None else entry for name, entry in content.items()}
     require_mappings(entries, f"{path}: variant")
-    entries = {name: dict(entry) for name, entry in entries.items()}
     for name, entry in entries.items():
-        for key in ("label", "baseline", "control"):
+        for key in (*NAMED, "like", "baseline"):
             if not isinstance(entry.get(key, ""), str):
                 raise ConfigError(f"{path}: {key} of '{name}' is {entry[key]!r}, not a word; {QUOTES}")
+        if not COLOUR.fullmatch(entry.get("colour", "#000000")):
+            raise ConfigError(f"{path}: colour of '{name}' is {entry['colour']!r}; write '#rrggbb' in quotes")
+    entries = {name: _with_inherited(name, entries, path) for name in entries}
     variants = {
         name: Variant(
             entry.pop("label", name),
             baseline=entry.pop("baseline", BASELINE),
-            control=entry.pop("control", None),
+            **{key: entry.pop(key, None) for key in NAMED if key != "label"},
             changes=entry,
         )
         for name, entry in entries.items()
@@ -302,6 +344,23 @@ def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
                 near = nearest(other, list(variants))
                 raise ConfigError(f"{path}: {key} '{other}' of '{name}' is no variant{near}; name one of this file")
     return variants
+
+
+def _with_inherited(
+    name: str, entries: Mapping[str, Mapping[str, Any]], path: Path, asking: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return the keys of a variant with those of the one that it is like, and of the one that this is like, and so on."""
+    own = dict(entries[name])
+    other = own.pop("like", None)
+    if other is None:
+        return own
+    if other not in entries:
+        raise ConfigError(f"{path}: '{name}' is like '{other}', which is no variant{nearest(other, list(entries))}")
+    if other in (*asking, name):
+        circle = " -> ".join((*asking, name, other))
+        raise ConfigError(f"{path}: variants are like each other in a circle, {circle}; remove one `like`")
+    inherited = _with_inherited(other, entries, path, (*asking, name))
+    return {key: value for key, value in inherited.items() if key not in NAMED} | own
 
 
 def run_settings(suite: Suite, variant: str, sources: str, root: Path = CONFIG_DIR) -> Settings:

@@ -8,6 +8,7 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -198,6 +199,7 @@ def test_search_embeds_the_pictures_with_any_network_and_lists_the_nearest(tmp_p
         return Loaded()
 
     monkeypatch.setattr("dcac.networks.load.load", load)
+    monkeypatch.setattr("dcac.networks.made_by.require_made_by", lambda meta, path, network: asked.update(meta=meta))
     labels = {"pids": [9, 5, 6], "camids": [1, 0, 0], "split": ["query", "gallery", "gallery"]}
     paths = ["q.png", "a.png", "b.png"]
     write_features(tmp_path / "f.npz", features=np.eye(3)[[1, 0, 2]], **labels, paths=paths, meta={})
@@ -205,7 +207,48 @@ def test_search_embeds_the_pictures_with_any_network_and_lists_the_nearest(tmp_p
         "search", "one.png", "two.png", "--gallery", tmp_path / "f.npz", word, "net.onnx", "--card", "net.yaml",
         "--encoder", tmp_path / "encoder", "--out", tmp_path / "hits.csv", "--count", 1, "--device", "cpu",
     )  # fmt: skip
-    assert asked == {"path": "net.onnx", "card": Path("net.yaml"), "encoder": tmp_path / "encoder", "device": "cpu"}
+    loaded = {"path": "net.onnx", "card": Path("net.yaml"), "encoder": tmp_path / "encoder", "device": "cpu"}
+    assert asked == {**loaded, "meta": {}}
     hits = pd.read_csv(tmp_path / "hits.csv")
     assert hits["path"].tolist() == ["b.png", "a.png"] and hits["pid"].tolist() == [6, 5]
     assert "b.png" in result.stdout
+
+
+def test_evaluate_prints_a_line_a_target_and_files_results_by_the_network(project, monkeypatch):
+    asked = {}
+    for code in ("MA", "own"):
+        path = project / ("results/data" if code == "MA" else "elsewhere") / f"{code}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    loaded = SimpleNamespace(name="nets/a net.onnx", card=Loaded.card)
+    monkeypatch.setattr("dcac.networks.load.load", lambda path, **options: asked.update(options, path=path) or loaded)
+
+    def run(**options):
+        asked.update(options)
+        return iter([(store.stem, {"metric": "cosine"}) for store in options["stores"]])
+
+    monkeypatch.setattr("dcac.evaluation.evaluate.run", run)
+    monkeypatch.setattr("dcac.evaluation.evaluate.lines", lambda code, record, _: [f"{code} {record['metric']}"])
+    own = project / "elsewhere/own.parquet"
+    result = dcac("evaluate", "a.onnx", "--target", "MA", "--target", own, "--card", "a.yaml", "--device", "cpu")
+    assert result.stdout.splitlines() == ["MA cosine", "own cosine"]
+    assert asked["stores"] == [Path("results/data/MA.parquet"), own] and asked["metric"] == "card"
+    assert asked["out"] == Path("results/evaluate/nets-a-net.onnx") and asked["card"] == Path("a.yaml")
+
+
+def test_evaluate_names_what_makes_a_target_that_is_not_there(project, monkeypatch):
+    with pytest.raises(
+        ValueError, match=r"no normalised file results/data/D.parquet; run `snakemake results/data/D.parquet`"
+    ):
+        dcac("evaluate", "a.onnx", "--target", "D")
+    with pytest.raises(ValueError, match=r"no normalised file x/D.parquet; correct the path"):
+        dcac("evaluate", "a.onnx", "--target", "x/D.parquet")
+
+
+def test_weights_of_a_network_to_be_tested_are_brought_by_their_own_step(project):
+    (project / "net.onnx").write_bytes(b"graph")
+    cards = yaml.safe_load((project / "config/weights.yaml").read_text(encoding="utf-8"))
+    cards["net"] = {"kind": "network", "source": "file", "path": "net.onnx", "terms": "none"}
+    (project / "config/weights.yaml").write_text(yaml.safe_dump(cards), encoding="utf-8")
+    assert dcac("weights", "net", "--out", "results/weights/net").exit_code == 0
+    assert (project / "results/weights/net/net.onnx").read_bytes() == b"graph"

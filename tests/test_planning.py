@@ -54,6 +54,76 @@ def test_without_the_withdrawn_set_its_protocol_names_the_one_that_works(plan):
         plan("protocol-1-duke")
 
 
+@pytest.fixture
+def own_suite(tmp_path, config_dir):
+    """Return a function that writes a suite over the paper's, and a card of a network, into a configuration of its own."""
+
+    def write(card, **changes):
+        root = shutil.copytree(config_dir, tmp_path / "config", dirs_exist_ok=True)
+        content = {"extends": "paper", "variants": [], "figures": {}, "references": ["chance", "net"], **changes}
+        (root / "suites/own.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        entry = {"kind": "network", "source": "file", "path": "net.onnx", "terms": "none", "network": card}
+        cards = load_yaml(root / "weights.yaml") | {"net": entry}
+        (root / "weights.yaml").write_text(yaml.safe_dump(cards), encoding="utf-8")
+        return root
+
+    return write
+
+
+def test_a_network_is_scored_where_its_sources_are_a_cells(plan, own_suite):
+    found = plan("own", accept=["D"], root=own_suite({"trained_on": ["MS"]}))
+    scored = [path for path in found.scores("dg_single") if "/net/" in path]
+    assert scored == [f"results/own/scores/net/MS/seed0/{target}.json" for target in ("MA", "D", "C3")]
+    assert not [path for path in found.scores("dg_multi") if "/net/" in path]
+    assert [path for path in found.scores("in_domain") if "/net/" in path] == [
+        "results/own/scores/net/MS/seed0/MS.json"
+    ]
+    assert found.metric("net") == "card" and found.methods["net"].label == "net"
+    assert list(found.runs("dg_single")) == []
+
+
+def test_a_network_of_no_set_is_scored_on_every_target(plan, own_suite):
+    found = plan("own", accept=["D"], root=own_suite({"metric": "euclidean", "label": "A network"}))
+    scored = {Path(path).stem for path in found.scores("dg_multi") if "/net/none/seed0/" in path}
+    assert scored == {"MA", "D", "MS", "C3"}
+    assert found.metric("net") == "euclidean" and found.methods["net"].label == "A network"
+
+
+def test_sources_of_a_suite_that_trains_nothing_need_not_be_at_hand(plan, own_suite):
+    found = plan("own", without=["MS", "D"], root=own_suite({"trained_on": ["MS"]}))
+    assert found.suite.evaluated == ("MA", "C3") and found.runnable
+    assert [path for path in found.scores("dg_single") if "/net/" in path] == [
+        f"results/own/scores/net/MS/seed0/{target}.json" for target in ("MA", "C3")
+    ]
+    assert found.common_settings.image_height == 256
+
+
+def test_sources_are_named_in_the_order_of_the_cards(plan, own_suite):
+    found = plan("own", accept=["D"], root=own_suite({"trained_on": ["MS", "MA", "D"]}))
+    assert found.reference_sources("net") == "MA+D+MS"
+    assert [p for p in found.scores("dg_multi") if "/net/" in p] == ["results/own/scores/net/MA+D+MS/seed0/C3.json"]
+
+
+@pytest.mark.parametrize(
+    ("card", "references", "message"),
+    [
+        ({"trained_on": ["LUP", "C2"]}, ["net"], r"trained on C2\+LUP, which no protocol of the suite has as sources"),
+        ({}, ["nett"], r"unknown reference 'nett' \(did you mean 'net'\?\)"),
+        ({}, ["sd-v1-5"], r"unknown reference 'sd-v1-5'"),
+    ],
+)
+def test_a_reference_that_would_stand_nowhere_is_refused(plan, own_suite, card, references, message):
+    root = own_suite(card, references=references)
+    with pytest.raises(ConfigError, match=message):
+        plan("own", accept=["D"], root=root)
+
+
+def test_a_network_is_not_trained_from(plan, own_suite):
+    root = own_suite({}, variants=["baseline"], overrides={"encoder_weights": "net"})
+    with pytest.raises(ConfigError, match=r"'net' is a network to be tested, not one to train"):
+        plan("own", accept=["D"], root=root)
+
+
 def test_a_missing_target_leaves_the_others(plan):
     found = plan("protocol-1", without=["GRID"])
     assert found.suite.protocols["Protocol-1"] == {"MA+C3+C2+CS": ("PRID", "VIPeR", "iLIDS")}
@@ -105,6 +175,16 @@ def test_a_figure_that_its_run_cannot_fill_is_refused_before_training(
     content["figures"] = {"f": {"table": "demo_ablation", "kind": kind, "title": "t", "variants": [variant]}}
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
+        plan("demo", root=root)
+
+
+def test_a_remark_on_no_variant_is_refused(plan, config_dir, tmp_path):
+    root = Path(shutil.copytree(config_dir, tmp_path / "config"))
+    path = root / "suites" / "demo.yaml"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("  variant: dcac\n", "  variant: dcca\n"), encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match=r"speaks of 'dcca', which is no variant .did you mean 'dcac'"):
         plan("demo", root=root)
 
 

@@ -16,6 +16,7 @@ from dcac.data.readers import made_with
 from dcac.provenance import atomic, code, fingerprint, make_readable, manifest, sha256, write_json
 from dcac.provenance.code import statement, steps
 from dcac.provenance.keep import keep, kept_folder, put_back
+from dcac.provenance.networks import network_input
 from dcac.provenance.record import Input, ask
 
 PACKAGE = Path(code.ROOT)
@@ -174,6 +175,7 @@ def copied(tmp_path, monkeypatch):
 
 
 REPORTING = {"schemas", "table", "overhead_table", "figure", "records", "metrics"}
+OF_A_METHOD = {"train", "overhead", "samples"}
 OF_A_SCHEME = {"train", "overhead", "samples", "correlation"}
 OF_A_RUN = {"schemas", "train", "extract", "samples", "correlation", "overhead", "convert", "reference", "search"}
 OF_A_RUN |= {"attention", "evaluate", "export"}
@@ -184,6 +186,10 @@ OF_A_RUN |= {"attention", "evaluate", "export"}
     [
         ("reporting/figures/__init__.py", "KINDS = (", "NEW = 1\nKINDS = (NEW, ", {"figure"}, {"figure"}),
         ("reporting/figures/tsne.py", "PEOPLE = 30", "PEOPLE = 31", {"figure"}, {"figure"}),
+        ("methods/__init__.py", "METHODS = (", "NEW = 1\nMETHODS = (NEW, ", {"train", "overhead"}, {"train"}),
+        ("methods/dcac/__init__.py", '"entropy of p (nats)"', '"H of p (nats)"', set(), set()),
+        ("methods/dcac/diagnostics.py", ".mean().item()", ".mean().item() + 1", OF_A_METHOD, {"train"}),
+        ("declared.py", "known.reports", "{} | known.reports", set(), set()),
         ("losses/__init__.py", "TERMS = (", "NEW = 1\nTERMS = (NEW, ", {"train", "overhead"}, {"train"}),
         ("model/schemes/__init__.py", "SCHEMES = (", "NEW = 1\nSCHEMES = (NEW, ", OF_A_SCHEME, OF_A_SCHEME),
         ("model/schemes/pcl.py", "return logits", "return 1 * logits", OF_A_SCHEME, OF_A_SCHEME),
@@ -339,3 +345,10 @@ def test_files_written_for_one_user_are_opened_as_the_mask_says(tmp_path):
         os.umask(before)
     for name in ("a.safetensors", "folder/deep/b"):
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o640, name
+
+
+@pytest.mark.parametrize("files", [[], {"model.safetensors": "x"}, {"model.safetensors": {}}])
+def test_manifest_of_another_shape_is_damaged(tmp_path, files):
+    (tmp_path / "manifest.json").write_text(json.dumps({"files": files}))
+    with pytest.raises(ValueError, match=r"manifest\.json is damaged, its 'files' are no list of names with sha256"):
+        network_input(tmp_path)

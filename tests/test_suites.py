@@ -9,7 +9,16 @@ import yaml
 
 from dcac.closed import ConfigError, load_yaml
 from dcac.foreign.weights_card import load_weights
-from dcac.suites import join_sources, load_preset, load_project, load_suite, load_variants, run_settings, split_sources
+from dcac.suites import (
+    Variant,
+    join_sources,
+    load_preset,
+    load_project,
+    load_suite,
+    load_variants,
+    run_settings,
+    split_sources,
+)
 
 SUITES = sorted(path.stem for path in (Path(__file__).parents[1] / "config" / "suites").glob("*.yaml"))
 PAPER = {  # method.md section 7: training set -> (rank, temperature, noise weight)
@@ -153,8 +162,8 @@ def test_every_variant_has_settings_at_the_papers_size(config_dir):
 def test_a_variant_without_a_label_is_called_by_its_key(root, edit):
     edit("variants.yaml", mine={"epochs": 3}, bare=None)
     variants = load_variants(root)
-    assert variants["mine"] == ("mine", {"epochs": 3}, "baseline", None)
-    assert variants["bare"] == ("bare", {}, "baseline", None)
+    assert variants["mine"] == Variant("mine", {"epochs": 3}, baseline="baseline")
+    assert variants["bare"] == Variant("bare", {}, baseline="baseline")
 
 
 @pytest.mark.parametrize("key", ["baseline", "control"])
@@ -182,6 +191,36 @@ def test_a_variant_differs_from_its_baseline_in_the_prior_alone(config_dir):
     for name, partner in named.items():
         ours, theirs = (run_settings(suite, each, "MA", config_dir).model_dump() for each in (name, partner))
         assert {key for key in ours if ours[key] != theirs[key]} == {"method", "diffusion"}, name
+
+
+def test_a_variant_like_another_takes_its_keys_but_not_its_names(root, edit):
+    first = {"label": "First", "colour": "#123456", "published": "DCAC", "control": "dcac", "baseline": "baseline-sgd"}
+    edit("variants.yaml", first={**first, "epochs": 7, "lora_rank": 2}, second={"like": "first", "lora_rank": 3})
+    edit("variants.yaml", third={"like": "second", "label": "Third", "baseline": "baseline", "epochs": 9})
+    variants = load_variants(root)
+    assert variants["second"] == Variant("second", {"epochs": 7, "lora_rank": 3}, baseline="baseline-sgd")
+    assert variants["third"] == Variant("Third", {"epochs": 9, "lora_rank": 3})
+    settings = run_settings(load_suite("paper", root), "third", "MA", root)
+    assert (settings.epochs, settings.lora_rank) == (9, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"mine": {"like": "baseline-sdg"}},
+            "'mine' is like 'baseline-sdg', which is no variant .did you mean 'baseline-sgd'",
+        ),
+        ({"mine": {"like": "mine"}}, "in a circle, mine -> mine; remove one"),
+        ({"a": {"like": "b"}, "b": {"like": "c"}, "c": {"like": "a"}}, "in a circle, a -> b -> c -> a; remove one"),
+        ({"mine": {"like": 3}}, "like of 'mine' is 3, not a word"),
+        ({"mine": {"colour": "red"}}, "colour of 'mine' is 'red'; write '#rrggbb' in quotes"),
+    ],
+)
+def test_a_variant_like_none_or_like_itself_is_refused(root, edit, changes, message):
+    edit("variants.yaml", **changes)
+    with pytest.raises(ConfigError, match=message):
+        load_variants(root)
 
 
 def test_a_suite_takes_from_its_parent_what_it_does_not_say(config_dir):

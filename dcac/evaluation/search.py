@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcac.data.images import opened, to_rgb, upright
-from dcac.data.store import read_split
+from dcac.data.store import read_manifest, read_split
 from dcac.evaluation.ranking.distances import Metric, measure
 from dcac.evaluation.ranking.neighbours import certain_candidates, exact_order
-from dcac.features.feature_file import Part, read_features
+from dcac.features.feature_file import FeatureFile, Part, read_features
 from dcac.provenance import atomic
 from dcac.provenance.outputs import require_output
 
@@ -60,10 +60,16 @@ def run(
 
     Returns:
         The table.
+
+    Raises:
+        ValueError: the store is not the one that the features show.
     """
     strip_at = out.with_suffix(".png")
     require_output(out, ".csv", beside=[] if store is None else [strip_at], inputs=[gallery, store, *pictures])
-    part = read_features(gallery).gallery
+    file = read_features(gallery)
+    if store is not None:
+        require_shown(file, gallery, store)
+    part = file.gallery
     hits = nearest_images(features, part.features, count=count, metric=metric)
     table = hit_table([str(picture) for picture in pictures], hits, part)
     with atomic(out) as temporary:
@@ -75,6 +81,24 @@ def run(
         with atomic(strip_at) as temporary:
             strip.save(temporary, format="PNG")
     return table
+
+
+def require_shown(file: FeatureFile, path: Path, store: Path) -> None:
+    """Refuse a normalised file that is not the one whose images the features show: others may have the same names.
+
+    Raises:
+        ValueError: the two name different files, or the store lacks an image.
+    """
+    data = file.meta.get("data") or {}
+    sidecar = read_manifest(store)
+    for name in ("dataset", "sha256"):
+        if name in data and data[name] != sidecar.get(name):
+            raise ValueError(
+                f"{path} shows {name} {data[name]}, {store} holds {sidecar.get(name)}; give the file it was made from"
+            )
+    absent = set(file.gallery.paths.tolist()).difference(read_split(store, "gallery", images=False)["path"])
+    if absent:
+        raise ValueError(f"{store} lacks {min(absent)!r} of {path}; give the normalised file that it was made from")
 
 
 def nearest_images(

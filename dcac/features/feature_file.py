@@ -68,6 +68,7 @@ def write_features(
         "meta": np.asarray(json.dumps(dict(meta), ensure_ascii=False, allow_nan=False)),
     }
     _check(arrays, path)
+    _require_finite(arrays, path)
     with atomic(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **arrays)
 
@@ -153,6 +154,15 @@ def _check(arrays: Mapping[str, NDArray], path: Path) -> None:
         if not (split == name).any():
             raise ValueError(f"{path} holds no {name} image: extract both query and gallery")
     _check_meta(arrays["meta"], path)
+
+
+def _require_finite(arrays: Mapping[str, NDArray], path: Path) -> None:
+    bad = np.flatnonzero(~np.isfinite(arrays["features"]).all(axis=1))
+    if bad.size:
+        raise ValueError(
+            f"{path} is not written: the feature of {str(arrays['paths'][bad[0]])!r} holds NaN or infinities ({bad.size} such "
+            "images); the network is damaged, or its training has diverged: look at its log"
+        )
 
 
 def _check_meta(meta: NDArray, path: Path) -> None:

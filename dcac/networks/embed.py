@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from dcac.data.store import iter_split, read_split
-from dcac.features.extract import TEST_SPLITS
 from dcac.features.rows import describe, due_targets, write_rows
+from dcac.features.targets import TEST_SPLITS
 from dcac.networks.network import Network
 from dcac.provenance import environment
 from dcac.provenance.code import digest

@@ -28,7 +28,8 @@ class ProgramEncoder:
     def __init__(self, program: torch.export.ExportedProgram, device: str, path: Path):
         shape, self.dtype, limits = _images(program, path)
         self.batch = Batch(shape[0], shape[0]) if isinstance(shape[0], int) else limits
-        self.size = tuple(side if isinstance(side, int) else None for side in shape[2:])
+        height, width = (side if isinstance(side, int) else None for side in shape[2:])
+        self.size = height, width
         self.model, self.device = program.module().to(device), device
 
     @torch.inference_mode()
@@ -39,11 +40,12 @@ class ProgramEncoder:
 def named(outputs: object) -> dict[str, NDArray]:
     """Name a program's outputs: a mapping by its keys, a sequence by places, a single tensor `features`."""
     if isinstance(outputs, Tensor):
-        outputs = {"features": outputs}
-    elif isinstance(outputs, (tuple, list)):
-        outputs = {str(place): output for place, output in enumerate(outputs)}
-    found = {name: value for name, value in dict(outputs).items() if isinstance(value, Tensor)}
-    return {name: value.float().cpu().numpy() for name, value in found.items()}
+        pairs = [("features", outputs)]
+    elif isinstance(outputs, Mapping):
+        pairs = list(outputs.items())
+    else:
+        pairs = list(enumerate(outputs)) if isinstance(outputs, (tuple, list)) else []
+    return {str(name): value.float().cpu().numpy() for name, value in pairs if isinstance(value, Tensor)}
 
 
 def load_program(path: Path, card: PartCard, *, device: str) -> Network:

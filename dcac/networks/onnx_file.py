@@ -83,7 +83,7 @@ def _session(path: Path, device: str) -> Any:
     runtime = _onnxruntime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    wanted = ["CPUExecutionProvider"]
+    wanted: list[Any] = ["CPUExecutionProvider"]
     if device.startswith("cuda"):
         number = int(device.partition(":")[2] or 0)
         wanted.insert(0, ("CUDAExecutionProvider", {"device_id": number}))

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from dcac.data.images import to_rgb, upright
-from dcac.data.verifying import image_problem
+from dcac.data.images import image_problem, to_rgb, upright
 
 
 def encoded(picture: str | Path | Image.Image | NDArray[np.uint8], what: str) -> bytes:

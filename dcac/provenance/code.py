@@ -25,7 +25,7 @@ WORD = re.compile(r"(?<!\S)[^\W\d_]{2,}(?!\w)")
 WORDS_OF_A_SENTENCE = 4  # a text of as many plain words is said to people; keys, modes and verdicts are shorter
 SPEAKERS = ("log", "logger", "logging", "warnings", "typer", "print")
 PURE = ("cache", "cached_property", "contextmanager", "dataclass", "enable_grad", "lru_cache", "no_grad")  # decorators
-PRINTED = ("heading", "label")  # arguments of a declaration that only tables and figures read
+PRINTED = ("heading", "label", "reports")  # arguments of a declaration that only tables and figures read
 SKIPPED = ("ctx", "kind", "type_comment", "type_params", "returns", "annotation")  # fields of syntax nodes
 
 
@@ -357,6 +357,8 @@ def _reduced_block(block: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _is_text(node: ast.expr) -> bool:
+    if isinstance(node, ast.Dict):
+        return all(map(_is_text, node.values))
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 

@@ -84,7 +84,11 @@ def listed(folder: Path) -> dict[str, dict]:
 
     path = folder / MANIFEST
     remedy = f"delete {folder} and run `snakemake {path}` to make these weights again"
-    return read_json(path, keys=("files",), remedy=remedy)["files"]
+    files = read_json(path, keys=("files",), remedy=remedy)["files"]
+    whole = isinstance(files, dict) and all(isinstance(entry, dict) and "sha256" in entry for entry in files.values())
+    if not whole:
+        raise ValueError(f"{path} is damaged, its 'files' are no list of names with sha256; {remedy}")
+    return files
 
 
 def verify_network(folder: Path) -> None:

@@ -9,11 +9,11 @@ import pandas as pd
 
 from dcac.evaluation.statistics import mean_and_sd
 from dcac.reading import naming_damage
+from dcac.suites import Variant
 
 METRIC_NAMES = {"mAP": "mAP", "rank1": "R1"}
 METRICS = tuple(METRIC_NAMES)
 MARKS = {"uses-target-data": "†", "input>256x128": "‡"}
-PUBLISHED_COUNTERPART = {"baseline": "DCAC baseline", "dcac": "DCAC"}
 CELLS_PER_BLOCK = 6  # the paper's Tables 2 and 3 have as many
 
 
@@ -117,15 +117,15 @@ def published_rows(path: Path, protocol: str, origins: Sequence[str], cells: Seq
     return list(rows.values())
 
 
-def differences_to_paper(rows: Sequence[Row], labels: Mapping[str, str]) -> list[Row]:
+def differences_to_paper(rows: Sequence[Row], variants: Mapping[str, Variant]) -> list[Row]:
     """Subtract the paper's own rows from ours, where both exist."""
     by_name = {row.name: row for row in rows if row.kind == "published"}
     found = []
-    for variant, published in PUBLISHED_COUNTERPART.items():
-        ours = next((row for row in rows if row.kind == "ours" and row.name == labels.get(variant, variant)), None)
-        if ours is None or published not in by_name:
+    for variant in variants.values():
+        ours = next((row for row in rows if row.kind == "ours" and row.name == variant.label), None)
+        if ours is None or variant.published not in by_name:
             continue
-        theirs = by_name[published].values
+        theirs = by_name[variant.published].values
         values = {key: Value(v.mean - theirs[key].mean, None, v.n) for key, v in ours.values.items() if key in theirs}
         found.append(Row(f"{ours.name} − paper", "difference", values))
     return found

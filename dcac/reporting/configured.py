@@ -32,6 +32,7 @@ def configured(suite: Suite, table: str, variants: Mapping[str, Variant]) -> dic
     return {
         "title": suite.title,
         "demo": suite.demo,
+        "remark": suite.remark.model_dump(mode="json") if suite.remark else None,
         "table": entry.model_dump(mode="json", exclude={"seeds", "on_demand"}),
         "cells": {sources: list(targets) for sources, targets in suite.protocols[entry.protocol].items()},
         "references": list(suite.references),

@@ -22,7 +22,7 @@ def run(
 
     matplotlib.use("Agg")
     asked = ask(__name__, configured_figure(suite, name, variants), made_inputs(inputs))
-    figure = draw(name, suite, method_labels(variants), inputs)
+    figure = draw(name, suite, variants, inputs)
     pictures, sidecars = split_off_records(out)
     for path in pictures:
         with atomic(path) as temporary:
@@ -32,7 +32,7 @@ def run(
         write_record(sidecar, asked)
 
 
-def draw(name: str, suite: Suite, labels: Mapping[str, str], inputs: Sequence[Path]):
+def draw(name: str, suite: Suite, variants: Mapping[str, Variant], inputs: Sequence[Path]):
     """Draw a figure of the suite as its kind asks.
 
     Args:
@@ -44,7 +44,9 @@ def draw(name: str, suite: Suite, labels: Mapping[str, str], inputs: Sequence[Pa
         title=f"{suite.title}: {entry.title}",
         methods=(*suite.references, *suite.variants_of(entry.table)),
         named=entry.variants,
-        labels=labels,
+        labels=method_labels(variants),
+        colours={name: variant.colour for name, variant in variants.items()},
+        partners={name: variant.baseline for name, variant in variants.items()},
         queries=entry.queries,
         faces=entry.faces,
     )

@@ -14,9 +14,11 @@ from dcac.reporting.configured import configured
 from dcac.reporting.labels import method_labels
 from dcac.reporting.latex import PREAMBLE, escape, fitted, symbols
 from dcac.reporting.markdown import grid
-from dcac.suites import BASELINE, Suite, Variant
+from dcac.suites import Suite, Variant
 
-Measurement = Mapping[str, Any]  # as the step `overhead` writes it
+Measurement = Mapping[
+    str, Any
+]  # as the step `overhead` writes it, with the variant that it is compared with as `baseline`
 Measurements = Mapping[str, Measurement]  # under the names of their rows, in the table's order
 COUNTS = ("total", "trained", "tested")
 NEEDED = (
@@ -61,7 +63,7 @@ def run(
     """
     require_outputs(out, ".md", ".tex", ".csv", ".json", inputs=inputs)
     table = suite.table(name)
-    measured = read_measurements(inputs, name, suite, method_labels(variants))
+    measured = read_measurements(inputs, name, suite, variants)
     title, rows = f"{suite.title}: {table.title}", printed(measured)
     notes = [MEANING, *describe(measured), *([table.note] if table.note else [])]
     writers = {
@@ -78,7 +80,7 @@ def run(
         write_record(sidecar, asked)
 
 
-def read_measurements(paths: Sequence[Path], name: str, suite: Suite, labels: Mapping[str, str]) -> Measurements:
+def read_measurements(paths: Sequence[Path], name: str, suite: Suite, variants: Mapping[str, Variant]) -> Measurements:
     """Read the measurements into the table's order; a row names its sources only where the table has several."""
     protocol = suite.protocols[suite.table(name).protocol]
     wanted = [(variant, sources) for sources in protocol for variant in suite.variants_of(name)]
@@ -91,7 +93,8 @@ def read_measurements(paths: Sequence[Path], name: str, suite: Suite, labels: Ma
             raise ValueError(f"{what}, which table '{name}' does not compare; leave it out, or add it to the suite")
         if key in found:
             raise ValueError(f"{what}, as another file does; give one of them")
-        found[key] = content
+        found[key] = {**content, "baseline": variants[key[0]].baseline if key[0] in variants else key[0]}
+    labels = method_labels(variants)
     several = len({sources for _, sources in found}) > 1
     names = {key: labels.get(key[0], key[0]) + (f", {key[1]}" if several else "") for key in wanted}
     return {names[key]: found[key] for key in wanted if key in found}
@@ -136,10 +139,12 @@ def describe(measured: Measurements) -> list[str]:
 
 
 def multiples(measured: Measurements, name: str) -> tuple[float, float] | None:
-    """Divide time and memory by those of the baseline on the same sources; None without one under the same conditions."""
+    """Divide time and memory by those of its baseline on the same sources; None without one under the same conditions."""
     own = measured[name]
     for other in measured.values():
-        if (other["variant"], other["sources"]) == (BASELINE, own["sources"]) and conditions(other) == conditions(own):
+        if (other["variant"], other["sources"]) == (own["baseline"], own["sources"]) and conditions(
+            other
+        ) == conditions(own):
             time = own["seconds"]["median"] / other["seconds"]["median"]
             return time, own["peak_memory_bytes"] / other["peak_memory_bytes"]
     return None

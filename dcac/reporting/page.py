@@ -15,11 +15,10 @@ from dcac.reporting.comparisons import compared, interval_text, verdict_text
 from dcac.reporting.configured import Accepted
 from dcac.reporting.labels import method_labels
 from dcac.reporting.protocol_card import euclidean_notes, protocol_card
-from dcac.suites import BASELINE, Suite, Variant
+from dcac.suites import Remark, Suite, Variant
 
 Protocol = Mapping[str, Sequence[str]]
 VERDICTS = (HIGHER, UNCLEAR, LOWER)
-METHOD = "dcac"  # the variant that a demo's honest sentence speaks of
 
 
 class Page:
@@ -45,15 +44,16 @@ class Page:
         for cells in table_cells.blocks(protocol):
             rows = table_cells.published_rows(published, table.protocol, table.published, cells)
             rows += table_cells.own_rows(records, cells, variants, labels, references=suite.references)
-            self.blocks.append((cells, rows + table_cells.differences_to_paper(rows, labels)))
-        partners = {v: known[v].baseline if v in known else BASELINE for v in compared if v in variants}
+            self.blocks.append((cells, rows + table_cells.differences_to_paper(rows, known)))
+        partners = {v: known[v].baseline if v in known else v for v in compared if v in variants}
         controls = {v: known[v].control for v in partners if v in known and known[v].control in partners}
         self.summary = summary(records, partners, controls, protocol, labels)
-        self.diagnostics = diagnostics(records, [v for v in compared if v != BASELINE], labels)
+        judged = [v for v in compared if v not in known or known[v].baseline != v]
+        self.diagnostics = diagnostics(records, judged, labels)
         self.notes = [caption(records, suite), *([table.note] if table.note else []), *footnotes(accepted)]
         self.notes += [protocol_card(records, suite, labels), *euclidean_notes(records, suite, protocol, labels)]
-        if suite.demo and len(heard := diagnostics(records, [METHOD], labels)):
-            self.notes.append(honest_sentence(records, protocol, heard, known[METHOD].control))
+        if suite.remark and len(heard := diagnostics(records, [suite.remark.variant], labels)):
+            self.notes.append(remark(suite.remark, known[suite.remark.variant], of_protocol(records, protocol), heard))
 
     def tidy(self) -> pd.DataFrame:
         """Return one row a method, cell and metric."""
@@ -153,20 +153,24 @@ def _against(records: pd.DataFrame, variant: str, partner: str, word: str) -> di
     return columns
 
 
-def honest_sentence(records: pd.DataFrame, protocol: Protocol, means: pd.DataFrame, control: str | None) -> str:
-    """Say what a demo's numbers can and cannot show, with the numbers that say so."""
-    pairs = table_cells.paired_differences(of_protocol(records, protocol), METHOD, BASELINE)
-    difference = spread(pairs.groupby("seed")["mAP_difference"].mean().tolist(), sign=True)
-    beside = table_cells.paired_differences(of_protocol(records, protocol), METHOD, control or METHOD)
-    placebo = spread(beside.groupby("seed")["mAP_difference"].mean().tolist(), sign=True)
-    against = f", minus its control {placebo}" if control in set(records["variant"]) else ""
-    ratio = (means["gradient_noise"] / means["gradient_prototype"]).mean()
-    heard = (means["noise_other"] / means["noise_own"] - 1).mean()
-    return (
-        f"What this demo can say: DCAC minus baseline is {difference} mAP here{against}; at the encoder's features the noise "
-        f"loss pulls with {ratio:.0e} of the prototype loss's gradient, and another image's condition changes the noise loss "
-        f"by {100 * heard:+.2f} %. So small a prior, on a handful of rendered people, has next to nothing to transfer: the "
-        "demo checks the wiring, not the claim."
+def remark(said: Remark, variant: Variant, mine: pd.DataFrame, means: pd.DataFrame) -> str:
+    """Fill a suite's remark with the numbers of its variant.
+
+    Args:
+        mine: records of the table's cells.
+        means: diagnostics of the variant.
+    """
+
+    def minus(partner: str) -> str:
+        pairs = table_cells.paired_differences(mine, said.variant, partner)
+        return spread(pairs.groupby("seed")["mAP_difference"].mean().tolist(), sign=True)
+
+    controlled = variant.control in set(mine["variant"])
+    return said.filled(
+        difference=minus(variant.baseline),
+        control=f", minus its control {minus(variant.control)}" if controlled else "",
+        pull=f"{(means['gradient_noise'] / means['gradient_prototype']).mean():.0e}",
+        heard=f"{100 * (means['noise_other'] / means['noise_own'] - 1).mean():+.2f} %",
     )
 
 

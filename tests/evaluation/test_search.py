@@ -93,6 +93,30 @@ def test_run_writes_table_and_strip(tmp_path):
     assert strip[68, 30].tolist() == strip[68, 110].tolist() == [0, 255, 0]
 
 
+@pytest.mark.parametrize(
+    ("data", "paths", "message"),
+    [
+        (
+            {"dataset": "MA"},
+            ["g.png"],
+            r"f\.npz shows dataset MA, .*store\.parquet holds campus; give the file it was made",
+        ),
+        ({"sha256": "0"}, ["g.png"], "shows sha256 0, "),
+        ({}, ["other.png"], r"store\.parquet lacks 'other\.png' of .*f\.npz"),
+    ],
+)
+def test_strip_never_shows_pictures_of_another_set(tmp_path, data, paths, message):
+    write_store(
+        [Record("gallery", 1, 0, "campus", "g.png", b"x")], tmp_path / "store.parquet", manifest={"dataset": "campus"}
+    )
+    rows = {"pids": [1, 1], "camids": [1, 0], "split": ["query", "gallery"], "paths": ["q.png", *paths]}
+    write_features(tmp_path / "f.npz", features=np.eye(2), **rows, meta={"data": data})
+    asked = {"pictures": [tmp_path / "new.png"], "features": np.eye(2)[:1], "out": tmp_path / "hits.csv", "count": 1}
+    with pytest.raises(ValueError, match=message):
+        run(gallery=tmp_path / "f.npz", store=tmp_path / "store.parquet", **asked)
+    assert not (tmp_path / "hits.csv").exists()
+
+
 def test_count_must_be_positive():
     with pytest.raises(ValueError, match="count is 0"):
         nearest_images([[1.0]], [[1.0]], count=0)

@@ -205,3 +205,13 @@ def test_field_given_twice_is_refused(tmp_path):
         archive.writestr("pids.npy", archive.read("pids.npy"))
     with pytest.raises(ValueError, match=r"f\.npz holds a field twice"):
         read_features(tmp_path / "f.npz")
+
+
+def test_features_of_a_network_that_diverged_are_not_written(tmp_path):
+    features = content()["features"]
+    features[2, 1] = np.inf
+    with pytest.raises(
+        ValueError, match=r"f\.npz is not written: the feature of 'query/é2\.jpg' holds NaN or infinities \(1 such"
+    ):
+        write_features(tmp_path / "f.npz", **content(features=features))
+    assert not (tmp_path / "f.npz").exists()

@@ -1,9 +1,11 @@
 """Finished runs of the tiny world."""
 
+import json
 import signal
 
 import pytest
 
+from dcac.provenance.record import KEY
 from dcac.settings import dump_settings
 from dcac.training import train as step
 
@@ -33,3 +35,16 @@ def finished_run(tmp_path_factory, settings, store, latents, encoder_folder, pri
         return done[key]
 
     return train
+
+
+def without_record(folder):
+    """Make a copied run one from elsewhere, whose weights no record vouches for."""
+    report = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    del report[KEY]
+    (folder / "run.json").write_text(json.dumps(report), encoding="utf-8")
+
+
+@pytest.fixture
+def from_elsewhere():
+    """Give tests `without_record`."""
+    return without_record

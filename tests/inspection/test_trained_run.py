@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from dcac.data.views import test_view as view
 from dcac.features import extract
-from dcac.inspection.trained_run import first_images, inputs_of, load_run, write_arrays
+from dcac.inspection.trained_run import first_images, inputs_of, open_trained, write_arrays
 from dcac.provenance.record import ask, read_record, sidecar_of
 from dcac.settings import dump_settings, load_settings
 from dcac.training.setup import load_data
@@ -22,7 +22,7 @@ def load(finished_run):
 
     def start(**changes):
         arguments = {**finished_run(), **changes}
-        return load_run(arguments.pop("run_folder"), arguments.pop("config"), **arguments)
+        return open_trained(arguments.pop("run_folder"), arguments.pop("config"), **arguments)
 
     return start
 
@@ -80,14 +80,44 @@ def test_a_damaged_run_is_named_with_the_remedy(finished_run, load, tmp_path, na
 
 
 @pytest.mark.parametrize("name", ["reid.classifier.weight", "reid.bnneck.weight"])
-def test_weights_that_lack_a_tensor_are_named_with_the_remedy(finished_run, load, tmp_path, name):
+def test_weights_that_lack_a_tensor_are_named_with_the_remedy(finished_run, load, tmp_path, from_elsewhere, name):
     folder = shutil.copytree(finished_run()["run_folder"], tmp_path / "run")
+    from_elsewhere(folder)
     tensors = load_file(folder / "weights.safetensors")
     del tensors[name]
     save_file(tensors, folder / "weights.safetensors")
     with pytest.raises(
         ValueError, match=rf"weights.safetensors is damaged .*; delete {folder} and train the run again"
     ):
+        load(run_folder=folder)
+
+
+def test_weights_of_another_run_are_refused(finished_run, load, tmp_path):
+    folder = shutil.copytree(finished_run()["run_folder"], tmp_path / "run")
+    other = finished_run(classifier_std=2.0)["run_folder"]
+    shutil.copy(other / "weights.safetensors", folder)
+    with pytest.raises(
+        ValueError, match=r"weights\.safetensors is not the file that run\.json beside it speaks of; put"
+    ):
+        load(run_folder=folder)
+
+
+def test_weights_that_were_changed_are_refused(finished_run, load, tmp_path):
+    folder = shutil.copytree(finished_run()["run_folder"], tmp_path / "run")
+    tensors = load_file(folder / "weights.safetensors")
+    identity = json.loads((folder / "run.json").read_text(encoding="utf-8"))["identity"]
+    tensors["reid.bnneck.weight"] += 1
+    save_file(tensors, folder / "weights.safetensors", metadata={"identity": identity})
+    with pytest.raises(ValueError, match=r"is not the file that run\.json beside it speaks of"):
+        load(run_folder=folder)
+
+
+@pytest.mark.parametrize(("key", "value"), [("settings", "x"), ("data", None), ("seed", "0"), ("epoch", [])])
+def test_a_report_of_other_kinds_is_damaged(finished_run, load, tmp_path, key, value):
+    folder = shutil.copytree(finished_run()["run_folder"], tmp_path / "run")
+    report = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    (folder / "run.json").write_text(json.dumps({**report, key: value}), encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"run\.json is damaged, its '{key}' is .*; delete {folder} and train"):
         load(run_folder=folder)
 
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from dcac.closed import parse
+from dcac.suites import Remark, Variant
 from dcac.suites import Suite as SuiteModel
-from dcac.suites import Variant
 
 SHARES = {  # (variant, target, seed): mAP, rank1
     ("baseline", "MS", 1): (0.200, 0.500),
@@ -45,7 +45,19 @@ def suite():
 @pytest.fixture
 def variants():
     """The two variants under their printed names."""
-    return {"baseline": Variant("Baseline (ours)", {}), "dcac": Variant("DCAC (ours)", {})}
+    return {
+        "baseline": Variant("Baseline (ours)", {}, colour="#112233", published="DCAC baseline"),
+        "dcac": Variant("DCAC (ours)", {}, colour="#445566", published="DCAC"),
+    }
+
+
+@pytest.fixture
+def remark():
+    """What the suite says of DCAC below its tables."""
+    text = (
+        "Ours minus baseline is {difference}{control}; it pulls with {pull}; another condition changes it by {heard}."
+    )
+    return Remark(variant="dcac", text=text)
 
 
 @pytest.fixture

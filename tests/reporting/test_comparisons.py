@@ -54,7 +54,7 @@ def test_an_interval_is_written_in_percent_points():
     assert interval_text(Difference(0.01, -0.0012, 0.0234, "no clear difference")) == "[-0.12, +2.34]"
 
 
-def test_a_table_prints_the_difference_to_baseline_and_control(suite, variants, records):
+def test_a_table_prints_the_difference_to_baseline_and_control(suite, variants, records, remark):
     placebo = records[records["variant"] == "dcac"].assign(variant="dcac-placebo")
     placebo = placebo.assign(mAP=placebo["mAP"] - 0.01)
     placebo["identities"] = [
@@ -65,7 +65,7 @@ def test_a_table_prints_the_difference_to_baseline_and_control(suite, variants, 
         "dcac": Variant("DCAC (ours)", {}, control="dcac-placebo"),
         "dcac-placebo": Variant("DCAC, placebo", {}),
     }
-    changed = suite.model_copy(update={"variants": tuple(known), "demo": True})
+    changed = suite.model_copy(update={"variants": tuple(known), "remark": remark})
     shown = page.Page("dg_single", changed, pd.concat([records, placebo]), PUBLISHED, known)
     summary = shown.summary.set_index("method")
     ours, control = summary.loc["DCAC (ours)"], summary.loc["DCAC, placebo"]

@@ -1,5 +1,9 @@
 """Methods are called by their labels."""
 
+import ast
+from pathlib import Path
+
+import dcac.reporting
 from dcac.reporting.labels import REFERENCES, method_labels
 from dcac.reporting.latex import escape, symbols
 from dcac.suites import Variant, load_variants
@@ -18,3 +22,20 @@ def test_no_two_methods_of_the_project_share_a_name(config_dir):
 def test_every_name_survives_latex(config_dir):
     for label in method_labels(load_variants(config_dir)).values():
         assert symbols(escape(label)).isascii(), f"{label}: add its symbol to SYMBOLS of latex.py"
+
+
+def test_reporting_knows_no_variant_by_name():
+    """What a variant looks like, repeats and is compared with stands in `config/variants.yaml`."""
+    package = Path(dcac.reporting.__file__).parent
+    texts = {
+        (path.name, node.value)
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    variants = load_variants(Path(__file__).parents[2] / "config")
+    columns = {
+        ("page.py", "baseline"),
+        ("overhead_table.py", "baseline"),
+    }  # heads and keys of the other in a comparison
+    assert {(name, text) for name, text in texts if text in variants} <= columns

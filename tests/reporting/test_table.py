@@ -7,10 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dcac.closed import ConfigError, parse
 from dcac.reporting import page, table
 from dcac.reporting.cells import Cell, Row, Value
 from dcac.reporting.ranking import places, shown
-from dcac.suites import Variant
+from dcac.suites import Remark, Variant
 
 HERE = Path(__file__).parent
 PUBLISHED = HERE.parents[1] / "config/published.csv"
@@ -58,20 +59,33 @@ def test_a_missing_number_is_a_dash_and_a_single_one_has_no_sd():
     assert shown(Value(12.34, 0.56, 2)) == "12.3 ± 0.6"
 
 
-def test_a_demo_says_what_it_cannot_show(suite, variants, records):
-    shown_page = page.Page("dg_single", suite.model_copy(update={"demo": True}), records, PUBLISHED, variants)
-    assert "DCAC minus baseline is +2.25 ± 0.35 mAP" in shown_page.notes[-1]
-    assert "1e-04 of the prototype loss's gradient" in shown_page.notes[-1]
-    assert "+1.00 %" in shown_page.notes[-1]
+def test_a_suite_remarks_on_its_variant_with_the_variants_numbers(suite, variants, records, remark):
+    shown_page = page.Page("dg_single", suite.model_copy(update={"remark": remark}), records, PUBLISHED, variants)
+    said = "Ours minus baseline is +2.25 ± 0.35; it pulls with 1e-04; another condition changes it by +1.00 %."
+    assert shown_page.notes[-1] == said
+    placebo = records[records["variant"] == "dcac"].assign(variant="dcac-placebo", mAP=lambda rows: rows["mAP"] - 0.01)
+    controlled = variants | {"dcac": variants["dcac"]._replace(control="dcac-placebo")}
+    table = suite.model_copy(update={"remark": remark})
+    shown_page = page.Page("dg_single", table, pd.concat([records, placebo]), PUBLISHED, controlled)
+    assert "is +2.25 ± 0.35, minus its control +1.00 ± 0.00; it pulls" in shown_page.notes[-1]
+    other = remark.model_copy(update={"variant": "dcac-silu"})
+    shown_page = page.Page("dg_single", suite.model_copy(update={"remark": other}), records, PUBLISHED, variants)
+    assert "Ours" not in "".join(shown_page.notes), "a table without the variant has no remark"
 
 
-def test_an_ablation_is_listed_in_the_suites_order_and_judged_by_the_method_alone(suite, variants, records):
+@pytest.mark.parametrize("text", ["it is {differnce}", "it is {", "it is {}", "it is {difference.mean}"])
+def test_a_remark_with_a_place_that_nothing_fills_is_refused(text):
+    with pytest.raises(ConfigError, match=r"use \{difference\}, \{control\}, \{pull\} and \{heard\}"):
+        parse(Remark, {"variant": "dcac", "text": text}, "test")
+
+
+def test_an_ablation_is_listed_in_the_suites_order_and_judged_by_the_method_alone(suite, variants, records, remark):
     loud = records[records["variant"] == "dcac"].assign(variant="another", gradient_noise=2.0)
     records = pd.concat([records, loud]).sort_values("variant")
-    changes = {"demo": True, "variants": ("baseline", "dcac", "another")}
+    changes = {"remark": remark, "variants": ("baseline", "dcac", "another")}
     shown_page = page.Page("dg_single", suite.model_copy(update=changes), records, PUBLISHED, variants)
     assert list(shown_page.diagnostics["variant"]) == ["DCAC (ours)", "another"]
-    assert "1e-04 of the prototype loss's gradient" in shown_page.notes[-1]
+    assert "it pulls with 1e-04" in shown_page.notes[-1]
 
 
 def test_a_table_shows_its_own_variants_and_no_other(suite, variants, records):

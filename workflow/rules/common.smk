@@ -3,6 +3,7 @@
 In: config/. Out: PLAN (what is possible), STANDING (what of it is done), and the input functions of the rules.
 """
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -61,6 +62,19 @@ def limit_to_machine():
     for name, most in limits.items():
         if name not in workflow.global_resources:
             workflow.register_resource(name, most)
+
+
+def memory(base, *, inputs):
+    """Resource function: the MB of a network and its batches, and what grows with the data, a multiple of the input files.
+
+    Decoded pictures are not in it: they are mapped from `results/.cache`, and the system drops their pages when it needs them.
+    """
+
+    def needed(wildcards, input):
+        size = sum(Path(path).stat().st_size for path in input if Path(path).is_file())
+        return base + math.ceil(inputs * size / 1e6)
+
+    return needed
 
 
 def asks_for_all():

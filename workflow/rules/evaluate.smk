@@ -30,7 +30,7 @@ rule extract:
     threads: THREADS
     resources:
         gpu=GPU,
-        mem_mb=2000 if GPU == 0 else 16000,
+        mem_mb=memory(2000 if GPU == 0 else 16000, inputs=1),
         runtime=60,
         device=SUITE.device,
     params:
@@ -71,7 +71,7 @@ rule reference:
     threads: THREADS
     resources:
         gpu=GPU,
-        mem_mb=2000,
+        mem_mb=memory(2000, inputs=2),
         runtime=60,
         device=SUITE.device,
     params:
@@ -107,7 +107,7 @@ rule embed:
     threads: THREADS
     resources:
         gpu=GPU,
-        mem_mb=2000 if GPU == 0 else 16000,
+        mem_mb=memory(2000 if GPU == 0 else 16000, inputs=1),
         runtime=60,
         device=SUITE.device,
     params:
@@ -139,7 +139,7 @@ rule score:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000, inputs=2),
         runtime=30,
     params:
         features="results/{suite}/features/{variant}/{sources}/seed{seed}/{target}.npz",
@@ -170,7 +170,7 @@ rule samples:
     threads: THREADS
     resources:
         gpu=GPU,
-        mem_mb=2000 if GPU == 0 else 16000,
+        mem_mb=memory(2000 if GPU == 0 else 16000, inputs=1),
         runtime=60,
         device=SUITE.device,
     params:
@@ -209,7 +209,7 @@ rule correlation:
     threads: THREADS
     resources:
         gpu=GPU,
-        mem_mb=2000 if GPU == 0 else 16000,
+        mem_mb=memory(2000 if GPU == 0 else 16000, inputs=1),
         runtime=60,
         device=SUITE.device,
     params:
@@ -246,7 +246,7 @@ rule attention:
     threads: THREADS
     resources:
         gpu=GPU,
-        mem_mb=2000 if GPU == 0 else 16000,
+        mem_mb=memory(2000 if GPU == 0 else 16000, inputs=1),
         runtime=60,
         device=SUITE.device,
     params:

@@ -48,7 +48,7 @@ rule train:
     threads: THREADS
     resources:
         gpu=GPUS_PER_TRAINING,
-        mem_mb=3000 if GPU == 0 else 32000,
+        mem_mb=memory(3000 if GPU == 0 else 32000, inputs=3),
         runtime=60 if GPU == 0 else 2880,
         device=SUITE.device,
     params:
@@ -84,7 +84,7 @@ rule overhead:
     threads: THREADS
     resources:
         gpu=GPU,
-        mem_mb=3000 if GPU == 0 else 32000,
+        mem_mb=memory(3000 if GPU == 0 else 32000, inputs=3),
         runtime=60,
         device=SUITE.device,
     params:

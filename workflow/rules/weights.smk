@@ -84,7 +84,7 @@ rule latents:
     threads: THREADS
     resources:
         gpu=GPU,
-        mem_mb=4000 if GPU == 0 else 16000,
+        mem_mb=memory(4000 if GPU == 0 else 16000, inputs=6),
         runtime=120,
         device=SUITE.device,  # not among params: another device makes nothing due
     params:

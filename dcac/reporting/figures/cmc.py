@@ -16,7 +16,15 @@ RANKS = 20
 LABEL_GAP = 5.0  # percent
 
 
-def draw_cmc(records: "pd.DataFrame", methods: Sequence[str], labels: Mapping[str, str], *, title: str):
+def draw_cmc(
+    records: "pd.DataFrame",
+    methods: Sequence[str],
+    labels: Mapping[str, str],
+    *,
+    colours: Mapping[str, str | None],
+    partners: Mapping[str, str],
+    title: str,
+):
     """Plot the CMC curve of each method that has records, averaged over cells and seeds, with its name at the curve's end."""
     from matplotlib.figure import Figure
 
@@ -28,13 +36,14 @@ def draw_cmc(records: "pd.DataFrame", methods: Sequence[str], labels: Mapping[st
         if not curves:
             continue
         curve = 100 * np.mean([c[:RANKS] for c in curves], axis=0)
-        style = "--" if variant == "dcac" else "-"
-        axes.plot(np.arange(1, len(curve) + 1), curve, style, color=method_colour(variant), linewidth=2)
+        over = partners.get(variant, variant)
+        style = "--" if over != variant and over in methods else "-"  # both curves are seen where they coincide
+        axes.plot(np.arange(1, len(curve) + 1), curve, style, color=method_colour(variant, colours), linewidth=2)
         ends.append((curve[-1], variant))
     ends.sort()
     for height, (value, variant) in zip(spread_labels([end for end, _ in ends], gap=LABEL_GAP), ends, strict=True):
         place = {"xy": (RANKS, value), "xytext": (RANKS + 0.5, height), "va": "center"}
-        axes.annotate(labels.get(variant, variant), **place, color=method_colour(variant))
+        axes.annotate(labels.get(variant, variant), **place, color=method_colour(variant, colours))
     axes.set(
         xlabel="rank k",
         ylabel="queries with a match within rank k (%)",
@@ -56,7 +65,14 @@ def draw(drawing: Drawing):
     """Draw the curves of all methods of the table."""
     from dcac.reporting.records import read_records
 
-    return draw_cmc(read_records(drawing.inputs[0]), drawing.methods, drawing.labels, title=drawing.title)
+    return draw_cmc(
+        read_records(drawing.inputs[0]),
+        drawing.methods,
+        drawing.labels,
+        colours=drawing.colours,
+        partners=drawing.partners,
+        title=drawing.title,
+    )
 
 
 CMC = FigureKind("cmc", runs="all", inputs=records, draw=draw)

@@ -79,7 +79,7 @@ def correlation(behind: Behind) -> list[str]:
 def fault(settings: Settings) -> str:
     """Say that a run learnt under no class correlation."""
     if not declared.method(settings).conditioned:
-        return "which has no condition; name a DCAC variant"
+        return "which has no condition; name a variant that has one"
     if not declared.is_correlation(settings.condition):
         return f"whose condition is '{settings.condition}'; name a variant of {declared.correlations()}"
     return ""

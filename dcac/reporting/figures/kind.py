@@ -37,6 +37,8 @@ class Drawing:
     methods: Sequence[str]  # references and variants of the table, in its order
     named: Sequence[str]  # variants that the figure names
     labels: Mapping[str, str]  # of all methods
+    colours: Mapping[str, str | None]  # of the variants
+    partners: Mapping[str, str]  # of the variants: what each is compared with
     queries: Sequence[str | float] = ()  # that the figure names
     faces: str = "blurred"  # of real people, or `shown`
 
@@ -63,9 +65,9 @@ class FigureKind:
     def misnamed(self, variants: Sequence[str]) -> str:
         """Say what is wrong with the variants that a figure names, and what to do; or nothing."""
         if self.runs == "one" and len(variants) != 1:
-            return f"a figure of kind '{self.name}' draws one run; name it, such as `variants: [dcac]`"
+            return f"a figure of kind '{self.name}' draws one run; name it under `variants`"
         if self.runs == "some" and not variants:
-            return f"a figure of kind '{self.name}' needs the runs to compare, such as `variants: [baseline, dcac]`"
+            return f"a figure of kind '{self.name}' needs the runs to compare; name them under `variants`"
         if self.runs == "all" and variants:
             return f"a figure of kind '{self.name}' draws all variants of its table; remove 'variants'"
         return ""

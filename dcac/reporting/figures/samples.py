@@ -86,7 +86,7 @@ def samples(behind: Behind) -> list[str]:
 
 def fault(settings: Settings) -> str:
     """Say that a run without a prior has nothing to sample from."""
-    return "which has no prior; name a DCAC variant" if declared.needed(settings, "prior") is None else ""
+    return "which has no prior; name a variant that has one" if declared.needed(settings, "prior") is None else ""
 
 
 def draw(drawing: Drawing):

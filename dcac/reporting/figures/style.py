@@ -1,6 +1,6 @@
 """What all figures share: colours that colour-blind readers can tell apart, and labels that do not overlap."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 BLUE, VERMILION, ORANGE, SKY, GREEN, GREY = (
     "#0072B2",
@@ -10,12 +10,12 @@ BLUE, VERMILION, ORANGE, SKY, GREEN, GREY = (
     "#009E73",
     "#999999",
 )  # Okabe, Ito
-METHOD_COLOURS = {"chance": GREY, "histogram": ORANGE, "pretrained": SKY, "baseline": BLUE, "dcac": VERMILION}
+REFERENCE_COLOURS = {"chance": GREY, "histogram": ORANGE, "pretrained": SKY}
 
 
-def method_colour(name: str) -> str:
-    """Return a method's fixed colour; variants other than DCAC and its baseline share one."""
-    return METHOD_COLOURS.get(name, GREEN)
+def method_colour(name: str, colours: Mapping[str, str | None]) -> str:
+    """Return a method's fixed colour; references here, variants in `config/variants.yaml`; those without one share one."""
+    return colours.get(name) or REFERENCE_COLOURS.get(name, GREEN)
 
 
 def spread_labels(heights: Sequence[float], *, gap: float) -> list[float]:
