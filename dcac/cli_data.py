@@ -102,7 +102,7 @@ def add(
 
     From then on it is a data set like any other, and its counts, labels and pictures are asserted.
 
-    Example: dcac data add pictures/lab --dataset LAB --split half
+    Example: dcac data add data/lab --dataset LAB --split half
     """
     from dcac.data import adding
     from dcac.data.catalog import LOCAL, load_cards

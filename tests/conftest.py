@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from dcac.data.catalog import load_catalog
+from dcac.data.catalog import load_cards
 from dcac.data.store import Record, write_store
 from dcac.provenance import manifest, write_json
 from dcac.settings import Settings, parse_settings
@@ -48,8 +48,8 @@ def config_dir():
 
 @pytest.fixture(scope="session")
 def catalog():
-    """The cards of all data sets."""
-    return load_catalog(CONFIG / "datasets.yaml")
+    """The project's own cards, without those of this clone."""
+    return load_cards(CONFIG / "datasets.yaml")
 
 
 @pytest.fixture(scope="session")

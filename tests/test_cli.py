@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import re
 import shutil
 import threading
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 from PIL import Image
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -49,7 +51,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with the project's configuration, in which commands are typed."""
-    shutil.copytree(ROOT / "config", tmp_path / "config")
+    shutil.copytree(ROOT / "config", tmp_path / "config", ignore=shutil.ignore_patterns("datasets.local.yaml"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -144,6 +146,39 @@ def test_data_fetch_puts_the_archive_into_data_root(project):
         server.shutdown()
     assert result.stdout.strip() == "data/set.zip"
     assert (project / "data/set.zip").read_bytes() == content
+
+
+@pytest.fixture
+def lab(project):
+    """Pictures of three people by two cameras in data_root."""
+    for place, name in enumerate(f"{pid}/cam{camera}_{shot}.png" for pid in "abc" for camera in "12" for shot in "12"):
+        file = project / "data/lab" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(picture((place, 2 * place, 3 * place)))
+    return project / "data/lab"
+
+
+def test_a_set_that_was_added_is_imported_as_its_card_says(project, lab):
+    shown = dcac("data", "add", lab, "--dataset", "LAB", "--split", "half", "--dry-run").stdout
+    assert "Nothing is written" in shown and not (project / "config/datasets.local.yaml").exists()
+    dcac("data", "add", lab, "--dataset", "LAB", "--split", "half")
+    content = yaml.safe_load((project / "config/datasets.local.yaml").read_text())
+    schema = json.loads((project / "config/schemas/datasets.json").read_text())
+    assert not list(Draft202012Validator(schema).iter_errors(content))
+    assert (
+        content["LAB"]["folders"] == ["lab"]
+        and yaml.safe_load(shown.partition("\n\n")[2].rpartition("\n\n")[0]) == content
+    )
+    status = dcac("data", "status").stdout
+    assert re.search(r"LAB +importable +dcac data import data/lab --dataset LAB", status)
+    box = dcac("data", "import", lab, "--dataset", "LAB", "--out", "LAB.parquet").stdout
+    assert "train   |     2 |" in box and "version own, variant standard, layout folders" in box
+    assert "12 images decode; labels, order, counts and hashes agree" in dcac("data", "check", "LAB.parquet").stdout
+
+
+def test_options_of_cameras_that_contradict_each_other_are_refused(project, lab):
+    result = dcac("data", "add", lab, "--dataset", "LAB", "--split", "test", "--no-cameras", "--camera", "cam(.)")
+    assert result.exit_code == 2 and "contradict each other" in result.output
 
 
 def test_data_fetch_of_an_unknown_set_names_the_known_ones(project):

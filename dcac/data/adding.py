@@ -23,6 +23,7 @@ HEAD = """\
 # Cards of this clone alone, as `dcac data add` writes them; what it does not know, such as comments, it does not keep.
 """
 LIMITS = Limits(unpacked_gb=500, ratio=200)  # that no genuine archive of pictures reaches; source: ours
+NOBODY = "0000"  # source: names of Market-1501
 TERMS = "Your own pictures: you know what may be done with them."
 
 
@@ -137,10 +138,9 @@ def _recorded(records: list[Record], sidecar: Mapping[str, Any], variant: str) -
 
 
 def _distractor(records: list[Record], sidecar: Mapping[str, Any]) -> int | None:
-    """Return pid 0 where names are Market-1501's, and it is a number that only the gallery has; else None."""
-    named = next((name for name, pid in sidecar["own"]["pids"].items() if pid == 0), "0")
+    """Return pid 0 where it is called 0000, as Market-1501 calls its distractors, and only the gallery has it; else None."""
     splits = {record.split for record in records if record.pid == 0}
-    return 0 if sidecar["layout"] == "market" and named.isdecimal() and splits == {"gallery"} else None
+    return 0 if sidecar["own"]["pids"].get(NOBODY) == 0 and splits == {"gallery"} else None
 
 
 def _place(path: Path, data_root: Path) -> str:

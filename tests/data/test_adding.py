@@ -322,11 +322,22 @@ def test_a_pattern_that_cannot_tell_a_camera_is_refused(add, fill, pack, pattern
         add(pack(fill(["1/cam1.jpg", "1/cam2.jpg"])), split="test", camera=pattern)
 
 
-def test_junk_and_distractors_of_market_names_are_as_in_market_1501(added, fill, pack):
-    extra = ["bounding_box_test/-1_c1_0.jpg", "bounding_box_test/0000_c1_0.jpg"]
-    _, sidecar = added(pack(fill(MARKET + extra)))
+@pytest.mark.parametrize(
+    ("sound", "extra"),
+    [
+        (MARKET, ["bounding_box_test/-1_c1_0.jpg", "bounding_box_test/0000_c1_0.jpg"]),
+        (PERSONS, ["gallery/-1/cam1_0.jpg", "gallery/0000/cam1_0.jpg"]),
+    ],
+)
+def test_junk_and_distractors_of_market_names_are_as_in_market_1501(added, fill, pack, sound, extra):
+    _, sidecar = added(pack(fill(sound + extra)))
     assert sidecar["dropped"] == {"junk": 1} and sidecar["distractor_pid"] == 0
     assert sidecar["counts"]["gallery"] == {"ids": 2, "images": 3, "cameras": 2}
+
+
+def test_a_person_0_of_ones_own_is_a_person(added, fill, pack):
+    _, sidecar = added(pack(fill([*MARKET, "bounding_box_test/0_c1_0.jpg"])))
+    assert sidecar["distractor_pid"] is None and sidecar["counts"]["gallery"]["ids"] == 3
 
 
 def test_a_layout_that_nobody_knows_shows_the_known_ones_and_the_tree(add, fill, pack):

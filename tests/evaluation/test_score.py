@@ -177,6 +177,13 @@ def test_unknown_reranking_is_refused(target, tmp_path):
         step.run(target, tmp_path / "s.json", rerank="best")
 
 
+def test_line_says_when_cameras_are_not_known(target, tmp_path):
+    record = step.run(target, tmp_path / "s.json")
+    assert "without cameras" not in step.table_line(record)
+    blind = {**record, "meta": {**record["meta"], "data": {"dataset": "LAB", "variant": "no-cameras"}}}
+    assert "without cameras: only a query's own picture is left out" in step.table_line(blind)
+
+
 def test_line_gives_percent_and_counts(target, tmp_path):
     record = step.run(target, tmp_path / "s.json") | {"mAP": 0.5, "rank1": 0.25}
     line = step.table_line(record)

@@ -22,6 +22,8 @@ PARTS = (
     ".gitignore",
 )
 
+LEFT_OUT = ("__pycache__", "cache", "tmp", "datasets.local.yaml")  # of a developer's own clone
+
 
 class Checkout:
     """A working copy and the commands typed in it."""
@@ -42,7 +44,7 @@ class Checkout:
         for part in PARTS:
             source = ROOT / part
             if source.is_dir():
-                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp"))
+                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns(*LEFT_OUT))
             else:
                 shutil.copy(source, folder / part)
         return cls(folder)

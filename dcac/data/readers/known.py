@@ -19,7 +19,7 @@ from dcac.data.readers.prid import read_prid
 from dcac.data.readers.viper import read_viper
 from dcac.provenance.code import digest, statement
 
-NO_READER = "no reader is known for this code; add its line to READERS in dcac/data/readers/__init__.py"
+NO_READER = "no reader is known for this code; add its line to READERS in dcac/data/readers/known.py"
 
 READERS: dict[str, Callable[[Source, str], Reading]] = {  # code of the card: (source, variant) -> reading
     "MA": read_market,

@@ -28,7 +28,9 @@ def read_table(source: Source, own: Own) -> list[Entry]:
     name = str(own.table)
     table = load_table(source, name)
     paths = _resolved(source, name, table["path"].tolist())
-    splits = [None] * len(table) if "split" not in table else [_split(value, name) for value in table["split"]]
+    splits: list[str | None] = (
+        [None] * len(table) if "split" not in table else [_split(value, name) for value in table["split"]]
+    )
     if own.split == "keep" and "split" not in table:
         raise LayoutError(f"{name} has no column split; say --split half or --split test")
     _check_once(paths, splits, name, cameras=own.cameras)
