@@ -16,8 +16,8 @@ from dcac.features.feature_file import read_features
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SECTION = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Your own data\n")[2].partition("\n## ")[0]
-COMMANDS = re.findall(r"^    (.+?)(?: {2,}#.*)?$", SECTION, flags=re.MULTILINE)
 SUITE = re.search(r"```yaml\n# (config/suites/lab\.yaml)\n(.*?)```", SECTION, flags=re.DOTALL)
+COMMANDS = re.findall(r"^    (.+?)(?: {2,}#.*)?$", SECTION.replace(SUITE[0], ""), flags=re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
