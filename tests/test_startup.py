@@ -11,7 +11,18 @@ from dcac.provenance.code import steps
 HEAVY = ("torch", "torchvision", "timm", "diffusers", "transformers", "peft", "accelerate")
 HEAVY += ("pandas", "matplotlib", "scipy", "sklearn", "h5py", "faiss", "snakemake", "requests")
 BROUGHT = {  # packages -> the steps that bring these and no other
-    (): ["checking", "fetching", "import_data", "status", "render", "score", "search", "schemas", "network_files"],
+    (): [
+        "adding",
+        "checking",
+        "fetching",
+        "import_data",
+        "status",
+        "render",
+        "score",
+        "search",
+        "schemas",
+        "network_files",
+    ],
     ("pandas",): ["reference", "records", "table", "overhead_table", "figure", "metrics"],
     ("torch",): ["weights", "convert", "latents"],
     ("torch", "pandas"): ["train", "overhead", "extract", "correlation", "samples", "embed", "evaluate"],

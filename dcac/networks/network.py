@@ -66,15 +66,16 @@ class Network:
             raise ValueError(f"embed takes a list of pictures, not a {type(pictures).__name__}; write embed([picture])")
         if not len(pictures):
             raise ValueError("there is no picture to embed; give at least one")
-        starts = range(0, len(pictures), BATCH)  # decoded pictures of one part at a time lie in memory
+        starts = range(0, len(pictures), BATCH)  # one part at a time is read
         features = np.concatenate([self.encode(_read(pictures, start)) for start in starts])
         return unit(features) if unit_length else features
 
     def encode(self, images: Sequence[bytes]) -> NDArray[np.float32]:
         """Embed encoded images as the card says, normalised or not: float32 [M, D]."""
         view = self.card.view
-        pixels = decode(images, height=view.height, width=view.width, resize=view.resize)
-        return self.encode_pixels(pixels)
+        size = {"height": view.height, "width": view.width, "resize": view.resize}
+        parts = (images[start : start + BATCH] for start in range(0, len(images), BATCH))  # few pixels at a time
+        return np.concatenate([self.encode_pixels(decode(part, **size)) for part in parts])
 
     def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed images uint8 [M, 3, H, W] of the network's size, RGB: float32 [M, D]."""

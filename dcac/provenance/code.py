@@ -16,8 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]  # the folder of the package
 PACKAGE = ROOT.name
-# Modules that keep books, read what stands there, or speak: they compute nothing.
-ASIDE = ("closed", "declared", "disk", "ending", "locking", "provenance", "reading", "terminal", "training.card")
+# Modules that keep books, read what stands there, choose, or speak: they compute nothing.
+ASIDE = ("closed", "data.readers.known", "declared", "disk", "ending", "locking", "provenance", "reading", "terminal")
+ASIDE += ("training.card",)
 ENTRY = "run"  # the function that a step is
 WORDED = "reporting"  # the room whose sentences are its result
 WORD = re.compile(r"(?<!\S)[^\W\d_]{2,}(?!\w)")

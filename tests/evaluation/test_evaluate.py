@@ -123,6 +123,19 @@ def test_a_path_becomes_one_word(name, word):
     assert evaluate.word_of(name) == word
 
 
+def test_the_same_network_embeds_a_target_once(write_target, tmp_path, monkeypatch):
+    """In a results folder features are put back by their record; another card, or another file, embeds anew."""
+    target, out = write_target("A", 6), tmp_path / "results/evaluate/net"
+    calls = []
+    monkeypatch.setattr(
+        Colours, "__call__", lambda self, images: calls.append(1) or {"f": images.mean(dim=(2, 3)).numpy()}
+    )
+    for given, wanted in ((network(), 2), (network(), 2), (network(feature={"normalise": True}), 4)):
+        list(evaluate.run(network=given, stores=[target], out=out))
+        assert len(calls) == wanted  # one for the queries, one for the gallery
+    assert (abs((read_features(out / "A.npz").query.features.astype(float) ** 2).sum(axis=1) - 1) < 1e-5).all()
+
+
 def test_memory_does_not_grow_with_the_targets_images(write_target, tmp_path, monkeypatch):
     """Four times the images, in row groups of one size: the peak grows by no more than the features themselves."""
     monkeypatch.setattr(data_store, "ROWS_PER_GROUP", 50)
