@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dcac import declared
+from dcac.data.readers import made_with
 from dcac.planning import Plan
 from dcac.provenance.code import statement
 from dcac.provenance.record import accepted_modules, read_record, sidecar_of
@@ -58,7 +59,7 @@ class Artefacts:
             made = card.made_from()
             return Artefact("dcac.demo.render", f"data {code}", (store, sidecar), sidecar, made, job=f"render/{code}")
         archive = self.plan.archive(code)
-        settings = card.made_from(archive)
+        settings = card.made_from(archive) | made_with(card)
         if archive is None:  # only the file made from it is here: it speaks for its archive
             settings |= {k: v for k, v in self._recorded(sidecar).items() if k == "archive"}
         job = f"import_data/{code}"

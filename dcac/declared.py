@@ -4,9 +4,9 @@ Settings and suites stand below what they ask for here, so a declaration is impo
 torch: planning does without. The statement of a step's code ends here: asking for names computes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from pydantic import AfterValidator, Field, create_model
 
@@ -32,7 +32,7 @@ def completed(base: type[Model]) -> type[Model]:
 
 @cache
 def _joined(base: type[Model], added: tuple[type[Closed], ...]) -> type[Model]:
-    return create_model(base.__name__, __base__=(base, *added)) if added else base
+    return cast(type[Model], create_model(base.__name__, __base__=(base, *added))) if added else base
 
 
 def conditions() -> list[str]:
@@ -66,13 +66,20 @@ def require(name: str, known: Sequence[str], what: str) -> str:
     return name
 
 
+def _listed(names: Callable[[], list[str]]) -> Callable[[dict[str, Any]], None]:
+    """Tell the schema for editors which names there are."""
+
+    def add(schema: dict[str, Any]) -> None:
+        schema["enum"] = names()
+
+    return add
+
+
 def _condition(name: str) -> str:
     return require(name, conditions(), "conditioning scheme")
 
 
-Condition = Annotated[
-    str, AfterValidator(_condition), Field(json_schema_extra=lambda schema: schema.update(enum=conditions()))
-]
+Condition = Annotated[str, AfterValidator(_condition), Field(json_schema_extra=_listed(conditions))]
 
 
 def figure_kind(name: str) -> "FigureKind":
@@ -98,9 +105,7 @@ def _figure_kind(name: str) -> str:
     return require(name, figure_kinds(), "kind of figure")
 
 
-FigureKindName = Annotated[
-    str, AfterValidator(_figure_kind), Field(json_schema_extra=lambda schema: schema.update(enum=figure_kinds()))
-]
+FigureKindName = Annotated[str, AfterValidator(_figure_kind), Field(json_schema_extra=_listed(figure_kinds))]
 
 
 def method(settings: "Settings") -> "Method":
@@ -121,19 +126,18 @@ def ignored(settings: "Settings") -> frozenset[str]:
     return method(settings).ignores
 
 
+def method_names() -> list[str]:
+    """Name every method."""
+    from dcac import methods
+
+    return [known.name for known in methods.METHODS]
+
+
 def _method(name: str) -> str:
-    from dcac import methods
-
-    return require(name, [known.name for known in methods.METHODS], "method")
+    return require(name, method_names(), "method")
 
 
-def _methods(schema: dict[str, Any]) -> None:
-    from dcac import methods
-
-    schema["enum"] = [known.name for known in methods.METHODS]
-
-
-MethodName = Annotated[str, AfterValidator(_method), Field(json_schema_extra=_methods)]
+MethodName = Annotated[str, AfterValidator(_method), Field(json_schema_extra=_listed(method_names))]
 
 
 def terms() -> list["LossTerm"]:

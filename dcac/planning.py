@@ -73,6 +73,7 @@ class Plan:
         plan._check_references(whole)
         plan._check_runs()
         plan._check_figures()
+        plan._check_remark()
         return plan
 
     @property
@@ -258,6 +259,12 @@ class Plan:
                     )
                 if self.weights[name].kind == "network":
                     raise ConfigError(f"'{name}' is a network to be tested, not one to train; name an encoder or prior")
+
+    def _check_remark(self) -> None:
+        said = self.suite.remark
+        if said is not None and said.variant not in self.variants:
+            near = nearest(said.variant, list(self.variants))
+            raise ConfigError(f"the remark of the suite speaks of '{said.variant}', which is no variant{near}")
 
     def _check_figures(self) -> None:
         for name, figure in self.suite.figures.items():

@@ -101,7 +101,7 @@ def test_a_variants_name_is_not_given_to_the_settings_of_another(tmp_path, confi
     names = ["--suite", "smoke", "--sources", "smoke-a", "--seed", "0", "b.parquet", "--out", "o"]
     words = ["extract", "--run", "no-run", "--config", str(tmp_path / "c.yaml"), "--encoder", "e", *names]
     refused = CliRunner().invoke(app, [*words, "--variant", "baseline"])
-    assert "c.yaml says diffusion 'lora', but variant 'baseline' of suite 'smoke' has 'none'" in str(refused.exception)
+    assert "c.yaml says method 'dcac', but variant 'baseline' of suite 'smoke' has 'baseline'" in str(refused.exception)
     for variant in ("dcac", "my-own-name"):
         assert "no-run/run.json does not exist" in str(
             CliRunner().invoke(app, [*words, "--variant", variant]).exception

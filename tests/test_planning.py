@@ -176,3 +176,13 @@ def test_a_figure_that_its_run_cannot_fill_is_refused_before_training(
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         plan("demo", root=root)
+
+
+def test_a_remark_on_no_variant_is_refused(plan, config_dir, tmp_path):
+    root = Path(shutil.copytree(config_dir, tmp_path / "config"))
+    path = root / "suites" / "demo.yaml"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("  variant: dcac\n", "  variant: dcca\n"), encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match=r"speaks of 'dcca', which is no variant .did you mean 'dcac'"):
+        plan("demo", root=root)

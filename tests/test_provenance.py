@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from dcac import provenance
+from dcac.data.catalog import Own
+from dcac.data.readers import made_with
 from dcac.provenance import atomic, code, fingerprint, make_readable, manifest, sha256, write_json
 from dcac.provenance.code import statement, steps
 from dcac.provenance.keep import keep, kept_folder, put_back
@@ -173,6 +175,7 @@ def copied(tmp_path, monkeypatch):
 
 
 REPORTING = {"schemas", "table", "overhead_table", "figure", "records", "metrics"}
+OF_A_METHOD = {"train", "overhead", "samples"}
 OF_A_SCHEME = {"train", "overhead", "samples", "correlation"}
 OF_A_RUN = {"schemas", "train", "extract", "samples", "correlation", "overhead", "convert", "reference", "search"}
 OF_A_RUN |= {"attention", "evaluate", "export"}
@@ -183,6 +186,10 @@ OF_A_RUN |= {"attention", "evaluate", "export"}
     [
         ("reporting/figures/__init__.py", "KINDS = (", "NEW = 1\nKINDS = (NEW, ", {"figure"}, {"figure"}),
         ("reporting/figures/tsne.py", "PEOPLE = 30", "PEOPLE = 31", {"figure"}, {"figure"}),
+        ("methods/__init__.py", "METHODS = (", "NEW = 1\nMETHODS = (NEW, ", {"train", "overhead"}, {"train"}),
+        ("methods/dcac/__init__.py", '"entropy of p (nats)"', '"H of p (nats)"', set(), set()),
+        ("methods/dcac/diagnostics.py", ".mean().item()", ".mean().item() + 1", OF_A_METHOD, {"train"}),
+        ("declared.py", "known.reports", "{} | known.reports", set(), set()),
         ("losses/__init__.py", "TERMS = (", "NEW = 1\nTERMS = (NEW, ", {"train", "overhead"}, {"train"}),
         ("model/schemes/__init__.py", "SCHEMES = (", "NEW = 1\nSCHEMES = (NEW, ", OF_A_SCHEME, OF_A_SCHEME),
         ("model/schemes/pcl.py", "return logits", "return 1 * logits", OF_A_SCHEME, OF_A_SCHEME),
@@ -201,18 +208,31 @@ OF_A_RUN |= {"attention", "evaluate", "export"}
             {"train"},
         ),
         ("evaluation/ranking/ranks.py", "return ", "return 1 and ", {"score", "evaluate"}, {"score"}),
-        (
-            "data/readers/viper.py",
-            "return ",
-            "return 1 and ",
-            {"adding", "import_data", "status"},
-            {"import_data"},
-        ),
+        ("data/readers/viper.py", "return ", "return 1 and ", set(), set()),
+        ("data/import_data.py", "[:32]", "[:31]", {"adding", "import_data"}, {"import_data"}),
     ],
 )
 def test_an_edit_of_the_package_moves_what_it_touches(copied, path, old, new, may_move, must_move):
     moved = copied(path, old, new)
     assert must_move <= moved <= may_move
+
+
+@pytest.mark.parametrize(
+    ("path", "moved"),
+    [
+        ("data/readers/viper.py", {"VIPeR"}),
+        ("data/readers/duke.py", {"D"}),
+        ("data/readers/dividing.py", {"LAB"}),
+        ("data/readers/folders.py", {"LAB"}),
+    ],
+)
+def test_an_edit_of_a_reader_makes_due_the_sets_that_it_reads(copied, catalog, path, moved):
+    own = {"layout": "folders", "cameras": False, "split": "test", "seed": 1}
+    lab = catalog["MA"].model_copy(update={"code": "LAB", "own": Own(**own)})
+    cards = {code: card for code, card in catalog.items() if card.synthetic is None} | {"LAB": lab}
+    before = {code: made_with(card) for code, card in cards.items()}
+    copied(path, "return ", "return 1 and ")
+    assert {code for code, card in cards.items() if made_with(card) != before[code]} == moved
 
 
 @pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])

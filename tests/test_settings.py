@@ -11,7 +11,7 @@ from dcac import declared
 from dcac.closed import ConfigError, load_yaml, parse
 from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining
 from dcac.methods import METHODS
-from dcac.settings import Settings, dump_settings, load_settings
+from dcac.settings import Settings, dump_settings, load_settings, parse_settings
 
 BASES = ("demo", "paper")
 
@@ -130,3 +130,15 @@ def test_no_number_of_a_run_is_a_truth_value(settings):
 def test_an_average_that_never_forgets_is_refused_before_training(settings, key):
     with pytest.raises(ConfigError, match=f"'{key}' is 1.0"):
         parse(Settings, {**settings.model_dump(), key: 1.0}, "test")
+
+
+def test_the_baseline_is_a_method_and_dcac_without_diffusion(settings):
+    content = settings.model_dump()
+    named = parse_settings({**content, "method": "baseline"}, "test")
+    bare = parse_settings({**content, "diffusion": "none"}, "test")
+    assert bare.method == "baseline" and named.trained() == bare.trained() != settings.trained()
+    assert declared.needed(settings, "prior") == settings.diffusion_weights and declared.needed(named, "prior") is None
+    with pytest.raises(
+        ConfigError, match=r"'method' is 'dcca': no method has this name .did you mean 'dcac'.*: baseline, dcac"
+    ):
+        parse_settings({**content, "method": "dcca"}, "test")

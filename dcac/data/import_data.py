@@ -14,7 +14,7 @@ from dcac.data.archives import Source, open_inside
 from dcac.data.catalog import Card, Limits, Variant, require_accepted
 from dcac.data.counts import Comparison, CountError, queries_without_match, require_matches
 from dcac.data.own_pictures import settle
-from dcac.data.readers import LayoutError, Reading, reader_of
+from dcac.data.readers import LayoutError, Reading, made_with, reader_of
 from dcac.data.readers.layout import UNKNOWN, tree
 from dcac.data.readers.own import labels_fingerprint
 from dcac.data.store import Record, count, read_manifest, write_store
@@ -76,7 +76,7 @@ def run(
         "drop_unreadable": drop_unreadable,
     }
     chosen = {option: value for option, value in by_hand.items() if value}
-    settings = card.made_from(Path(path)) | ({BY_HAND: chosen} if chosen else {})
+    settings = card.made_from(Path(path)) | made_with(card) | ({BY_HAND: chosen} if chosen else {})
     asked = ask(__name__, settings, {})
     names = [out.name, out.with_suffix(".json").name]
     if not Path(path).is_dir() and put_back(asked, out.parent, names):  # a folder's content may change under its name

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 SPLITS = ("train", "query", "gallery")
 LABELS = {"pid": "int32", "camid": "int16"}  # and the type to which others are cast
 TEXTS = ("split", "domain")
-WANTED = {"image": "a struct of bytes and path", "image.bytes": "binary", "image.path": "string", "caption": "a list"}
+WANTED = {
+    "image": "a struct of bytes and path",
+    "image.bytes": "binary",
+    "image.path": "string",
+    "caption": "a list of floats",
+}
 WANTED |= dict.fromkeys(TEXTS, "string") | LABELS
 BUFFER = 1 << 20  # bytes read at a time, so that a file in one row group is streamed too
 REMEDY = "it is no normalised file of this project; import the data set again, or write the file as docs/datasets.md section 4.3 says"
@@ -165,13 +170,16 @@ def _check_columns(schema: "pyarrow.Schema", path: Path) -> None:
     def is_bytes(kind: "pyarrow.DataType") -> bool:
         return types.is_binary(kind) or types.is_large_binary(kind)
 
+    def is_numbers(kind: "pyarrow.DataType") -> bool:
+        return (types.is_list(kind) or types.is_large_list(kind)) and types.is_floating(kind.value_type)
+
     kinds = {name: schema.field(name).type for name in schema.names}
     image = kinds.get("image")
     if image is not None and types.is_struct(image):
         kinds |= {f"image.{image.field(at).name}": image.field(at).type for at in range(image.num_fields)}
     fits = {"image": types.is_struct, "image.bytes": is_bytes, "image.path": is_text}
     fits |= dict.fromkeys(TEXTS, is_text) | dict.fromkeys(LABELS, types.is_integer)
-    fits |= {"caption": types.is_list} if "caption" in kinds else {}
+    fits |= {"caption": is_numbers} if "caption" in kinds else {}
     for name, fit in fits.items():
         if name not in kinds:
             raise ForeignStore(path, f"lacks the column {name!r}")

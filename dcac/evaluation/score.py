@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dcac.data.catalog import NO_CAMERAS
 from dcac.data.splits import SEED
 from dcac.data.store import store_input
 from dcac.evaluation.camera_pairs import camera_pairs
@@ -331,6 +332,8 @@ def table_line(record: dict) -> str:
         target = record["protocol"]["data_set"]
         deviations = f"sd {100 * splits['mAP_sd']:.1f} and {100 * splits['rank1_sd']:.1f}"
         parts.append(f"mean of {splits['count']} shipped splits of {target}, {deviations}")
+    if (record["meta"].get("data") or {}).get("variant") == NO_CAMERAS:
+        parts.append("without cameras: only a query's own picture is left out")
     if "extra_distances" in record:
         extra = record["extra_distances"]
         parts.append(f"{extra['pairs']} pairs mixed with given distances, weight {extra['weight']:g}")

@@ -16,8 +16,9 @@ from dcac import declared
 from dcac.foreign import openai_clip
 from dcac.foreign.compvis import inverse, rename, unet_modules
 from dcac.foreign.tensor_file import below
+from dcac.model.as_released import RANDOM_BIASES, keeps_dead_adapters
 from dcac.model.conditioning import build_bottleneck
-from dcac.model.diffusion import RELEASED_BIASES, adapted_positions
+from dcac.model.diffusion import adapted_positions
 from dcac.settings import Settings
 
 ENCODER, BNNECK, CLASSIFIER = "encoder.image_encoder.", "encoder.bnneck.", "encoder.fc.weight"
@@ -138,9 +139,7 @@ def _whole_unet(renamed: Mapping[str, Tensor], layout: Mapping[str, Any]) -> dic
 
 
 def _expected_adapters(settings: Settings, layout: Mapping[str, Any]) -> list[str]:
-    positions = adapted_positions(
-        ffn_output=settings.lora_ffn_output, cross_attention_qk=settings.lora_cross_attention_qk == "keep"
-    )
+    positions = adapted_positions(ffn_output=settings.lora_ffn_output, cross_attention_qk=keeps_dead_adapters(settings))
     return [f"{block}.{position}.{half}" for block in _blocks(layout) for position in positions for half in LORA]
 
 
@@ -168,7 +167,7 @@ def _checked(expected: list[str], adapters: Mapping[str, Tensor], settings: Sett
 def _biases(renamed: Mapping[str, Tensor], adapters: list[str], layout: Mapping[str, Any]) -> dict[str, Tensor]:
     wrapped = {name.rpartition(".")[0] for name in adapters}
     found = {}
-    for layer in product(_blocks(layout), ("attn1", "attn2"), RELEASED_BIASES):
+    for layer in product(_blocks(layout), ("attn1", "attn2"), RANDOM_BIASES):
         name = ".".join(layer)
         if f"{name}.bias" not in renamed:
             raise ValueError(
@@ -183,7 +182,7 @@ def _inert(plain: Mapping[str, Tensor]) -> dict[str, Tensor]:
     added = {}
     for name, weight in plain.items():
         layer = name.removesuffix(".weight")
-        if layer.endswith(RELEASED_BIASES):
+        if layer.endswith(RANDOM_BIASES):
             added[f"{layer}.bias"] = torch.zeros(weight.shape[0])
         if layer.endswith(DEAD):
             added[f"{layer}.lora_A"] = torch.zeros(rank, weight.shape[1])

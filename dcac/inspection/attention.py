@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from dcac.data.images import decode
 from dcac.data.store import read_split, store_input, verified
 from dcac.data.views import test_view
-from dcac.features.extract import load_own_settings, load_reid_model, read_report, run_input
+from dcac.features.opened import open_run, run_input
 from dcac.inspection.trained_run import first_images, write_looked
-from dcac.model.encoder import resolve_normalisation
 from dcac.provenance.networks import network_input
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
@@ -46,16 +45,18 @@ def run(
     inputs = {"run": run_input(run_folder), "encoder": network_input(encoder), "data": store_input(store)}
     asked = ask(__name__, {} if count == COUNT else {"count": count}, inputs)
     verified(store)
-    settings = resolve_normalisation(load_own_settings(run_folder, config), encoder)
-    model = load_reid_model(run_folder / "weights.safetensors", encoder, settings).to(device)
+    opened = open_run(run_folder, config, encoder=encoder, device=device)
+    settings = opened.settings
     rows = read_split(store, "query")
     chosen = spaced_people(rows["pid"].to_numpy(), count)
     size = {"height": settings.image_height, "width": settings.image_width, "resize": settings.evaluation_resize}
     images = torch.from_numpy(decode(list(rows["data"][chosen]), **size))
-    maps, kind = look(model.backbone, test_view(images.to(device), settings), size=(size["height"], size["width"]))
+    maps, kind = look(
+        opened.reid.backbone, test_view(images.to(device), settings), size=(size["height"], size["width"])
+    )
     log.info("%s: %s of %d images on a grid of %d x %d", run_folder, kind, *maps.shape)
     arrays = {"paths": rows["path"][chosen].tolist(), "maps": maps, "kind": kind}
-    write_looked(out, read_report(run_folder), asked=asked, arrays=arrays)
+    write_looked(out, opened.report, asked=asked, arrays=arrays)
 
 
 def spaced_people(pids: NDArray[np.int64], count: int) -> NDArray[np.int64]:

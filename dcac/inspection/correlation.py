@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dcac import declared
 from dcac.features.extract import BATCH
-from dcac.inspection.trained_run import TrainedRun, first_images, inputs_of, load_run, write_arrays
+from dcac.inspection.trained_run import TrainedRun, first_images, inputs_of, open_trained, write_arrays
 from dcac.model.schemes import scheme_of
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
@@ -52,7 +52,7 @@ def run(
     check_scheme(load_settings(config), run_folder)
     chosen = {} if people == PEOPLE else {"people": people}
     asked = ask(__name__, chosen, inputs_of(run_folder, encoder=encoder, stores=stores))
-    trained = load_run(run_folder, config, encoder=encoder, stores=stores, device=device)
+    trained = open_trained(run_folder, config, encoder=encoder, stores=stores, device=device)
     means, p_max = mean_correlation(trained)
     group = look_alikes(means, people)
     matrix, own = means[np.ix_(group, group)], np.diag(means)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from dcac import declared
 from dcac.data.images import decode
 from dcac.data.training_set import training_rows
-from dcac.inspection.trained_run import TrainedRun, first_images, inputs_of, load_run, write_arrays
+from dcac.inspection.trained_run import TrainedRun, first_images, inputs_of, open_trained, write_arrays
 from dcac.methods.dcac.model import DCAC
 from dcac.model.conditioning import Prompts
 from dcac.model.diffusion import DiffusionPrior, restore_prior
@@ -73,9 +73,9 @@ def run(
         )
     inputs = inputs_of(run_folder, encoder=encoder, stores=stores, prior=prior, latents=latents)
     asked = ask(__name__, {} if count == IMAGES else {"count": count}, inputs)
-    trained = load_run(run_folder, config, encoder=encoder, stores=stores, device=device)
+    trained = open_trained(run_folder, config, encoder=encoder, stores=stores, device=device)
     chosen = spaced_images(trained.data.labels, count)
-    model = restore_model(trained, run_folder, prior)
+    model = restore_model(trained, prior)
     vae = load_autoencoder(prior, device)
     cached = load_latents(settings, Inputs(stores, encoder, latents, prior))
     clean = cached.scaling_factor * cached.train[chosen].chunk(2, dim=1)[0].to(device)  # the posterior's mean
@@ -111,13 +111,13 @@ def spaced_images(labels: np.ndarray, count: int) -> np.ndarray:
     return first[np.linspace(0, len(first) - 1, count).round().astype(int)]
 
 
-def restore_model(trained: TrainedRun, run_folder: Path, prior: Path) -> DCAC:
+def restore_model(trained: TrainedRun, prior: Path) -> DCAC:
     """Put Re-ID model, prompts and prior of a run together again, in eval mode."""
-    settings, remedy = trained.settings, f"delete {run_folder} and train the run again"
-    tensors = load_tensors(run_folder / "weights.safetensors", remedy=remedy)
+    settings, remedy = trained.settings, f"delete {trained.folder} and train the run again"
+    tensors = load_tensors(trained.folder / "weights.safetensors", remedy=remedy)
     learnt = {name.removeprefix("prompts."): value for name, value in tensors.items() if name.startswith("prompts.")}
     diffusion = restore_prior(tensors, settings, trained.report["seed"], prior)
-    with naming_damage(run_folder / "weights.safetensors", remedy, also=(RuntimeError,)):
+    with naming_damage(trained.folder / "weights.safetensors", remedy, also=(RuntimeError,)):
         prompts = Prompts(*learnt["table"].shape, settings.bottleneck)
         prompts.load_state_dict(learnt)
     return DCAC(trained.reid, settings, diffusion, prompts).to(trained.device).eval()

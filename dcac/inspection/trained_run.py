@@ -12,27 +12,22 @@ from torch import Tensor
 
 from dcac.data.store import store_input
 from dcac.data.training_set import TrainingSet
-from dcac.features.extract import embed, load_own_settings, load_reid_model, read_report, require_own_weights, run_input
-from dcac.model.encoder import ReIDModel, resolve_normalisation
+from dcac.features.extract import embed
+from dcac.features.opened import OpenRun, open_run, run_input
 from dcac.model.latents import latents_input
 from dcac.provenance import atomic, environment
 from dcac.provenance.code import digest
 from dcac.provenance.networks import network_input
 from dcac.provenance.record import Asked, Input, sidecar_of, write_record
-from dcac.settings import Settings
 from dcac.training import memory
 from dcac.training.setup import load_data
 
 
 @dataclass(frozen=True)
-class TrainedRun:
+class TrainedRun(OpenRun):
     """A finished run and the images it learnt from."""
 
-    settings: Settings
-    report: Mapping[str, object]  # content of run.json
     data: TrainingSet
-    reid: ReIDModel  # in eval mode: BNNeck uses its running statistics
-    device: str
 
     def encode(self, rows: np.ndarray | slice) -> Tensor:
         """Encode training images in the test view: f float32 [B, D]."""
@@ -50,8 +45,8 @@ class TrainedRun:
         return memory.build(directions, labels, self.data.num_identities)
 
 
-def load_run(run_folder: Path, config: Path, *, encoder: Path, stores: Sequence[Path], device: str) -> TrainedRun:
-    """Load a finished run and its training images.
+def open_trained(run_folder: Path, config: Path, *, encoder: Path, stores: Sequence[Path], device: str) -> TrainedRun:
+    """Open a finished run with its training images.
 
     Args:
         config: merged settings of the run.
@@ -60,23 +55,21 @@ def load_run(run_folder: Path, config: Path, *, encoder: Path, stores: Sequence[
     Raises:
         ValueError: the run learnt from other files than these, or with other settings.
     """
-    require_own_weights(run_folder)
-    settings = resolve_normalisation(load_own_settings(run_folder, config), encoder)
-    report = read_report(run_folder)
+    opened = open_run(run_folder, config, encoder=encoder, device=device)
+    learnt = opened.report["data"]
     given = {path.stem: store_input(path).meaning for path in stores}
-    if report["data"] and given != report["data"]:  # a converted run does not know its data
+    if learnt and given != learnt:  # a converted run does not know its data
         raise ValueError(
-            f"{run_folder} learnt from {', '.join(report['data'])}, not from these versions of "
+            f"{run_folder} learnt from {', '.join(learnt)}, not from these versions of "
             f"{', '.join(given)}; give the normalised files it was trained on"
         )
-    data = load_data(settings, stores)
-    reid = load_reid_model(run_folder / "weights.safetensors", encoder, settings).to(device)
-    if reid.classifier.out_features != data.num_identities:
+    data = load_data(opened.settings, stores)
+    if opened.reid.classifier.out_features != data.num_identities:
         raise ValueError(
-            f"{run_folder} tells {reid.classifier.out_features} identities apart, the given sources hold "
+            f"{run_folder} tells {opened.reid.classifier.out_features} identities apart, the given sources hold "
             f"{data.num_identities}; give all sources of the run and no other"
         )
-    return TrainedRun(settings, report, data, reid, device)
+    return TrainedRun(**vars(opened), data=data)
 
 
 def first_images(labels: np.ndarray) -> np.ndarray:

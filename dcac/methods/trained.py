@@ -39,13 +39,21 @@ class TrainedModel(nn.Module):
     """The Re-ID model and what a method trains beside it; this one has nothing beside it."""
 
     frozen: tuple[str, ...] = ()  # prefixes of parameters that a run does not keep where they do not train
-    unet: nn.Module | None = None  # reached by the switches of memory and speed
-    noise_steps = 0  # T, of a method with latents
 
     def __init__(self, reid: ReIDModel, settings: Settings):
         super().__init__()
         self.reid = reid
         self.settings = settings
+
+    @property
+    def unet(self) -> nn.Module | None:
+        """The large network beside the encoder, for the switches of memory and speed."""
+        return None
+
+    @property
+    def noise_steps(self) -> int:
+        """T, the number of time steps, of a method with latents."""
+        return 0
 
     def rated(self, settings: Settings) -> list[tuple[nn.Module, float]]:
         """Return the parts that train, each with its multiple of the learning rate."""

@@ -5,12 +5,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from dcac.model import as_released
 from dcac.reading import naming_damaged_part
-from dcac.seeding import derive, torch_generator
+from dcac.seeding import derive
 from dcac.settings import Settings
 
 ATTENTION_LINEARS = ("to_q", "to_k", "to_v", "to_out.0")
-RELEASED_BIASES = ("to_q", "to_k", "to_v")  # Stable Diffusion has none here; the released code adds random ones
 FEED_FORWARD_IN, FEED_FORWARD_OUT = "ff.net.0.proj", "ff.net.2"
 
 
@@ -149,8 +149,7 @@ def prepare_fine_tuning(prior: DiffusionPrior, settings: Settings, seed: int) ->
     """
     prior.unet.requires_grad_(settings.diffusion == "all")
     if settings.diffusion == "lora":
-        if settings.lora_qkv_bias == "random_frozen":
-            add_random_biases(prior.unet, seed)
+        as_released.add_random_biases(prior.unet, settings, seed)
         _add_lora(prior.unet, settings, seed)
     return [parameter for parameter in prior.unet.parameters() if parameter.requires_grad]
 
@@ -177,23 +176,11 @@ def adapted_positions(*, ffn_output: bool, cross_attention_qk: bool) -> list[str
     return positions
 
 
-def add_random_biases(unet: nn.Module, seed: int) -> None:
-    """Give to_q, to_k and to_v of every attention a bias that never trains, uniform in +-1 / sqrt(inputs).
-
-    Source:
-        A side effect of the released code (method.md section 10.1, number 1), for comparison only.
-    """
-    for name, layer in unet.named_modules():
-        if name.endswith(RELEASED_BIASES):
-            share = torch.rand(layer.out_features, generator=torch_generator(seed, name))
-            layer.bias = nn.Parameter((2 * share - 1) / layer.in_features**0.5, requires_grad=False)
-
-
 def _add_lora(unet: nn.Module, settings: Settings, seed: int) -> None:
     from peft import LoraConfig
 
     targets = lora_targets(
-        unet, ffn_output=settings.lora_ffn_output, cross_attention_qk=settings.lora_cross_attention_qk == "keep"
+        unet, ffn_output=settings.lora_ffn_output, cross_attention_qk=as_released.keeps_dead_adapters(settings)
     )
     config = LoraConfig(
         r=settings.lora_rank, lora_alpha=settings.lora_alpha, lora_dropout=0.0, target_modules=targets, bias="none"

@@ -55,15 +55,6 @@ class ReIDModel(nn.Module):
         return F.normalize(self.bnneck(self.backbone(images).float()), dim=1)
 
 
-def repeated_momentum(momentum: float, updates: int) -> float:
-    """Return the momentum of one update that moves running statistics as far as several with the same batch do.
-
-    Source:
-        1 - (1 - m)^n, summed so that one update keeps m to the bit; 0.19 for 0.1 and two (method.md section 10.1, number 4).
-    """
-    return momentum * sum((1 - momentum) ** done for done in range(updates))
-
-
 def load_backbone(folder: Path, *, height: int, width: int, freeze_patches: bool = False) -> tuple[nn.Module, int]:
     """Load an encoder from a folder in the layout of timm's hub: `config.json` and `model.safetensors`.
 

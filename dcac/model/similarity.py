@@ -1,9 +1,8 @@
 """How like the prototypes of all identities an image is."""
 
-from contextlib import nullcontext
-
-import torch
 from torch import Tensor
+
+from dcac.model import as_released
 
 
 def prototype_logits(direction: Tensor, memory: Tensor, *, temperature: float, logits_dtype: str) -> Tensor:
@@ -13,12 +12,11 @@ def prototype_logits(direction: Tensor, memory: Tensor, *, temperature: float, l
         direction: z_hat [B, D], unit length.
         memory: M [N, D], unit rows.
         temperature: tau_m.
-        logits_dtype: `fp32` under autocast too, because tau_m magnifies the rounding; `autocast` as the released code.
+        logits_dtype: `fp32`, under autocast too, or `autocast`.
 
     Source:
         method.md section 2; section 10.1, number 5.
     """
-    half = logits_dtype == "autocast"
-    with nullcontext() if half else torch.autocast(direction.device.type, enabled=False):
+    with as_released.prototype_precision(logits_dtype, direction.device):
         logits = direction.float() @ memory.T / temperature
     return logits.float()

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from dcac.features.extract import read_report
+from dcac.features.opened import read_report
 from dcac.foreign.network_card import Feature, NetworkCard, View
 from dcac.model.encoder import ReIDModel, read_card
 from dcac.networks.load import load

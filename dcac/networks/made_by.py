@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dcac.features.extract import read_report
+from dcac.features.opened import read_report
 from dcac.networks.network import Network
 
 log = logging.getLogger(__name__)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from dcac.features.extract import BATCH, CPU_BATCH, load_reid_model, read_report, require_own_weights, run_input
+from dcac.features.extract import BATCH, CPU_BATCH
+from dcac.features.opened import open_run, read_report, run_input
 from dcac.foreign.network_card import NetworkCard, PartCard, View
-from dcac.model.encoder import ReIDModel, resolve_normalisation
+from dcac.model.encoder import ReIDModel
 from dcac.networks.network import Batch, Network
 from dcac.provenance.keep import RESULTS
 from dcac.settings import Settings, parse_settings
@@ -46,12 +46,9 @@ def load_run(folder: Path, card: PartCard, *, encoder: Path | None, device: str)
 
 def load_reid(folder: Path, *, encoder: Path | None) -> tuple[ReIDModel, Settings]:
     """Load the Re-ID branch of a run, in eval mode, and the run's settings with their normalisation in numbers."""
-    require_own_weights(folder)
-    settings = parse_settings(read_report(folder)["settings"], f"{folder}/run.json")
-    encoder = find_encoder(folder, settings) if encoder is None else encoder
-    settings = resolve_normalisation(settings, encoder)
-    with torch.random.fork_rng(devices=[]):  # building a network draws weights, from a caller's generator
-        return load_reid_model(folder / "weights.safetensors", encoder, settings), settings
+    own = parse_settings(read_report(folder)["settings"], f"{folder}/run.json")
+    opened = open_run(folder, None, encoder=encoder or find_encoder(folder, own), device="cpu")
+    return opened.reid, opened.settings
 
 
 def find_encoder(folder: Path, settings: Settings) -> Path:

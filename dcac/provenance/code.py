@@ -16,15 +16,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]  # the folder of the package
 PACKAGE = ROOT.name
-# Modules that keep books, read what stands there, or speak: they compute nothing.
-ASIDE = ("closed", "declared", "disk", "ending", "locking", "provenance", "reading", "terminal", "training.card")
+# Modules that keep books, read what stands there, choose, or speak: they compute nothing.
+ASIDE = ("closed", "data.readers.known", "declared", "disk", "ending", "locking", "provenance", "reading", "terminal")
+ASIDE += ("training.card",)
 ENTRY = "run"  # the function that a step is
 WORDED = "reporting"  # the room whose sentences are its result
 WORD = re.compile(r"(?<!\S)[^\W\d_]{2,}(?!\w)")
 WORDS_OF_A_SENTENCE = 4  # a text of as many plain words is said to people; keys, modes and verdicts are shorter
 SPEAKERS = ("log", "logger", "logging", "warnings", "typer", "print")
 PURE = ("cache", "cached_property", "contextmanager", "dataclass", "enable_grad", "lru_cache", "no_grad")  # decorators
-PRINTED = ("heading", "label")  # arguments of a declaration that only tables and figures read
+PRINTED = ("heading", "label", "reports")  # arguments of a declaration that only tables and figures read
 SKIPPED = ("ctx", "kind", "type_comment", "type_params", "returns", "annotation")  # fields of syntax nodes
 
 
@@ -356,6 +357,8 @@ def _reduced_block(block: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _is_text(node: ast.expr) -> bool:
+    if isinstance(node, ast.Dict):
+        return all(map(_is_text, node.values))
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 

@@ -95,5 +95,11 @@ def read_records(path: Path) -> pd.DataFrame:
 def _read_score(path: Path) -> dict:
     remedy = "delete it and score the features again (`dcac score`)"
     score = read_json(path, keys=("meta", "mAP", "cmc", "interval", "identities", "code"), remedy=remedy)
+    absent = [name for name in (*NAMES, "code") if name not in score["meta"]]
+    if absent:
+        raise ValueError(
+            f"{path} does not say {', '.join(absent)} of its features, by which a table places them; write these into `meta` of "
+            "the feature file and score it again"
+        )
     with naming_damage(path, remedy):
         return record(score)

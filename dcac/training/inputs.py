@@ -23,8 +23,10 @@ class Inputs:
 
     def networks(self, settings: Settings) -> dict[str, Path]:
         """Name the folders of the networks that act in a run of these settings."""
-        needed = self.prior is not None and declared.needed(settings, "prior") is not None
-        return {"encoder": self.encoder} | ({"prior": self.prior} if needed else {})
+        networks = {"encoder": self.encoder}
+        if self.prior is not None and declared.needed(settings, "prior") is not None:
+            networks["prior"] = self.prior
+        return networks
 
     def described(self, settings: Settings) -> dict[str, Input]:
         """Describe everything that goes into a run of these settings, as its record keeps it."""

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from dcac.data.views import test_view
 from dcac.methods import method_of
 from dcac.methods.trained import TrainedModel
+from dcac.model import as_released
 from dcac.model.encoder import Embedding, resolve_normalisation
 from dcac.settings import Runtime, Settings
 from dcac.training import diagnostics, memory, state
@@ -216,7 +217,7 @@ class Training:
         self.hardware.wait()
 
     def _memory_precision(self) -> AbstractContextManager:
-        return self.hardware.autocast() if self.settings.memory_dtype == "autocast" else nullcontext()
+        return as_released.memory_precision(self.settings, self.hardware.autocast)
 
 
 def _check_finite(means: dict[str, float], epoch: int) -> None:

@@ -14,7 +14,8 @@ from dcac.data.training_set import TrainingSet, learnt_splits, load_training_set
 from dcac.data.views import test_view
 from dcac.methods import method_of
 from dcac.methods.trained import HeldOut, TrainedModel
-from dcac.model.encoder import BNNECK_MOMENTUM, ReIDModel, load_backbone, repeated_momentum
+from dcac.model import as_released
+from dcac.model.encoder import BNNECK_MOMENTUM, ReIDModel, load_backbone
 from dcac.model.latents import draw, load_moments
 from dcac.seeding import torch_generator
 from dcac.settings import Settings
@@ -42,7 +43,7 @@ def build_model(settings: Settings, inputs: Inputs, *, num_identities: int, seed
         freeze_patches=settings.freeze_patch_projection,
     )
     reid = ReIDModel(backbone, dim, num_identities)
-    reid.bnneck.momentum = repeated_momentum(BNNECK_MOMENTUM, settings.bnneck_updates_per_step)
+    reid.bnneck.momentum = as_released.bnneck_momentum(BNNECK_MOMENTUM, settings)
     reid.initialise_classifier(settings.classifier_std, torch_generator(seed, "classifier"))
     return method_of(settings).build(
         reid, settings, identities=num_identities, width=dim, prior=inputs.prior, seed=seed

@@ -15,7 +15,7 @@ def joint_loss(terms: dict[str, Tensor], settings: Settings) -> Tensor:
     """Weigh the terms and add them up: L = w_id L_id + w_pcl L_pcl + lambda L_diff; the baseline has no L_diff.
 
     Source:
-        method.md section 3.
+        method.md section 5.
     """
     return sum(weight_of(name, settings) * value for name, value in terms.items())
 

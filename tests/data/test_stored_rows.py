@@ -103,6 +103,10 @@ FAULTS = {
     "split empty": (lambda t: column(t, "split", [None] * 11, pa.string()), "rows without a split"),
     "shuffled": (lambda t: t.take([*range(6, 11), *range(6)]), "is not sorted by split"),
     "paths shuffled": (lambda t: t.take([1, 0, *range(2, 11)]), r"not sorted by path.* or 'train/0\.jpg' occurs twice"),
+    "caption of words": (
+        lambda t: t.append_column("caption", pa.array([["red"]] * 11)),
+        "column 'caption' of the type list<.*: string>, not a list of floats",
+    ),
     "row twice": (lambda t: t.take([0, 0, *range(2, 11)]), r"or 'train/0\.jpg' occurs twice"),
 }
 

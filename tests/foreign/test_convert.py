@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from dcac.cli import app
-from dcac.features.extract import load_reid_model
+from dcac.features.opened import load_reid_model
 from dcac.foreign import convert as step
 from dcac.foreign.compvis import rename, unet_modules, vae_to_diffusers
 from dcac.foreign.released_names import to_ours

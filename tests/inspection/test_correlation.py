@@ -13,7 +13,7 @@ from dcac.data.views import test_view as view
 from dcac.features import extract
 from dcac.inspection import correlation
 from dcac.inspection.correlation import look_alikes, mean_correlation
-from dcac.inspection.trained_run import load_run
+from dcac.inspection.trained_run import open_trained
 from dcac.training.setup import load_data
 
 BY_HAND = np.array(
@@ -32,7 +32,7 @@ def load(finished_run):
 
     def start(**changes):
         run = dict(finished_run(**changes))
-        return load_run(run.pop("run_folder"), run.pop("config"), **run)
+        return open_trained(run.pop("run_folder"), run.pop("config"), **run)
 
     return start
 

@@ -13,7 +13,7 @@ from dcac.data.images import decode
 from dcac.data.store import read_split
 from dcac.inspection import samples
 from dcac.inspection.samples import STARTS, condition, denoise, denoise_all, load_ddim, restore_model, spaced_images
-from dcac.inspection.trained_run import load_run
+from dcac.inspection.trained_run import open_trained
 from dcac.model.diffusion import DiffusionPrior, load_schedule
 
 
@@ -125,8 +125,8 @@ def test_starts_and_conditions_share_one_noise_an_image(oracle, prior_folder, cl
 def test_tokens_are_the_images_own_an_empty_one_and_the_next_images(finished_run, prior_folder, scheme):
     run = dict(finished_run(condition=scheme))
     folder = run.pop("run_folder")
-    trained = load_run(folder, run.pop("config"), **run)
-    model, chosen = restore_model(trained, folder, prior_folder), spaced_images(trained.data.labels, 5)
+    trained = open_trained(folder, run.pop("config"), **run)
+    model, chosen = restore_model(trained, prior_folder), spaced_images(trained.data.labels, 5)
     with torch.no_grad():
         (own, uniform, swapped), p_max = condition(model, trained, chosen)
         p = slow_weights(trained, chosen)
@@ -161,7 +161,7 @@ def slow_weights(trained, chosen):
 def test_restored_model_is_the_trained_one_in_eval_mode(finished_run, prior_folder):
     run = dict(finished_run(bottleneck="condition_net"))
     folder = run.pop("run_folder")
-    model = restore_model(load_run(folder, run.pop("config"), **run), folder, prior_folder)
+    model = restore_model(open_trained(folder, run.pop("config"), **run), prior_folder)
     state = model.state_dict()
     tensors = load_file(folder / "weights.safetensors")
     assert all(torch.equal(value, state[name]) for name, value in tensors.items())

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from dcac.data.views import test_view as view
 from dcac.features import extract
-from dcac.inspection.trained_run import first_images, inputs_of, load_run, write_arrays
+from dcac.inspection.trained_run import first_images, inputs_of, open_trained, write_arrays
 from dcac.provenance.record import ask, read_record, sidecar_of
 from dcac.settings import dump_settings, load_settings
 from dcac.training.setup import load_data
@@ -22,7 +22,7 @@ def load(finished_run):
 
     def start(**changes):
         arguments = {**finished_run(), **changes}
-        return load_run(arguments.pop("run_folder"), arguments.pop("config"), **arguments)
+        return open_trained(arguments.pop("run_folder"), arguments.pop("config"), **arguments)
 
     return start
 

@@ -97,12 +97,19 @@ def test_a_score_given_twice_is_named_and_not_counted_twice(tmp_path):
         ("", "is damaged or was copied in part"),
         ("[]", "holds a JSON list, not an object"),
         ("{}", "lacks 'meta'"),
-        (json.dumps({**SCORE, "meta": {}}), r"is damaged or was copied in part .KeyError: 'suite'"),
     ],
 )
 def test_a_damaged_score_file_is_named_with_the_remedy(tmp_path, content, message):
     (tmp_path / "s.json").write_text(content)
     with pytest.raises(ValueError, match=rf"s.json {message}.*; delete it and score the features again"):
+        records.run(scores=[tmp_path / "s.json"], out=tmp_path / "r.csv")
+
+
+def test_a_score_of_foreign_features_is_told_what_a_table_needs(tmp_path):
+    (tmp_path / "s.json").write_text(json.dumps({**SCORE, "meta": {"seed": 1, "sources": "none"}}))
+    with pytest.raises(
+        ValueError, match=r"s\.json does not say suite, variant, target, code of its features.*write these"
+    ):
         records.run(scores=[tmp_path / "s.json"], out=tmp_path / "r.csv")
 
 

@@ -15,6 +15,8 @@ from torch import nn
 from dcac import losses, methods
 from dcac.artefacts import Artefacts
 from dcac.closed import Closed, ConfigError, NonNegative, Positive, load_yaml, parse
+from dcac.data import adding, import_data
+from dcac.data.catalog import LOCAL, load_cards, load_catalog
 from dcac.data.store import Record, read_split, write_store
 from dcac.evaluation import score
 from dcac.features import extract
@@ -38,10 +40,8 @@ SUITE = {
     "device": "cpu",
     "base": "paper",
     "seeds": [0],
-    "domains": ["A", "T"],
     "variants": ["toy"],
     "references": [],
-    "protocols": {"single-source": {"A": ["T"]}},
     "tables": {"toys": {"protocol": "single-source", "title": "One"}},
 }
 
@@ -69,20 +69,22 @@ def target(other_store, tmp_path):
 
 
 @pytest.fixture
-def walk(train, target, encoder_folder, config_dir, tmp_path):
+def walk(train, store, target, encoder_folder, config_dir, tmp_path):
     """Return a function that takes settings from training to a table."""
 
-    def start(settings):
-        folder = tmp_path / "runs" / "toy" / "A" / "seed0"
-        run = train(folder, settings)
-        names = {"suite": "toys", "variant": "toy", "sources": "A", "seed": 0}
+    def start(settings, source=store):
+        folder, code = tmp_path / "runs" / "toy" / source.stem / "seed0", source.stem
+        run = train(folder, settings, sources=[source])
+        names = {"suite": "toys", "variant": "toy", "sources": code, "seed": 0}
         files = {"run_folder": folder, "config": folder.with_suffix(".yaml"), "encoder": encoder_folder}
         extract.run(**files, stores=[target], names=names, out=tmp_path / "features", device="cpu")
         score.run(tmp_path / "features" / "T.npz", tmp_path / "scores" / "T.json")
         records.run(scores=[tmp_path / "scores" / "T.json"], out=tmp_path / "records.csv")
         table.run(
             name="toys",
-            suite=parse(Suite, SUITE, "test"),
+            suite=parse(
+                Suite, {**SUITE, "domains": [code, "T"], "protocols": {"single-source": {code: ["T"]}}}, "test"
+            ),
             variants={"toy": Variant("A toy", {})},
             records=tmp_path / "records.csv",
             published=config_dir / "published.csv",
@@ -306,3 +308,45 @@ def test_the_workflow_asks_a_method_what_its_runs_need(config_dir, aiming, tmp_p
     assert asked["dcac"] == {"data smoke-a", "encoder", "latents smoke-a", "prior"}
     logs = plan.figure_inputs("diagnostics")
     assert {Path(log).parents[2].name for log in logs} == {"dcac", "aimed"}
+
+
+def test_a_variant_is_an_entry_of_the_configuration(config_dir, walk, tmp_path):
+    root = Path(shutil.copytree(config_dir, tmp_path / "config"))
+    with (root / "variants.yaml").open("a", encoding="utf-8") as stream:
+        stream.write("toy: {like: dcac-loud, label: A toy, condition: pcl}\n")
+    suite = root / "suites" / "smoke.yaml"
+    suite.write_text(
+        suite.read_text(encoding="utf-8").replace("[baseline, dcac]", "[baseline, dcac, toy]", 1), encoding="utf-8"
+    )
+    plan = Plan.read(given={"suite": "smoke"}, root=root)
+    assert ("toy", "smoke-a", 0) in plan.runs("dg_single") and plan.labels["toy"] == "A toy"
+    chosen = plan.settings("toy", "smoke-a")
+    assert (chosen.noise_weight, chosen.condition, chosen.method) == (100.0, "pcl", "dcac")
+    sized = {
+        "image_height": 32,
+        "image_width": 16,
+        "images_per_identity": 2,
+        "diffusion_image_size": 32,
+        "precision": "fp32",
+        "epochs": 1,
+    }
+    found = walk(chosen.model_copy(update={**sized, "decay_epochs": ()}))
+    assert "A toy" in found.table and found.run.report["settings"]["noise_weight"] == 100.0
+
+
+def test_a_data_set_of_a_known_layout_is_a_card(walk, settings, store, config_dir, tmp_path):
+    rows = read_split(store, "train")
+    pictures = tmp_path / "own"
+    for place, row in enumerate(rows.itertuples()):
+        part = "bounding_box_train" if row.pid < 8 else ("query", "bounding_box_test")[place % 2]
+        path = pictures / part / f"{row.pid:04d}_c{place % 2 + 1}s1_{place:06d}_00.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(row.data)
+    root = Path(shutil.copytree(config_dir, tmp_path / "config"))
+    said = adding.Said(layout=None, table=None, camera=None, cameras=True, split=None, seed=1)
+    known = load_cards(root / "datasets.yaml")
+    adding.run(pictures, "OWN", said, cards=known, data_root=tmp_path / "data", out=root / LOCAL)
+    card = load_catalog(root / "datasets.yaml")["OWN"]
+    import_data.run(pictures, tmp_path / "OWN.parquet", card=card)
+    found = walk(short(settings, diffusion="none", identities_per_batch=4), source=tmp_path / "OWN.parquet")
+    assert set(found.run.report["data"]) == {"OWN"} and found.run.weights["reid.classifier.weight"].shape[0] == 8

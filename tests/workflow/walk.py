@@ -14,7 +14,7 @@ from dcac.data.catalog import load_catalog
 from dcac.data.store import store_input
 from dcac.demo.recipes import recipe
 from dcac.evaluation.score import MAX_RANK, asked_score
-from dcac.features.extract import run_input
+from dcac.features.opened import run_input
 from dcac.foreign.weights_card import load_weights
 from dcac.provenance.networks import network_input
 from dcac.provenance.record import ask, asked_of, read_record

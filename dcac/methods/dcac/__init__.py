@@ -1,7 +1,7 @@
 """DCAC: a latent diffusion prior, conditioned on what the Re-ID model sees, sends its denoising loss back into the features.
 
 Source:
-    Li and Gong, Sensors 2025, 25(2), 552; method.md.
+    Li and Gong, Sensors 2025, 25(2), 552; method.md section 3.
 """
 
 from pathlib import Path
