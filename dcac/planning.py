@@ -299,6 +299,12 @@ def _check_domains(suite: Suite, cards: Mapping[str, Card], root: Path) -> None:
         raise ConfigError(
             f"unknown data set '{unknown[0]}'; the cards are of: {', '.join(cards)}; `dcac data add` adds your own"
         )
+    shown = [code for code in suite.domains if cards[code].synthetic is None]
+    if suite.demo and shown:
+        raise ConfigError(
+            f"the suite has `demo: true`, by which its tables say that people are rendered, but {shown[0]} is not; say "
+            "`demo: false` in the suite"
+        )
     order = list(cards)
     for cells in suite.protocols.values():
         for sources in cells:

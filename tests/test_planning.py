@@ -186,3 +186,54 @@ def test_a_remark_on_no_variant_is_refused(plan, config_dir, tmp_path):
     )
     with pytest.raises(ConfigError, match=r"speaks of 'dcca', which is no variant .did you mean 'dcac'"):
         plan("demo", root=root)
+
+
+LAB = {
+    "name": "LAB",
+    "status": "own",
+    "terms": "Ours.",
+    "folders": ["lab"],
+    "layouts": {"folders": "a folder a person"},
+    "variants": {"standard": {"train": {"ids": 2}}},
+    "versions": ["own"],
+    "limits": {"unpacked_gb": 1, "ratio": 60},
+    "own": {"layout": "folders", "cameras": True, "camera": "cam(.)", "split": "half", "seed": 1},
+}
+
+
+@pytest.fixture
+def lab(tmp_path, config_dir):
+    """A copy of the configuration with a card and a suite of one's own, which extends another."""
+    root = Path(shutil.copytree(config_dir, tmp_path / "config"))
+    (root / "datasets.local.yaml").write_text(yaml.safe_dump({"LAB": LAB}), encoding="utf-8")
+
+    def write(parent, sources, **more):
+        cells = {sources: ["LAB"], "LAB": ["MA"]} if parent == "paper" else {sources: ["LAB"]}
+        content = {"extends": parent, "protocols": {"single-source": cells}, **more}
+        (root / "suites/lab.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        return root
+
+    return write
+
+
+def test_a_set_of_ones_own_is_planned_like_any_other(plan, lab, tmp_path):
+    root = lab("paper", "MA", domains=["MA", "D", "MS", "C3", "LAB"])
+    (tmp_path / "data/lab").mkdir(parents=True)
+    found = plan("lab", accept=["D"], root=root)
+    assert not found.notices and found.suite.protocols["single-source"]["MA"] == ("LAB",)
+    assert found.import_source("LAB") == str(tmp_path / "data/lab")
+    assert ("dcac", "LAB", 1) in found.runs("dg_single")
+
+
+def test_a_set_of_ones_own_that_is_gone_is_named_and_left_out(plan, lab):
+    found = plan("lab", accept=["D"], root=lab("paper", "MA", domains=["MA", "D", "MS", "C3", "LAB"]))
+    assert "LAB" not in found.suite.domains
+    assert found.notices[0].startswith("LAB: LAB, a set of your own, is not where it was when it was added")
+
+
+def test_a_demo_shows_rendered_people_only(plan, lab, tmp_path):
+    (tmp_path / "data/lab").mkdir(parents=True)
+    domains = ["smoke-a", "smoke-b", "LAB"]
+    with pytest.raises(ConfigError, match=r"people are rendered, but LAB is not; say `demo: false` in the suite"):
+        plan("lab", root=lab("smoke", "smoke-a", domains=domains))
+    assert plan("lab", root=lab("smoke", "smoke-a", domains=domains, demo=False)).suite.demo is False

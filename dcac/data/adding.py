@@ -84,7 +84,8 @@ def run(
     end = (
         f"Nothing is written (--dry-run); without it, this card goes into {out}."
         if dry_run
-        else f"The card is in {out}: {code} is a data set like any other. Name it in a suite (config/suites/README.md)."
+        else f"The card is in {out}: {code} is a data set like any other. Name it in a suite (config/suites/README.md), or, to "
+        f"evaluate networks on it: dcac data import {path} --dataset {code} --out results/data/{code}.parquet"
     )
     return f"{_headline(card, path)}\n{box}\n{remarks}\n{_yaml({code: _plain(card)})}\n{end}"
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from dcac.data.store import read_split
 from dcac.features.feature_file import read_features
 
 pytestmark = pytest.mark.slow
-README = Path(__file__).parents[2] / "README.md"
-SECTION = README.read_text(encoding="utf-8").partition("\n## Your own data\n")[2].partition("\n## ")[0]
+ROOT = Path(__file__).parents[2]
+SECTION = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Your own data\n")[2].partition("\n## ")[0]
 COMMANDS = re.findall(r"^    (.+?)(?: {2,}#.*)?$", SECTION, flags=re.MULTILINE)
 SUITE = re.search(r"```yaml\n# (config/suites/lab\.yaml)\n(.*?)```", SECTION, flags=re.DOTALL)
 
@@ -22,10 +23,9 @@ SUITE = re.search(r"```yaml\n# (config/suites/lab\.yaml)\n(.*?)```", SECTION, fl
 @pytest.fixture(scope="module")
 def lab(smoke, tmp_path_factory):
     """A finished smoke suite beside which the README's commands were typed, over JPEG files of its domain smoke-a."""
-    import shutil
-
     folder = tmp_path_factory.mktemp("lab") / "clone"
     shutil.copytree(smoke.folder, folder, symlinks=True)
+    shutil.copytree(ROOT / "profiles", folder / "profiles", dirs_exist_ok=True)  # so that plain `snakemake` is enough
     checkout = smoke.at(folder)
     rows = read_split(folder / "results/data/smoke-a.parquet", ["train", "query", "gallery"])
     for row in rows.itertuples():
