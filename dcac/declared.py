@@ -4,7 +4,7 @@ Settings and suites stand below what they ask for here, so a declaration is impo
 torch: planning does without. The statement of a step's code ends here: asking for names computes nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
@@ -15,6 +15,7 @@ from dcac.closed import Closed, nearest
 if TYPE_CHECKING:
     from dcac.losses.term import LossTerm
     from dcac.methods.method import Method, Need
+    from dcac.model.schemes.scheme import Scheme
     from dcac.reporting.figures.kind import FigureKind
     from dcac.settings import Settings
 
@@ -122,8 +123,18 @@ def needed(settings: "Settings", what: "Need") -> str | None:
 
 
 def ignored(settings: "Settings") -> frozenset[str]:
-    """Name the settings that do not act in a run's method."""
-    return method(settings).ignores
+    """Name the settings that do not act in a run: what its method ignores, and what another method or scheme brings along."""
+    from dcac import losses, methods
+    from dcac.model import schemes
+
+    own = method(settings)
+    acting = [own, *own.terms, *losses.TERMS]
+    acting += [scheme for scheme in schemes.SCHEMES if own.conditioned and scheme.name == settings.condition]
+    return own.ignores | (_brought((*terms(), *schemes.SCHEMES, *methods.METHODS)) - _brought(acting))
+
+
+def _brought(parts: Iterable["Method | LossTerm | Scheme"]) -> frozenset[str]:
+    return frozenset(key for part in parts if part.settings is not None for key in part.settings.model_fields)
 
 
 def method_names() -> list[str]:

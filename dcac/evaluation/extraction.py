@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dcac.features.extract import *  # noqa: F403
+from dcac.features.opened import *  # noqa: F403
 
 
 def embed_pictures(
@@ -16,7 +17,7 @@ def embed_pictures(
     Raises:
         ValueError: the settings are not the run's, or a picture cannot be used; the message names it.
     """
-    from dcac.features.extract import load_own_settings
+    from dcac.features.opened import load_own_settings
     from dcac.networks.load import load
 
     load_own_settings(run_folder, config)

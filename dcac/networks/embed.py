@@ -15,6 +15,7 @@ from dcac.features.targets import TEST_SPLITS
 from dcac.networks.network import Network
 from dcac.provenance import environment
 from dcac.provenance.code import digest
+from dcac.suites import NO_SOURCES, split_sources
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,11 @@ def run(*, network: Network, stores: Sequence[Path], names: Mapping[str, str | i
     Args:
         stores: normalised files of the targets.
         names: suite, variant, sources and seed, kept in the files.
+
+    Raises:
+        ValueError: the network says itself that it was trained on other sets than these sources.
     """
+    require_sources(network, str(names["sources"]))
     acting = {"names": dict(names), "network": network.given.acting()}
     due = due_targets(__name__, acting, {"network": network.content}, stores, out)
     for store, asked in due.items():
@@ -35,6 +40,21 @@ def run(*, network: Network, stores: Sequence[Path], names: Mapping[str, str | i
         rows = read_split(store, TEST_SPLITS, images=False)
         write_rows(out / f"{store.stem}.npz", features, rows, {**meta, "environment": environment()}, asked)
         log.info("%s: %d features of %d values", store.stem, *features.shape)
+
+
+def require_sources(network: Network, sources: str) -> None:
+    """Refuse sources that are not those a network was trained on: its numbers would stand in the wrong columns.
+
+    Raises:
+        ValueError: with both.
+    """
+    own, asked = set(network.card.trained_on), set() if sources == NO_SOURCES else set(split_sources(sources))
+    if own != asked:
+        codes = ", ".join(network.card.trained_on)
+        raise ValueError(
+            f"{network.name} was trained on {codes or 'none of the data sets'}, not on {sources}; write `trained_on: [{codes}]` "
+            "under `network:` of its card in config/weights.yaml"
+        )
 
 
 def stamp(network: Network) -> dict:

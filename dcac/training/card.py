@@ -16,6 +16,7 @@ def model_card(report: dict, settings: Settings) -> str:
     losses = ", ".join(
         f"{k.removeprefix('loss_')} {v:.4g}" for k, v in report["epoch"].items() if k.startswith("loss_")
     )
+    adapted = declared.needed(settings, "prior") is not None and settings.diffusion == "lora"
     adapter = "\n- `lora/`: the U-Net's adapter, for `unet.load_lora_adapter(folder, prefix=None, use_safetensors=True)` of diffusers"
     return f"""# Re-ID model, seed {report["seed"]}
 
@@ -33,5 +34,5 @@ Trained on:
 Files:
 
 - `weights.safetensors`: {NEEDED_TO_TEST}, and what training continues from: classifier, prompts, adapters
-- `run.json`: every setting, version and diagnostic; `log.jsonl`: the course of training{adapter if settings.diffusion == "lora" else ""}
+- `run.json`: every setting, version and diagnostic; `log.jsonl`: the course of training{adapter if adapted else ""}
 """

@@ -171,6 +171,9 @@ def test_a_conditioning_scheme_is_declared_once(settings, walk, store, encoder_f
     reported = found.run.report["epoch"]
     assert {"loss_noise", "p_max", "p_entropy", "noise_own", "noise_other"} <= set(reported)
     assert found.records["p_max"].item() == pytest.approx(reported["p_max"]) and "mean max p" in found.table
+    assert found.run.report["settings"]["sharp_power"] == 3.0
+    other = short(settings, condition="fc", sharp_power=3.0)
+    assert "sharp_power" not in other.trained(), "other schemes do without its keys"
     folder = tmp_path / "runs" / "toy" / "A" / "seed0"
     files = {"run_folder": folder, "config": folder.with_suffix(".yaml"), "encoder": encoder_folder, "stores": [store]}
     correlation.run(**files, people=3, out=tmp_path / "c.npz", device="cpu")
@@ -284,6 +287,7 @@ def test_a_method_is_declared_once(settings, walk, aiming):
         assert heading in found.table
     assert chosen.trained() == chosen.model_copy(update={"lora_rank": 7}).trained()
     assert chosen.trained() != chosen.model_copy(update={"aim_rate": 7.0}).trained()
+    assert "aim_rate" not in chosen.model_copy(update={"method": "dcac"}).trained(), "other methods do without its keys"
 
 
 def test_a_method_trains_in_slices_like_all_others(settings, train, aiming, tmp_path):

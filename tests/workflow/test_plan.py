@@ -45,12 +45,28 @@ def test_figures_of_runs_and_the_overhead_plan_only_what_they_draw(checkout):
     output = checkout.snakemake("--dry-run", "on_demand", suite="smoke")
     jobs = checkout.jobs(output)
     assert (jobs["samples"], jobs["correlation"], jobs["overhead"], jobs["overhead_table"]) == (1, 1, 2, 1)
-    assert jobs["figure"] == 4 and jobs["table"] == 1
+    assert jobs["figure"] == 6 and jobs["table"] == 1 and jobs["attention"] == 2
     assert "output: results/smoke/samples/dcac/smoke-a/seed0.npz" in output
     only = checkout.planned("results/tables/overhead.md", suite="smoke")
     assert "train" not in only and only["overhead"] == 2
-    drawn = re.search(r"rule figure:\s+input: (.*tsne|.*\.npz, .*)", output).group(1).split(", ")
-    assert drawn == [f"results/smoke/features/{variant}/smoke-a/seed0/smoke-b.npz" for variant in ("baseline", "dcac")]
+    inputs = re.findall(r"rule figure:\s+input: (.*)\s+output: results/figures/(\w+)\.pdf", output)
+    drawn = {name: files.split(", ") for files, name in inputs}
+    features, maps = (
+        [f"results/smoke/{room}/{variant}/smoke-a/seed0/smoke-b.npz" for variant in ("baseline", "dcac")]
+        for room in ("features", "attention")
+    )
+    assert drawn["tsne"] == features
+    assert drawn["attention"] == [*maps, "results/data/smoke-b.parquet"]
+    score = "results/smoke/scores/baseline/smoke-a/seed0/smoke-b.json"
+    assert drawn["ranked_lists"] == [*features, score, "results/data/smoke-b.parquet"]
+
+
+def test_networks_of_others_are_tabled_without_any_training(checkout):
+    for name in ("MSMT17_V1", "Market-1501-v15.09.15", "cuhk03-np"):
+        (checkout.folder / "data" / name).mkdir(parents=True)
+    planned = checkout.planned(suite="networks")
+    assert not {"train", "latents", "write_config", "extract", "pretrain_encoder"} & set(planned)
+    assert planned["embed"] == planned["weights"] == 4 and planned["import_data"] == 3 and planned["table"] == 3
 
 
 def test_an_ablation_at_the_papers_size_runs_without_the_withdrawn_set(checkout):

@@ -60,7 +60,16 @@ def test_a_second_run_does_nothing(smoke):
 
 def test_what_is_made_on_demand_trains_only_what_is_new(finished):
     made = finished.jobs(finished.snakemake("on_demand"))
-    wanted = {"train": 1, "samples": 1, "correlation": 1, "overhead": 2, "overhead_table": 1, "table": 1, "figure": 4}
+    wanted = {
+        "train": 1,
+        "samples": 1,
+        "correlation": 1,
+        "attention": 2,
+        "overhead": 2,
+        "overhead_table": 1,
+        "table": 1,
+        "figure": 6,
+    }
     assert {name: made.get(name, 0) for name in wanted} == wanted
     results = finished.folder / "results"
     table = (results / "tables/overhead.md").read_text(encoding="utf-8")
@@ -69,7 +78,7 @@ def test_what_is_made_on_demand_trains_only_what_is_new(finished):
     scores = scores[scores["kind"] == "ours"].pivot(index="metric", columns="method", values="mean_percent")
     assert list(scores) == ["Baseline (ours)", "DCAC, hard label (control)"]
     assert scores.iloc[:, 0].equals(scores.iloc[:, 1]), "no gradient reaches the encoder of the control"
-    for name in ("diagnostics", "samples", "look_alikes", "tsne"):
+    for name in ("diagnostics", "samples", "look_alikes", "tsne", "ranked_lists", "attention"):
         assert (results / f"figures/{name}.png").stat().st_size > 10_000
     assert finished.planned("on_demand") == {}
 

@@ -1,0 +1,114 @@
+"""What steps take from the words of a command line: cards, settings, files by their kind, the device."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dcac import gpus
+
+
+def parted(files: Sequence[Path]) -> dict[str, list[Path]]:
+    """Tell normalised files and cached latents apart by their suffixes."""
+    parts = {"stores": ".parquet", "latents": ".safetensors"}
+    return {name: [path for path in files if path.suffix == suffix] for name, suffix in parts.items()}
+
+
+def asked_for(**options: object) -> dict[str, Any]:
+    """Keep the options that a person gave; the steps know their own defaults."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def named_store(name: str) -> Path:
+    """Return the normalised file of a data set, given by its code or itself."""
+    path = Path(name) if name.endswith(".parquet") else Path("results/data") / f"{name}.parquet"
+    if not path.is_file():
+        remedy = f"run `snakemake {path}` to make it" if not name.endswith(".parquet") else "correct the path"
+        raise ValueError(f"no normalised file {path}; {remedy}")
+    return path
+
+
+def methods_of(suite):
+    """Return what may stand in a row of a suite's tables: variants, and the networks among its references."""
+    from dcac.foreign.weights_card import load_weights
+    from dcac.planning import named_methods
+    from dcac.suites import CONFIG_DIR, REFERENCES, load_variants
+
+    foreign = any(name not in REFERENCES for name in suite.references)
+    return named_methods(suite, load_variants(), load_weights(CONFIG_DIR / "weights.yaml") if foreign else {})
+
+
+def weights_card(name: str):
+    """Return the card of a network of config/weights.yaml."""
+    from dcac.foreign.weights_card import load_weights
+    from dcac.suites import CONFIG_DIR
+
+    cards = load_weights(CONFIG_DIR / "weights.yaml")
+    if name not in cards:
+        raise ValueError(f"unknown weights '{name}'; config/weights.yaml has: {', '.join(cards)}")
+    return cards[name]
+
+
+def require_variant(config: Path, suite: str, variant: str, sources: str) -> None:
+    """Refuse a variant's name for settings that are not its own; names that are not in config/ are the user's own."""
+    from dcac.settings import load_settings
+    from dcac.suites import CONFIG_DIR, load_suite, load_variants, run_settings
+
+    known = (CONFIG_DIR / "suites" / f"{suite}.yaml").is_file() and variant in load_variants()
+    if not known:
+        return
+    given = load_settings(config).model_dump()
+    own = run_settings(load_suite(suite), variant, sources).model_dump()
+    differing = [key for key in own if given[key] != own[key]]
+    if differing:
+        key = differing[0]
+        raise ValueError(
+            f"{config} says {key} {given[key]!r}, but variant '{variant}' of suite '{suite}' has {own[key]!r} on "
+            f"{sources}; give the variant whose settings these are"
+        )
+
+
+def pretraining_of(name: str):
+    """Return the recipe by which one of the demo's networks is pre-trained."""
+    from dcac.demo.recipes import recipe
+
+    card = weights_card(name)
+    return recipe(card.kind, card.pretraining or {})
+
+
+def runtime_of_project():
+    """Return memory and speed as config/config.yaml says; outside of a checkout as they are by default."""
+    from dcac.settings import Runtime
+    from dcac.suites import CONFIG_DIR, load_project
+
+    return load_project().runtime if (CONFIG_DIR / "config.yaml").is_file() else Runtime()
+
+
+def chosen_device(asked: str, *, count: int = 1) -> str:
+    """Choose the device: free GPUs are taken before torch is imported, and a GPU that does not work is an error."""
+    if asked == "cpu":
+        return asked
+    gpus.take(count)
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda" if asked == "auto" else asked
+    if asked != "auto":
+        raise ValueError(f"--device {asked}, but torch finds no CUDA device here; use --device cpu")
+    if promised := gpus.promised():
+        raise ValueError(
+            f"{promised}, but torch {torch.__version__} cannot use it: the driver or the build of torch does not fit; "
+            "mend that, or say --device cpu (`device: cpu` in the suite) if it is to compute for so long"
+        )
+    return "cpu"
+
+
+def start_processes(device: str, count: int) -> None:
+    """Become `count` processes, each with a GPU of its own, unless one is enough or a launcher has done it already."""
+    if count == 1 or device == "cpu" or gpus.is_ranked():
+        return
+    gpus.take(count)
+    gpus.hold_on()
+    launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    os.execv(sys.executable, [sys.executable, "-m", *launcher, "-m", "dcac.cli", *sys.argv[1:]])
