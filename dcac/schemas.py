@@ -18,6 +18,10 @@ from dcac.suites import NAMED, Preset, Project, Suite
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TEXT = {"type": "string"}
+EXTENDS = (
+    "The suite that this one is laid over, key by key at every depth. Lists and single values take the place of the parent's; "
+    "null removes the parent's entry."
+)
 PART = "PartOf"  # before the name of a definition of which some keys may be missing
 
 
@@ -72,7 +76,7 @@ def suite_schema() -> dict[str, Any]:
     properties = {**complete["properties"], "overrides": settings, "source_settings": mapping_of(settings)}
     complete = {**complete, "properties": properties}
     child = laid_over(complete)
-    child["properties"]["extends"] = TEXT
+    child["properties"]["extends"] = {**TEXT, "description": EXTENDS}
     return {"if": {"required": ["extends"]}, "then": child, "else": complete}
 
 
