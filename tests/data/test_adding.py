@@ -102,6 +102,7 @@ DIVIDED = {
     "named splits": "{split}/{base}",
     "pytorch": "pytorch/{split}/{pid}/{base}",
     "persons below splits": "LAB/{split}/{pid}/cam{cam}_{shot}.jpg",
+    "within a folder of a split's name": "test/LAB/{split}/{pid}/{base}",
     "cameras below persons": "LAB/{split}/{pid}/{cam}/{shot}.jpg",
 }
 
@@ -345,6 +346,14 @@ def test_a_layout_that_nobody_knows_shows_the_known_ones_and_the_tree(add, fill,
         LayoutError, match=r"(?s)no layout fits .*layout market:.*layout folders:.*layout list:.*Found.*holiday/"
     ):
         add(pack(fill(["beach.jpg", "holiday/1/x.jpg", "holiday/2/y.jpg"])))
+
+
+def test_two_sets_in_one_folder_are_not_guessed_between(add, fill, pack):
+    files = fill([f"{place}/{name}" for place in ("new", "old") for name in MARKET])
+    with pytest.raises(
+        LayoutError, match="several folders hold train, query and gallery: new/, old/; give the path of one"
+    ):
+        add(pack(files))
 
 
 def test_undivided_pictures_need_a_word_on_their_split(add, fill, pack):

@@ -87,24 +87,23 @@ def divided(names: Iterable[str], *, deep: bool) -> dict[str, str] | None:
         LayoutError: Several places hold such folders, or two folders are one split.
     """
     known = list(names)
-    parents: dict[str, dict[str, bool]] = {}
+    parents: dict[str, dict[str, bool]] = {}  # folder -> those of splits in it, and whether they hold folders
     for name in known:
         *folders, _ = name.split("/")
-        place = next((place for place, folder in enumerate(folders) if folder.lower() in SPLIT_FOLDERS), None)
-        if place is not None:
-            parent = "".join(f"{folder}/" for folder in folders[:place])
-            found = parents.setdefault(parent, {})
+        for place in (place for place, folder in enumerate(folders) if folder.lower() in SPLIT_FOLDERS):
+            found = parents.setdefault("".join(f"{folder}/" for folder in folders[:place]), {})
             found[folders[place]] = found.get(folders[place], False) or place + 1 < len(folders)
-    fitting = {
-        parent: sorted(folders)
-        for parent, folders in parents.items()
-        if set(folders.values()) == {deep}
-        and (len(folders) > 1 or all(name.startswith(parent + min(folders) + "/") for name in known))
+    fitting = {parent: sorted(folders) for parent, folders in parents.items() if set(folders.values()) == {deep}}
+    several = {parent: folders for parent, folders in fitting.items() if len(folders) > 1}
+    chosen = several or {
+        parent: folders
+        for parent, folders in fitting.items()
+        if all(name.startswith(f"{parent}{folders[0]}/") for name in known)
     }
-    if len(fitting) > 1:
-        listed = ", ".join(parent or "(top)" for parent in sorted(fitting))
+    if len(chosen) > 1:
+        listed = ", ".join(parent or "(top)" for parent in sorted(chosen))
         raise LayoutError(f"several folders hold train, query and gallery: {listed}; give the path of one of them")
-    return next((_splits(parent, folders) for parent, folders in fitting.items()), None)
+    return next((_splits(parent, folders) for parent, folders in chosen.items()), None)
 
 
 def _splits(parent: str, folders: Sequence[str]) -> dict[str, str]:
