@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import psutil
 import pytest
@@ -40,6 +41,12 @@ def test_results_stand_in_the_order_of_the_tasks(workers, count):
     found = spread(partial(pow, 2), range(count), workers=workers, progress=lambda *done: told.append(done))
     assert found == [2**number for number in range(count)]
     assert told == [(done, count) for done in range(1, count + 1)]
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    """Let other processes import this module, by whose name its functions travel."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
 
 
 def test_this_process_is_one_of_the_workers():

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 PARTS = (
     "Snakefile",
     "workflow",
+    "profiles",
     "config",
     "dcac",
     "envs",

@@ -24,7 +24,7 @@ def test_an_exported_network_among_the_references_has_the_runs_numbers(finished)
         "references": ["chance", "exported"],
         "variants": [],
         "tables": {"dg_single": table},
-        "figures": {},
+        "figures": None,
     }
     (finished.folder / "config/suites/own.yaml").write_text(yaml.safe_dump(suite), encoding="utf-8")
     made = finished.jobs(finished.snakemake("results/tables/dg_single.md", suite="own"))

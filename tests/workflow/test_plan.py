@@ -12,6 +12,9 @@ import yaml
 ROOT = Path(__file__).parents[2]
 
 
+COMPARED = ("baseline", "dcac", "dcac-placebo")  # variants of every main table
+
+
 def trainings(output):
     """Return (variant, sources, seed) of every planned training."""
     found = re.findall(r"output: results/[^/]+/runs/([^/]+)/([^/]+)/seed(\d+)/weights", output)
@@ -21,7 +24,7 @@ def trainings(output):
 def test_the_demo_suite_trains_each_source_set_once_a_variant_and_seed(checkout):
     planned = trainings(checkout.snakemake("--dry-run"))
     assert set(planned.values()) == {1}
-    assert {variant for variant, _, _ in planned} == {"baseline", "dcac"}
+    assert {variant for variant, _, _ in planned} == {"baseline", "dcac", "dcac-placebo"}
     assert {seed for _, _, seed in planned} == {"0", "1"}
     assert len({sources for _, sources, _ in planned}) == 8
 
@@ -88,7 +91,7 @@ def test_the_paper_suite_without_data_shows_the_whole_plan(checkout):
     output = checkout.snakemake("--dry-run", suite="paper")
     single, several = {"MA", "D", "MS", "C3"}, {"D+MS+C3", "MA+MS+C3", "MA+D+C3", "MA+D+MS"}
     assert {(variant, sources) for variant, sources, _ in trainings(output)} == {
-        (variant, sources) for variant in ("baseline", "dcac") for sources in single | several
+        (variant, sources) for variant in COMPARED for sources in single | several
     }
     assert "the plan shows the whole suite" in output
     assert "DukeMTMC-reID is withdrawn" in output
@@ -131,10 +134,10 @@ def test_protocol_suites_import_encode_train_and_score(checkout, suite, sources,
         (checkout.folder / "data" / name).mkdir(parents=True)
     checkout.edit("config/config.yaml", "accept_withdrawn: []", "accept_withdrawn: [D]")
     output = checkout.snakemake("--dry-run", suite=suite)
-    assert trainings(output) == Counter((v, s, n) for v in ("baseline", "dcac") for s in sources for n in "123")
+    assert trainings(output) == Counter((v, s, n) for v in COMPARED for s in sources for n in "123")
     jobs, learnt = checkout.jobs(output), {code for codes in sources for code in codes.split("+")}
     assert jobs["latents"] == len(learnt)
-    assert jobs["score"] == 2 * 3 * len(sources) * targets
+    assert jobs["score"] == len(COMPARED) * 3 * len(sources) * targets
     assert jobs["import_data"] == len(learnt) + (4 if suite.startswith("protocol-1") else 0)
     assert jobs["table"] == 1
 

@@ -133,7 +133,7 @@ CHANGES = {
     ],
     "a setting": [("config/suites/smoke.yaml", "  epochs: 2", "  epochs: 3")],
     "how a domain is rendered": [("config/datasets.yaml", "campus, train_ids: 12", "campus, train_ids: 13")],
-    "the test view": [("dcac/features/extract.py", '= ("query", "gallery")', '= ("gallery", "query")')],
+    "the test view": [("dcac/features/targets.py", '= ("query", "gallery")', '= ("gallery", "query")')],
     "how latents are cached": [("dcac/model/latents.py", "/ 127.5 - 1", "/ 127.5 - 1.0")],
 }
 
