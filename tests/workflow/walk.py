@@ -53,6 +53,21 @@ def is_another(code: str) -> bool:
     return record is not None and not matches(record, "dcac.demo.render", CARDS[code].made_from(), {})
 
 
+def is_another_network(name: str) -> bool:
+    """Tell the same of a network."""
+    card, record = WEIGHTS[name], stands(RESULTS / f"weights/{name}/manifest.json")
+    chosen = recipe(card.kind, card.pretraining or {})
+    asked = ask(f"dcac.demo.pretrain_{card.kind}", chosen.model_dump(mode="json"), {})
+    return record is not None and (asked.code != record["code"] or is_another(chosen.data))
+
+
+def are_other_latents(code: str, prior: str) -> bool:
+    """Tell the same of the latents of a data set."""
+    file = RESULTS / f"latents/{code}-{prior}.safetensors"
+    record = stands(file.with_name(f"{file.name}.json"), file)
+    return record is not None and ask("dcac.model.latents", record["settings"], {}).code != record["code"]
+
+
 def data(code: str) -> bool:
     """Have a data set; tell whether it is made anew."""
     store = RESULTS / f"data/{code}.parquet"
@@ -93,7 +108,10 @@ def train(variant: str, sources: str, seed: int) -> bool:
     cached = [RESULTS / f"latents/{path.stem}-{settings.diffusion_weights}.safetensors" for path in stores if noisy]
     prior = RESULTS / f"weights/{settings.diffusion_weights}" if noisy else None
     encoder = RESULTS / f"weights/{settings.encoder_weights}"
-    another = any(is_another(path.stem) for path in stores)
+    another = any(is_another(path.stem) for path in stores) or is_another_network(settings.encoder_weights)
+    if noisy:
+        another |= is_another_network(settings.diffusion_weights)
+        another |= any(are_other_latents(path.stem, settings.diffusion_weights) for path in stores)
     if (
         record is not None
         and not another
@@ -129,7 +147,7 @@ def extract(variant: str, sources: str, seed: int) -> bool:
     for target in SUITE.evaluated:
         file = folder / f"{target}.npz"
         record = stands(file.with_name(f"{file.name}.json"), file)
-        if record is None or is_another(target):
+        if record is None or is_another(target) or is_another_network(settings.encoder_weights):
             due = True
         elif (RESULTS / run / "run.json").is_file() and (RESULTS / f"data/{target}.parquet").is_file():
             encoder = RESULTS / f"weights/{settings.encoder_weights}"
