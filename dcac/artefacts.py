@@ -17,7 +17,7 @@ from dcac.suites import NO_SOURCES, Suite, load_suite, split_sources
 
 CACHED = (
     *("data", "network", "latents", "run", "features", "reference", "score", "records", "samples", "correlation"),
-    *("overhead", "table", "figure", "whole", "by_output", "attention"),
+    *("overhead", "table", "figure", "whole", "by_output", "needed", "attention", "code"),
 )
 
 
@@ -40,6 +40,21 @@ class Artefact:
     inputs: Mapping[str, Given] = field(default_factory=dict)
     job: str = ""  # rule and name of the job that makes it, as its log is called: `train/demo-dcac-street-seed0`
     written: Callable[[], str] | None = None  # the text of a small file that needs no record: it is compared itself
+
+
+def behind(pages: Iterable[Artefact]) -> list[Artefact]:
+    """List some artefacts and all that they are made from, each once, inputs first."""
+    found: dict[Artefact, None] = {}
+
+    def add(artefact: Artefact) -> None:
+        if artefact not in found:
+            for given in artefact.inputs.values():
+                add(given.artefact)
+            found[artefact] = None
+
+    for page in pages:
+        add(page)
+    return list(found)
 
 
 class Artefacts:
@@ -221,41 +236,25 @@ class Artefacts:
     def accepted(self, table: str) -> list[str]:
         """Reports of a table's runs that stand for today's code only because a person accepted them."""
         reports = [self.run(*run).sidecar for run in self.plan.runs(table)]
-        code = statement("dcac.training.train")
+        code = self.code("dcac.training.train")
         records = {report: read_record(Path(report)) for report in dict.fromkeys(reports)}
         return [report for report, record in records.items() if record and accepted_modules(record, code)]
+
+    def code(self, step: str) -> Mapping[str, str]:
+        """The statement of a step's code, by the full name of its module."""
+        return statement(step)
 
     def by_output(self) -> dict[str, Artefact]:
         """Everything of the suite under the names of its files."""
         pages = [*map(self.table, self.plan.suite.tables), *map(self.figure, self.plan.suite.figures), self.metrics()]
-        found: dict[str, Artefact] = {}
-
-        def add(artefact: Artefact) -> None:
-            if artefact.outputs[0] not in found:
-                found.update(dict.fromkeys(artefact.outputs, artefact))
-                for given in artefact.inputs.values():
-                    add(given.artefact)
-
-        for page in pages:
-            add(page)
-        return found
+        return {path: artefact for artefact in behind(pages) for path in artefact.outputs}
 
     def needed(self) -> list[Artefact]:
         """Everything behind the tables, figures and metrics that the suite makes by itself, inputs first."""
         suite = self.plan.suite
         tables = [self.table(name) for name, table in suite.tables.items() if not table.on_demand]
         figures = [self.figure(name) for name, figure in suite.figures.items() if not figure.on_demand]
-        found: dict[Artefact, None] = {}
-
-        def add(artefact: Artefact) -> None:
-            if artefact not in found:
-                for given in artefact.inputs.values():
-                    add(given.artefact)
-                found[artefact] = None
-
-        for page in (*tables, *figures, self.metrics()):
-            add(page)
-        return list(found)
+        return behind((*tables, *figures, self.metrics()))
 
     def _made(self, paths: Iterable[str]) -> dict[str, Given]:
         """Return what makes files that a small step reads, under their paths."""

@@ -1,8 +1,9 @@
 """What the workflow has to do: the active suite, the runs and scores it needs, and what of it is possible here."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ class Plan:
     @property
     def common_settings(self) -> Settings:
         """Settings that references share: image size and encoder of the suite's first run."""
-        return run_settings(self.suite, first_variant(self.suite), self.suite.source_sets[0], self.root)
+        return self.settings(first_variant(self.suite), self.suite.source_sets[0])
 
     def require_planned(self, targets: Iterable[str]) -> None:
         """Refuse targets that are tables or figures of the suite, but not possible with the data at hand.
@@ -155,7 +156,12 @@ class Plan:
 
     def settings(self, variant: str, sources: str) -> Settings:
         """Merged settings of one run."""
-        return run_settings(self.suite, variant, sources, self.root)
+        return self._merged(variant, sources)
+
+    @cached_property
+    def _merged(self) -> Callable[[str, str], Settings]:
+        """Merges the settings of a variant on sources, once for all seeds and targets that ask for them."""
+        return cache(partial(run_settings, self.suite, root=self.root, variants=self.variants))
 
     def partner(self, variant: str) -> str | None:
         """Name the variant whose scores a variant's are compared with; None where the suite has none."""

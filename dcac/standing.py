@@ -13,7 +13,6 @@ from typing import Any
 from dcac.artefacts import Artefact, Artefacts, Given
 from dcac.closed import ConfigError
 from dcac.planning import Plan
-from dcac.provenance.code import statement
 from dcac.provenance.networks import MANIFEST, listed, network_meaning
 from dcac.provenance.record import BY_HAND, Asked, Input, moved_modules, plain, read_record, stands_for
 
@@ -24,7 +23,7 @@ class Standing:
     def __init__(self, plan: Plan):
         self.plan = plan
         self.artefacts = Artefacts(plan)
-        for name in ("due", "recipe", "_code"):
+        for name in ("due", "recipe"):
             setattr(self, name, cache(getattr(self, name)))
 
     def due(self, artefact: Artefact) -> tuple[str, ...]:
@@ -42,7 +41,7 @@ class Standing:
     def recipe(self, artefact: Artefact) -> str:
         """Hash what is asked for, by where it comes from; nothing need be there."""
         inputs = {name: Input(self.recipe(given.artefact), "") for name, given in artefact.inputs.items()}
-        return Asked(artefact.step, plain(artefact.settings), self._code(artefact.step), inputs).recipe
+        return Asked(artefact.step, plain(artefact.settings), self.artefacts.code(artefact.step), inputs).recipe
 
     def why(self, artefact: Artefact) -> Iterator[str]:
         """Yield, inputs first, a line for everything that is due for something, with its reason."""
@@ -85,7 +84,7 @@ class Standing:
                 yield f"setting {key} was {made.get(key)!r}, is {asked.get(key)!r}"
 
     def _statements(self, artefact: Artefact, record: Mapping[str, Any]) -> Iterator[str]:
-        now = self._code(artefact.step)
+        now = self.artefacts.code(artefact.step)
         if not stands_for(record, now):
             yield f"code changed in {', '.join(moved_modules(record, now))}"
 
@@ -108,9 +107,6 @@ class Standing:
             return network_meaning(listed(sidecar.parent), given.part)
         record = read_record(sidecar)
         return record["meaning"] if record else None
-
-    def _code(self, step: str) -> Mapping[str, str]:
-        return statement(step)
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -363,17 +363,25 @@ def _with_inherited(
     return {key: value for key, value in inherited.items() if key not in NAMED} | own
 
 
-def run_settings(suite: Suite, variant: str, sources: str, root: Path = CONFIG_DIR) -> Settings:
+def run_settings(
+    suite: Suite,
+    variant: str,
+    sources: str,
+    root: Path = CONFIG_DIR,
+    *,
+    variants: Mapping[str, Variant] | None = None,
+) -> Settings:
     """Merge base <- preset <- suite overrides <- sources <- variant into the settings of one run.
 
     Args:
         variant: a key of `variants.yaml`; the variant wins over everything else.
         sources: data-set codes joined with `+`.
+        variants: content of `variants.yaml`, where it has been read already.
 
     Raises:
         ConfigError: unknown variant or data set, misspelt key, missing key, or value out of range.
     """
-    variants = load_variants(root)
+    variants = load_variants(root) if variants is None else variants
     if variant not in variants:
         raise ConfigError(f"unknown variant '{variant}'{nearest(variant, list(variants))}; see {root}/variants.yaml")
     try:

@@ -6,6 +6,7 @@ In: config/. Out: PLAN (what is possible), STANDING (what of it is done), and th
 import math
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 if sys.version_info < (3, 11):
@@ -77,11 +78,12 @@ def memory(base, *, inputs):
     return needed
 
 
+@cache
 def asks_for_all():
     """Whether every job names all its inputs: where jobs are forced or the graph is looked at, and in jobs' own processes.
 
     Elsewhere records decide what is due, not times, parameters, environments or sets of inputs: what stands asks for
-    nothing, what is due runs. (Settings of the graph are not known before input functions are called.)
+    nothing, what is due runs. (Settings of the graph are not known before input functions are called; then they stay.)
     """
     chosen = workflow.dag_settings
     chosen.rerun_triggers = frozenset()
