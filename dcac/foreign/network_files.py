@@ -3,17 +3,14 @@
 In: a card of kind `network` in config/weights.yaml. Out: results/weights/{name}/ with the file and manifest.json.
 """
 
-import logging
 import shutil
+from functools import partial
 from pathlib import Path
 
+from dcac.foreign.bring import from_hub, install, require_checksums
 from dcac.foreign.weights_card import NETWORK_FILES, Weights
 from dcac.provenance import manifest
-from dcac.provenance.code import digest
-from dcac.provenance.networks import finish_network, put_back_network
 from dcac.provenance.record import ask
-
-log = logging.getLogger(__name__)
 
 
 def run(*, name: str, card: Weights, out: Path) -> None:
@@ -21,19 +18,11 @@ def run(*, name: str, card: Weights, out: Path) -> None:
 
     Raises:
         ValueError: a file is missing, the hub cannot be reached, or a checksum differs.
+        InUse: another process fetches this network.
     """
     asked = ask(__name__, card.made_from(), {})
-    if card.source == "hub" and put_back_network(asked, out):  # a file's content may change under its name
-        return
-    staged = out.with_name(f".{out.name}.{asked.identity[:12]}.fetching")
-    shutil.rmtree(staged, ignore_errors=True)
-    revision = _fetch(name, card, staged) if card.source == "hub" else _copy(name, Path(card.path), staged)
-    verify(staged, card)
-    shutil.rmtree(out, ignore_errors=True)
-    staged.replace(out)
-    notes = {"name": name, "repo": card.repo, "revision": revision, "terms": card.terms, "code": digest(asked.code)}
-    finish_network(out, asked, notes)
-    log.info("%s: %s", out, revision)
+    bring = partial(from_hub, instead="file") if card.source == "hub" else _copy
+    install(asked, out, name=name, card=card, bring=bring, verify=verify, changing=("file",))
 
 
 def verify(folder: Path, card: Weights) -> None:
@@ -48,11 +37,7 @@ def verify(folder: Path, card: Weights) -> None:
         raise ValueError(
             f"{folder} holds {len(networks)} networks ({', '.join(NETWORK_FILES)}), not one; correct `files` or `path` of the card"
         )
-    for name, expected in card.sha256.items():
-        if found.get(name, {}).get("sha256") != expected:
-            raise ValueError(
-                f"{folder / name} has not the sha256 {expected} of the card; correct the card, or get the file"
-            )
+    require_checksums(folder, found, card, remedy="correct the card, or get the file")
 
 
 def external_data(path: Path) -> list[Path]:
@@ -61,25 +46,11 @@ def external_data(path: Path) -> list[Path]:
     return sorted(file for file in beside if file.is_file())
 
 
-def _copy(name: str, path: Path, out: Path) -> str:
+def _copy(name: str, card: Weights, out: Path) -> str:
+    path = Path(card.path)
     if not path.is_file():
         raise ValueError(f"weights '{name}': path {path} is not a file; correct `path` in config/weights.yaml")
     out.mkdir(parents=True)
     for file in (path, *external_data(path)):
         shutil.copy2(file, out / file.name)
     return f"file {path.name}"
-
-
-def _fetch(name: str, card: Weights, out: Path) -> str:
-    from huggingface_hub import HfApi, snapshot_download
-
-    try:
-        commit = HfApi().model_info(card.repo, revision=card.revision).sha
-        snapshot_download(card.repo, revision=commit, allow_patterns=list(card.files) or None, local_dir=out)
-    except Exception as error:  # the client raises many kinds; each means the same to the user
-        raise ValueError(
-            f"cannot fetch {card.repo} ({type(error).__name__}: {str(error).splitlines()[0]}); on a machine with network run "
-            f"`snakemake results/weights/{name}/manifest.json`, or set `source: file` and `path` in config/weights.yaml"
-        ) from None
-    shutil.rmtree(out / ".cache", ignore_errors=True)
-    return commit

@@ -3,23 +3,19 @@
 In: a card of config/weights.yaml. Out: results/weights/{name}/ in the library's own layout, with manifest.json.
 """
 
-import logging
 import shutil
 from pathlib import Path
 
 from dcac.foreign import single_file
+from dcac.foreign.bring import from_hub, install, require_checksums
 from dcac.foreign.weights_card import Weights
-from dcac.locking import locked_while
 from dcac.provenance import manifest, sha256
-from dcac.provenance.code import digest
-from dcac.provenance.networks import finish_network, put_back_network, require_network_folder
 from dcac.provenance.record import ask
 
 REQUIRED = {
     "encoder": ("config.json", "model.safetensors"),
     "diffusion": ("vae/config.json", "unet/config.json", "scheduler/scheduler_config.json"),
 }
-log = logging.getLogger(__name__)
 
 
 def run(*, name: str, card: Weights, out: Path) -> None:
@@ -29,22 +25,9 @@ def run(*, name: str, card: Weights, out: Path) -> None:
         ValueError: the hub cannot be reached, a file is missing or refused, or a checksum differs.
         InUse: another process fetches this network.
     """
-    require_network_folder(out)
     asked = ask(__name__, card.made_from(), {})
-    with locked_while(out.with_name(f".{out.name}.lock"), f"fetches {name}"):
-        if card.source != "folder" and put_back_network(asked, out):  # a folder's content may change under its name
-            return
-        # the network in `out` stays until it is whole
-        staged = out.with_name(f".{out.name}.{asked.identity[:12]}.fetching")
-        if card.source != "hub":  # a broken fetch goes on where it stopped
-            shutil.rmtree(staged, ignore_errors=True)
-        bring = {"hub": _from_hub, "folder": _from_folder, "file": _from_file}[card.source]
-        revision = bring(name, card, staged)
-        verify(staged, card)
-        shutil.rmtree(out, ignore_errors=True)  # no file of an older network stays beside a newer one
-        staged.replace(out)
-        notes = {"name": name, "repo": card.repo, "revision": revision, "terms": card.terms, "code": digest(asked.code)}
-        finish_network(out, asked, notes)
+    bring = {"hub": _from_hub, "folder": _from_folder, "file": _from_file}[card.source]
+    install(asked, out, name=name, card=card, bring=bring, verify=verify, changing=("folder",))
 
 
 def verify(folder: Path, card: Weights) -> None:
@@ -55,23 +38,12 @@ def verify(folder: Path, card: Weights) -> None:
         raise ValueError(
             f"{folder} lacks {', '.join(absent)}; it must hold the {card.kind} in the layout named in README.md"
         )
-    for name, expected in card.sha256.items() if card.source != "file" else ():
-        if found.get(name, {}).get("sha256") != expected:
-            raise ValueError(f"{folder / name} has not the sha256 {expected} of the card; delete it and fetch it again")
+    if card.source != "file":
+        require_checksums(folder, found, card, remedy="delete it and fetch it again")
 
 
 def _from_hub(name: str, card: Weights, out: Path) -> str:
-    from huggingface_hub import HfApi, snapshot_download
-
-    try:
-        commit = HfApi().model_info(card.repo, revision=card.revision).sha
-        snapshot_download(card.repo, revision=commit, allow_patterns=list(card.files) or None, local_dir=out)
-    except Exception as error:  # the client raises many kinds; each means the same to the user
-        raise ValueError(
-            f"cannot fetch {card.repo} ({type(error).__name__}: {str(error).splitlines()[0]}); on a machine with network run "
-            f"`snakemake results/weights/{name}/manifest.json`, or set `source: folder` and `path` in config/weights.yaml"
-        ) from None
-    shutil.rmtree(out / ".cache", ignore_errors=True)
+    commit = from_hub(name, card, out, instead="folder")
     for fetched, place in card.rename.items():
         (out / fetched).replace(out / place)
     return commit

@@ -6,6 +6,7 @@ import pytest
 
 from dcac.foreign import network_files
 from dcac.foreign.weights_card import Weights
+from dcac.locking import InUse, locked_while
 from dcac.provenance import sha256
 
 
@@ -80,3 +81,16 @@ def test_a_hub_must_give_one_network(tmp_path, monkeypatch, names):
         ValueError, match=rf"holds {len([n for n in names if not n.endswith('txt')])} networks .*, not one"
     ):
         network_files.run(name="net", card=hub, out=tmp_path / "out")
+
+
+def test_a_folder_of_something_else_is_left_alone(network, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="mine is there and is no folder of a network"):
+        network_files.run(name="net", card=card(network), out=tmp_path / "mine")
+    assert (tmp_path / "mine/thesis.tex").read_text() == "years of work"
+
+
+def test_two_processes_do_not_bring_one_network_at_once(network, tmp_path):
+    with locked_while(tmp_path / ".net.lock", "fetches net"), pytest.raises(InUse, match="another process fetches net"):
+        network_files.run(name="net", card=card(network), out=tmp_path / "net")
