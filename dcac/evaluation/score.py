@@ -34,6 +34,7 @@ from dcac.provenance import atomic, environment, sha256, write_json
 from dcac.provenance.code import digest
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import KEY, Asked, ask, hash_json, made_input
+from dcac.suites import NO_SOURCES  # of a reference, which has no seed to share either
 
 SCHEMA = 1  # of the record; raised when a field changes its meaning
 MAX_RANK = 50  # of the CMC curve, unless a person asks for another
@@ -41,7 +42,6 @@ RESAMPLES = 10_000  # of every bootstrap
 LEVEL = 0.95  # of every interval
 DIGITS = 8  # after the point, of an identity's sums
 BOOTSTRAP_SEED = 1  # fixed, so that a file has one interval
-UNTRAINED = "none"  # sources of a reference, which has no seed to share either
 RANK_NAMES = {"rank-1": "rank1", "rank-5": "rank5", "rank-10": "rank10"}
 
 
@@ -142,7 +142,7 @@ def _comparable(file: FeatureFile, path: Path, shown: Shown, against: Path) -> F
     """
     other = read_features(against)
     require_same(other, against, shown)
-    names = [] if UNTRAINED in (file.meta.get("sources"), other.meta.get("sources")) else ["sources", "seed"]
+    names = [] if NO_SOURCES in (file.meta.get("sources"), other.meta.get("sources")) else ["sources", "seed"]
     for name in names:
         ours, theirs = file.meta.get(name), other.meta.get(name)
         if None not in (ours, theirs) and ours != theirs:
@@ -181,8 +181,6 @@ def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> d
         The record, with `splits` only for a target that has them.
     """
     values, identities = _pooled_values(rankings)
-    resampled = bootstrap_means(values, identities, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
-    intervals = [percentile_interval(column, level=LEVEL) for column in resampled.T]
     return {
         "schema": SCHEMA,
         "meta": rankings[0].file.meta,
@@ -199,7 +197,7 @@ def describe(rankings: Sequence[Ranking], *, metric: Metric, max_rank: int) -> d
         "mAP_optimistic": _mean([ranking.score.optimistic.mAP for ranking in rankings]),
         "mAP_pessimistic": _mean([ranking.score.pessimistic.mAP for ranking in rankings]),
         **({"splits": describe_splits(rankings)} if len(rankings) > 1 else {}),
-        "interval": {"mAP": list(intervals[0]), "rank1": list(intervals[1]), **_bootstrap_stamp()},
+        "interval": _interval(values, identities),
         "identities": describe_identities(values, identities),
         "camera_pairs": camera_pairs(*pool(rankings)),
         "environment": environment(),
@@ -215,16 +213,8 @@ def describe_identities(values: NDArray[np.float64], identities: NDArray[np.int6
 
 def describe_other(rankings: Sequence[Ranking]) -> dict:
     """Put the Euclidean scores of a network whose card fixes no metric beside its cosine ones."""
-    values, identities = _pooled_values(rankings)
-    resampled = bootstrap_means(values, identities, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
-    low_high = {
-        name: list(percentile_interval(resampled[:, k], level=LEVEL)) for k, name in enumerate(("mAP", "rank1"))
-    }
-    return {
-        "metric": "euclidean",
-        **_scores([r.score for r in rankings]),
-        "interval": {**low_high, **_bootstrap_stamp()},
-    }
+    scores = _scores([ranking.score for ranking in rankings])
+    return {"metric": "euclidean", **scores, "interval": _interval(*_pooled_values(rankings))}
 
 
 def describe_extra(extra: ExtraDistances, path: Path) -> dict:
@@ -319,12 +309,8 @@ def write_queries(path: Path, rankings: Sequence[Ranking]) -> None:
 
 def table_line(record: dict) -> str:
     """Return the record as one line for a terminal, in percent."""
-    percent = {key: 100 * record[key] for key in ("mAP", "rank1", "rank5", "rank10", "mINP")}
-    low, high = (100 * end for end in record["interval"]["mAP"])
     parts = [
-        f"mAP {percent['mAP']:.1f} [{low:.1f}, {high:.1f}]",
-        *(f"{name} {percent[key]:.1f}" for name, key in RANK_NAMES.items()),
-        f"mINP {percent['mINP']:.1f}",
+        *_percents(record),
         f"({record['num_valid_queries']} queries of {record['num_ids']} identities, {record['num_gallery']} gallery)",
     ]
     if "splits" in record:
@@ -349,12 +335,14 @@ def table_line(record: dict) -> str:
 
 def other_line(record: dict) -> str:
     """Return the Euclidean scores of a record that has both, as one line in percent."""
-    other = record["other_metric"]
-    low, high = (100 * end for end in other["interval"]["mAP"])
-    ranks = [f"{name} {100 * other[key]:.1f}" for name, key in RANK_NAMES.items()]
-    return "  ".join(
-        [f"mAP {100 * other['mAP']:.1f} [{low:.1f}, {high:.1f}]", *ranks, f"mINP {100 * other['mINP']:.1f}"]
-    )
+    return "  ".join(_percents(record["other_metric"]))
+
+
+def _percents(scores: Mapping[str, Any]) -> list[str]:
+    """Write mAP with its interval, the ranks and mINP, in percent."""
+    low, high = (100 * end for end in scores["interval"]["mAP"])
+    ranks = [f"{name} {100 * scores[key]:.1f}" for name, key in RANK_NAMES.items()]
+    return [f"mAP {100 * scores['mAP']:.1f} [{low:.1f}, {high:.1f}]", *ranks, f"mINP {100 * scores['mINP']:.1f}"]
 
 
 def _fixed_metric(file: FeatureFile) -> Literal["cosine", "euclidean", "both"]:
@@ -402,6 +390,13 @@ def _mean_count(rankings: Sequence[Ranking], count: Callable[[Ranking], int]) ->
     """Average a count; it stays a whole number where all splits agree."""
     counts = [count(ranking) for ranking in rankings]
     return counts[0] if len(set(counts)) == 1 else _mean(counts)
+
+
+def _interval(values: NDArray[np.float64], identities: NDArray[np.int64]) -> dict:
+    """Bootstrap mAP and rank-1 over the identities of the queries."""
+    resampled = bootstrap_means(values, identities, resamples=RESAMPLES, seed=BOOTSTRAP_SEED)
+    ends = [list(percentile_interval(column, level=LEVEL)) for column in resampled.T]
+    return {**dict(zip(("mAP", "rank1"), ends, strict=True)), **_bootstrap_stamp()}
 
 
 def _bootstrap_stamp() -> dict:

@@ -101,9 +101,8 @@ def number_people(names: Iterable[str]) -> dict[str, int]:
     numbers = _numbers(known)
     if numbers is None or max(numbers) >= MOST_PIDS:
         return {name: place for place, name in enumerate(known)}
-    for before, name in pairwise(known):
-        if int(before) == int(name):
-            raise LayoutError(f"the people {before} and {name} are one number; rename one")
+    if twins := _of_one_number(known):
+        raise LayoutError(f"the people {' and '.join(twins)} are one number; rename one")
     return dict(zip(known, numbers, strict=True))
 
 
@@ -118,11 +117,10 @@ def number_cameras(names: Iterable[str]) -> dict[str, int]:
     if numbers is None or max(numbers) >= MOST_CAMERAS:
         return {name: place for place, name in enumerate(known)}
     start = min(numbers) and 1
-    for before, name in pairwise(known):
-        if int(before) == int(name):
-            raise LayoutError(
-                f"the cameras {before} and {name} are one number; rename one, or give --camera another pattern"
-            )
+    if twins := _of_one_number(known):
+        raise LayoutError(
+            f"the cameras {' and '.join(twins)} are one number; rename one, or give --camera another pattern"
+        )
     return {name: number - start for name, number in zip(known, numbers, strict=True)}
 
 
@@ -142,6 +140,11 @@ def _numbers(names: Sequence[str]) -> list[int] | None:
     return (
         [int(name) for name in names] if names and all(name.isascii() and name.isdecimal() for name in names) else None
     )
+
+
+def _of_one_number(names: Sequence[str]) -> tuple[str, str] | None:
+    """Find two neighbours in natural order that are one number, such as 7 and 07."""
+    return next((pair for pair in pairwise(names) if int(pair[0]) == int(pair[1])), None)
 
 
 def _layout(names: list[str]) -> str:
