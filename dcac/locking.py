@@ -4,8 +4,9 @@ import errno
 import fcntl
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -53,6 +54,27 @@ def locked_while(path: Path, doing: str) -> Iterator[None]:
             finally:
                 path.unlink(missing_ok=True)
             return
+
+
+def enter_when_free(
+    stack: ExitStack, take: Callable[[], AbstractContextManager[None]], *, pause: float, tell: float
+) -> None:
+    """Hold a lock for as long as a stack is open; while another process holds it, wait, and say so.
+
+    Args:
+        take: makes the context that holds the lock, or raises InUse.
+        pause: seconds between two looks.
+        tell: seconds between two lines about it.
+    """
+    waited = 0.0
+    while True:
+        try:
+            return stack.enter_context(take())
+        except InUse as error:
+            if waited % tell < pause:
+                log.info("%s; waiting for it to end", error)
+            waited += pause
+            time.sleep(pause)
 
 
 def _take(handle: TextIO, doing: str) -> None:

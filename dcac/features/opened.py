@@ -9,7 +9,7 @@ import torch
 
 from dcac.model.encoder import ReIDModel, load_backbone, resolve_normalisation
 from dcac.provenance import sha256
-from dcac.provenance.record import Input, given, read_record
+from dcac.provenance.record import KEY, Input, given
 from dcac.reading import naming_damage, open_tensors, read_json
 from dcac.settings import Settings, load_settings, parse_settings
 
@@ -43,8 +43,7 @@ def open_run(folder: Path, config: Path | None, *, encoder: Path, device: str) -
     Raises:
         ValueError: the run is not finished, is damaged, or was trained with other settings; its weights are not its own.
     """
-    require_own_weights(folder)
-    report = read_report(folder)
+    report = require_own_weights(folder)
     own = (
         parse_settings(report["settings"], f"{folder}/run.json")
         if config is None
@@ -75,8 +74,11 @@ def read_report(run_folder: Path) -> dict:
     return report
 
 
-def require_own_weights(run_folder: Path) -> None:
+def require_own_weights(run_folder: Path) -> dict:
     """Refuse weights that are not those of the run's report: features would be filed as those of another run.
+
+    Returns:
+        The report.
 
     Raises:
         ValueError: the weights name another run, or were changed.
@@ -84,12 +86,13 @@ def require_own_weights(run_folder: Path) -> None:
     report, weights = read_report(run_folder), run_folder / "weights.safetensors"
     with open_tensors(weights, remedy=f"delete {run_folder} and train the run again") as archive:
         identity = (archive.metadata() or {}).get("identity", report["identity"])
-    record = read_record(run_folder / "run.json")
+    record = report.get(KEY)
     if identity != report["identity"] or (record is not None and sha256(weights) != record["meaning"]):
         raise ValueError(
             f"{weights} is not the file that run.json beside it speaks of; put the run's own weights back, or delete "
             f"{run_folder} and train the run again"
         )
+    return report
 
 
 def load_own_settings(run_folder: Path, config: Path) -> Settings:

@@ -8,9 +8,9 @@ import glob
 import hashlib
 import json
 import logging
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,13 +18,13 @@ import numpy as np
 from numpy.lib import format as npy
 
 from dcac.disk import DiskFull
-from dcac.locking import InUse, locked_while
+from dcac.locking import enter_when_free, locked_while
 from dcac.provenance.files import atomic, sha256, write_json
 from dcac.provenance.keep import results_folder
 from dcac.provenance.record import sidecar_of
 
 FOLDER = ".cache"
-WAIT = 0.2  # seconds between two looks at what another process makes
+PAUSE, TELL = 0.2, 60  # seconds between two looks at what another process makes, and between two lines about it
 SHOWN = 16  # digits of a key in a file's name
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,8 @@ def shared_array(wanted: Wanted, near: Path) -> np.ndarray:
         return found
     try:
         with ExitStack() as stack:
-            _wait_for(path.with_name(f"{wanted.name}.lock"), stack)
+            lock = path.with_name(f"{wanted.name}.lock")
+            enter_when_free(stack, partial(locked_while, lock, f"makes {wanted.name}"), pause=PAUSE, tell=TELL)
             found = _open(path, wanted)
             if found is not None:  # made by whom we waited for
                 return found
@@ -104,17 +105,3 @@ def _in_memory(wanted: Wanted) -> np.ndarray:
         made[start : start + len(piece)] = piece
         start += len(piece)
     return made
-
-
-def _wait_for(lock: Path, stack: ExitStack) -> None:
-    """Hold the lock of an array; while another process makes it, wait."""
-    told = False
-    while True:
-        try:
-            stack.enter_context(locked_while(lock, f"makes {lock.stem}"))
-            return
-        except InUse:
-            if not told:
-                log.info("another process makes %s; waiting for it", lock.stem)
-            told = True
-            time.sleep(WAIT)

@@ -6,14 +6,14 @@ Typing the same command again continues where it stopped.
 
 import logging
 import shutil
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from safetensors.torch import save_file
 
-from dcac.locking import InUse
+from dcac.locking import enter_when_free
 from dcac.methods.trained import TrainedModel
 from dcac.provenance import atomic, environment, make_readable, sha256, write_json
 from dcac.provenance.code import digest
@@ -26,8 +26,7 @@ from dcac.training.hardware import Hardware
 from dcac.training.inputs import Inputs
 from dcac.training.loop import Training
 
-WAIT = 5  # seconds between two looks at a run that another process trains
-REPEAT = 12  # looks between two lines about it
+PAUSE, TELL = 5, 60  # seconds between two looks at a run that another process trains, and between two lines about it
 log = logging.getLogger(__name__)
 
 
@@ -71,7 +70,7 @@ def run(
     header = {**facts, "environment": environment(), **hardware.facts(), "runtime": runtime.model_dump()}
     with ExitStack() as stack:
         if hardware.is_main:
-            _wait_for(folder, stack)
+            enter_when_free(stack, partial(state.locked, folder), pause=PAUSE, tell=TELL)  # the run is made only once
         hardware.wait()
         if _stands(asked, out, hardware):  # another process has trained it meanwhile
             return
@@ -98,20 +97,6 @@ def _stands(asked: Asked, out: Path, hardware: Hardware) -> bool:
         return False
     hardware.wait()  # until all have looked
     return hardware.any(hardware.is_main and put_back(asked, out))
-
-
-def _wait_for(folder: Path, stack: ExitStack) -> None:
-    """Hold the run's state against a second writer; while another process trains it, wait: the run is made only once."""
-    looks = 0
-    while True:
-        try:
-            stack.enter_context(state.locked(folder))
-            return
-        except InUse as error:
-            if looks % REPEAT == 0:
-                log.info("%s; waiting for it to end", error)
-            looks += 1
-            time.sleep(WAIT)
 
 
 def _facts(asked: Asked, settings: Settings, inputs: Inputs, seed: int) -> dict:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from dcac import locking
 from dcac.training import state
 from dcac.training import train as step
 from dcac.training.journal import Stopped
@@ -160,7 +161,7 @@ def test_second_writer_waits_for_the_first(train, settings, tmp_path, monkeypatc
     settings = settings.model_copy(update={"epochs": 1, "decay_epochs": (), "warmup_epochs": 0})
     with ExitStack() as first:
         first.enter_context(state.locked(tmp_path / "run.state"))
-        monkeypatch.setattr(step.time, "sleep", lambda seconds: first.close())
+        monkeypatch.setattr(locking.time, "sleep", lambda seconds: first.close())
         train(tmp_path / "run", settings)
     assert "another process trains this run" in caplog.text and "waiting for it to end" in caplog.text
 
