@@ -12,6 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from dcac import gpus
 from dcac.data.catalog import load_cards
 from dcac.data.store import Record, write_store
 from dcac.provenance import manifest, write_json
@@ -38,6 +39,14 @@ TINY = {
     "diagnostic_images": 8,
 }
 ENCODER = {"patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2, "img_size": [HEIGHT, WIDTH]}
+
+
+@pytest.fixture(autouse=True)
+def cards_as_before():
+    """No test leaves a choice of cards behind: one taken by it would be the only one that those after it see."""
+    before = [os.environ.get(name) for name in (gpus.VISIBLE, gpus.FAKE)]
+    yield
+    assert [os.environ.get(name) for name in (gpus.VISIBLE, gpus.FAKE)] == before
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,8 @@ for file in held:
 def machine(tmp_path, monkeypatch):
     """A machine with four cards that no scheduler assigned."""
     for name in (*gpus.SCHEDULED, *gpus.RANKED, gpus.VISIBLE):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that what `take` sets is undone though it was not set before
+        monkeypatch.delenv(name)
     monkeypatch.setenv(gpus.FAKE, "GPU-a,GPU-b,GPU-c,GPU-d")
     monkeypatch.setattr(gpus, "LOCKS", tmp_path / "locks")
     monkeypatch.setattr(gpus, "_held", [])
