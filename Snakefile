@@ -15,6 +15,8 @@ include: "workflow/rules/report.smk"
 onstart:
     if not PLAN.runnable:
         raise WorkflowError(" ".join(PLAN.notices))
+    if not workflow.local_exec:
+        cluster.follow_jobs()
 
 
 rule all:

@@ -12,6 +12,7 @@ from dcac.closed import (
     QUOTES,
     Closed,
     ConfigError,
+    Count,
     Names,
     Seed,
     Seeds,
@@ -38,6 +39,18 @@ COLOUR = re.compile("#[0-9a-fA-F]{6}")
 NonEmptyNames = Annotated[Names, Field(min_length=1)]
 
 
+class Cluster(Closed):
+    """What jobs on a cluster ask for; no other profile than `slurm` reads it."""
+
+    account: str | None = None
+    partition: str | None = None  # of every job; None: the cluster's own
+    gpu_partition: str | None = None  # of jobs with a GPU; None: that of every job
+    qos: str | None = None
+    gpu_request: Literal["gpus", "gres"] = "gpus"  # the option of sbatch that the cluster takes
+    constraint: str | None = None  # a feature of nodes, for jobs with a GPU
+    hours: Count = 24  # of a training on a GPU; one that needs more continues in its next attempt
+
+
 class Project(Closed):
     """`config/config.yaml`: what runs."""
 
@@ -47,6 +60,7 @@ class Project(Closed):
     profile: str
     accept_withdrawn: Names
     runtime: Runtime = Runtime()
+    cluster: Cluster = Cluster()
 
 
 class Variant(NamedTuple):

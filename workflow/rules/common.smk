@@ -14,7 +14,7 @@ if sys.version_info < (3, 11):
         f"dcac needs Python 3.11 or newer, this is {sys.version.split()[0]}: make the environment with python3.11"
     )
 try:
-    from dcac import declared, gpus, suites
+    from dcac import cluster, declared, gpus, suites
     from dcac.closed import ConfigError
     from dcac.planning import Plan
     from dcac.standing import Standing
@@ -63,6 +63,20 @@ def limit_to_machine():
     for name, most in limits.items():
         if name not in workflow.global_resources:
             workflow.register_resource(name, most)
+
+
+def asked(*, gpus=0):
+    """Resources that a job on a cluster asks for beside its own memory and time, as `cluster:` of the configuration says."""
+    chosen = PLAN.project.cluster
+    wanted = {
+        "slurm_account": chosen.account,
+        "slurm_partition": chosen.gpu_partition if gpus and chosen.gpu_partition else chosen.partition,
+        "qos": chosen.qos,
+        "constraint": chosen.constraint if gpus else None,
+        "gres": f"gpu:{gpus}" if gpus and chosen.gpu_request == "gres" else None,
+        "gpu": 0 if chosen.gpu_request == "gres" else gpus,
+    }
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def memory(base, *, inputs):

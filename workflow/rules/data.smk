@@ -22,6 +22,7 @@ rule render:
         ENVIRONMENT
     threads: 1
     resources:
+        **asked(),
         mem_mb=1000,
         runtime=30,
     shell:
@@ -45,6 +46,7 @@ rule import_data:
         ENVIRONMENT
     threads: 2
     resources:
+        **asked(),
         mem_mb=2000,
         runtime=120,
     params:

@@ -47,9 +47,9 @@ rule train:
         ENVIRONMENT
     threads: THREADS
     resources:
-        gpu=GPUS_PER_TRAINING,
+        **asked(gpus=GPUS_PER_TRAINING),
         mem_mb=memory(3000 if GPU == 0 else 32000, inputs=3),
-        runtime=60 if GPU == 0 else 2880,
+        runtime=60 if GPU == 0 else 60 * PLAN.project.cluster.hours,
         device=SUITE.device,
     params:
         config="results/{suite}/runs/{variant}/{sources}/config.yaml",
@@ -83,7 +83,7 @@ rule overhead:
         ENVIRONMENT
     threads: THREADS
     resources:
-        gpu=GPU,
+        **asked(gpus=GPU),
         mem_mb=memory(3000 if GPU == 0 else 32000, inputs=3),
         runtime=60,
         device=SUITE.device,
