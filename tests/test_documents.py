@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "config").rglob("README.md")),
     *sorted((ROOT / "tests").rglob("README.md")),
 ]
 MADE = {

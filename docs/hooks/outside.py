@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = {
     "CHANGELOG.md": "changes.md",
     "CONTRIBUTING.md": "contributing.md",
+    "config/README.md": "configuration.md",
     "config/suites/README.md": "suites.md",
     "tests/benchmarks/README.md": "benchmarks.md",
 }
