@@ -21,13 +21,14 @@ DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
 NODES = ("n1", "n2")
 GPUS = ("/dev/zero", "/dev/full")  # a GPU of SLURM is a device file, and these are everywhere
 PATIENCE = 30  # seconds until all nodes answer
+# cred_expire is also how long SLURM holds a job back that was put into the queue again: two minutes unless said otherwise
 CONFIGURATION = """\
 ClusterName=fake
 SlurmctldHost={host}
 SlurmUser={user}
 SlurmdUser={user}
 SlurmctldPort={ports[0]}
-AuthInfo=socket={folder}/munge/socket
+AuthInfo=socket={folder}/munge/socket,cred_expire=5
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -120,8 +121,14 @@ def start(folder: Path, settings: dict[str, str]) -> list[subprocess.Popen]:
     raise SystemExit(f"no cluster within {PATIENCE} s: {answer.stdout}{answer.stderr}; its logs are in {folder}")
 
 
-def stop(daemons: list[subprocess.Popen]) -> None:
-    """End the daemons, the last one started first."""
+def stop(daemons: list[subprocess.Popen], environment: dict[str, str] | None = None) -> None:
+    """End all jobs where there may be some, then the daemons, the last one started first."""
+    if environment is not None:
+        subprocess.run(["scancel", "--me"], env=environment, check=False)
+        deadline = time.monotonic() + PATIENCE
+        asked = ["squeue", "--me", "--noheader"]
+        while subprocess.run(asked, env=environment, capture_output=True).stdout and time.monotonic() < deadline:
+            time.sleep(0.2)
     for daemon in reversed(daemons):
         daemon.terminate()
         try:
@@ -143,7 +150,7 @@ def main() -> None:
     except KeyboardInterrupt:
         pass
     finally:
-        stop(daemons)
+        stop(daemons, {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")})
 
 
 if __name__ == "__main__":

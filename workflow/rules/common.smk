@@ -101,8 +101,10 @@ def asks_for_all():
     """
     chosen = workflow.dag_settings
     chosen.rerun_triggers = frozenset()
-    if workflow.local_exec:  # a cluster knows its own limits
+    if workflow.local_exec:
         limit_to_machine()
+    else:  # a cluster knows its own limits
+        cluster.follow_jobs()
     looked_at = {"--report", "--dag", "--rulegraph", "--filegraph", "--d3dag"} & set(sys.argv)
     return bool(not workflow.is_main_process or chosen.forceall or chosen.forcerun or looked_at)
 
