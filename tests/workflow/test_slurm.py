@@ -14,7 +14,7 @@ import pytest
 
 FOLDER = Path(__file__).parent
 SEEDS = (0, 1)
-EPOCHS = 60  # a twentieth of a second each where nothing else runs, and a fault needs seconds
+EPOCHS = 150  # a twentieth of a second each where nothing else runs, and a fault needs seconds
 SUITE = f"""\
 extends: smoke-gpu
 title: "Smoke suite on a cluster"
@@ -22,7 +22,7 @@ references: []
 variants: [baseline]
 overrides:
   epochs: {EPOCHS}
-  decay_epochs: [40]
+  decay_epochs: [100]
 remark: null
 figures: {{samples: null, look_alikes: null, tsne: null, ranked_lists: null, attention: null}}
 """
@@ -106,10 +106,22 @@ class Head:
         return found
 
     def training(self):
-        """Wait until each training runs and has come further than it was, and return its job."""
-        past = {seed: self.checkpoint(seed) for seed in SEEDS}
-        self.until(lambda: all(self.checkpoint(seed) > past[seed] for seed in SEEDS) and len(self.jobs()) == 2)
-        return self.jobs()
+        """Wait until each training has come further than it was, and return their jobs; who is first is held meanwhile."""
+        past, held = {seed: self.checkpoint(seed) for seed in SEEDS}, {}
+
+        def both_are_held():
+            for seed, number in self.jobs().items():
+                if seed not in held and self.checkpoint(seed) > past[seed]:
+                    self.slurm("scontrol", "suspend", number)
+                    held[seed] = number
+            return len(held) == len(SEEDS)
+
+        self.until(both_are_held)
+        return held
+
+    def resume(self, jobs):
+        """Let jobs go on."""
+        self.slurm("scontrol", "resume", ",".join(jobs.values()))
 
     def checkpoint(self, seed):
         """Return when a training was saved last, 0 if never."""
@@ -143,26 +155,25 @@ def test_no_fault_of_the_cluster_costs_a_result(head):
     checkout = head.checkout
     head.until(lambda: (checkout.folder / ".snakemake/slurm_logs").exists())
     assert "LockException" in checkout.run(*head.words).stdout, "a second head is refused"
-    head.slurm("scontrol", "requeue", ",".join(head.training().values()))
     jobs = head.training()
+    head.resume(jobs)
+    head.slurm("scontrol", "requeue", ",".join(jobs.values()))
+    jobs = head.training()
+    head.resume(jobs)
     head.slurm("scancel", "--signal=USR1", jobs[0])
     head.slurm("scancel", jobs[1])
     jobs = head.training()
+    head.resume(jobs)
     head.slurm("sbatch", "--partition=urgent", "--exclusive", "--nodes=2", "--output=/dev/null", "--wrap=sleep 1")
     head.until(lambda: set(head.jobs(state="PREEMPTED").values()) >= set(jobs.values()))
     jobs = head.training()
-    head.slurm(
-        "scontrol", "suspend", ",".join(jobs.values())
-    )  # so that they are not through before the next head is there
     head.process.kill()
     head.process.wait()
     checkout.snakemake("--unlock")
     assert head.jobs(state="SUSPENDED") == jobs, "jobs outlive their head"
-    head.slurm("scontrol", "resume", ",".join(jobs.values()))
     head.start()
-    head.until(
-        lambda: "of an earlier Snakemake in this folder" in head.said() or not head.jobs().items() & jobs.items()
-    )
+    head.until(lambda: "of an earlier Snakemake in this folder are not over" in head.said())
+    head.resume(jobs)
     head.slurm("scancel", *jobs.values())
     head.slurm("scontrol", "update", "nodename=n1", "state=drain", "reason=test")
     assert head.process.wait(PATIENCE) == 0, head.said()[-5000:]
