@@ -19,9 +19,7 @@ try:
     from dcac.planning import Plan
     from dcac.standing import Standing
 except ImportError as error:
-    raise WorkflowError(
-        f"dcac is not installed in the environment of Snakemake ({error}): run `pip install -e .` first"
-    )
+    raise WorkflowError(f"dcac is not installed in the environment of Snakemake ({error}): run `pip install -e .` first")
 
 try:
     PLAN = Plan.read(given=config)
@@ -119,6 +117,9 @@ def made(rule, wildcards):
         "table": lambda: make.table(w.table),
         "figure": lambda: make.figure(w.figure),
         "metrics": lambda: make.metrics(),
+        "show_table": lambda: make.shown(make.table(w.table)),
+        "show_figure": lambda: make.shown(make.figure(w.figure)),
+        "show_metrics": lambda: make.shown(make.metrics()),
     }
     return several[rule]() if rule in several else [one[rule]()]
 
@@ -140,6 +141,15 @@ def if_due(rule, paths):
         return paths(wildcards) if callable(paths) else paths.format(**dict(wildcards.items()))
 
     return needed
+
+
+def copied(rule):
+    """Input function: files of the suite's own folder that a rule shows under the name of the active suite's."""
+
+    def originals(wildcards):
+        return list(made(rule, wildcards)[0].copied)
+
+    return originals
 
 
 def nothing(wildcards):
