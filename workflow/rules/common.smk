@@ -13,13 +13,17 @@ if sys.version_info < (3, 11):
     raise WorkflowError(
         f"dcac needs Python 3.11 or newer, this is {sys.version.split()[0]}: make the environment with python3.11"
     )
+checkout = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+if (checkout / "dcac").is_dir():  # its own code plans and computes, in every environment, whatever clone is installed
+    sys.path.insert(0, str(checkout))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH"))))
 try:
     from dcac import declared, gpus, suites
     from dcac.closed import ConfigError
     from dcac.planning import Plan
     from dcac.standing import Standing
 except ImportError as error:
-    raise WorkflowError(f"dcac is not installed in the environment of Snakemake ({error}): run `pip install -e .` first")
+    raise WorkflowError(f"the environment of Snakemake lacks what dcac needs ({error}): run `pip install -e .` first")
 
 try:
     PLAN = Plan.read(given=config)
@@ -34,7 +38,8 @@ for line in PLAN.notices if workflow.is_main_process else ():
 GPU = 0 if SUITE.device == "cpu" else 1
 GPUS_PER_TRAINING = GPU * PLAN.project.runtime.gpus_per_training
 THREADS = 1 if SUITE.device == "cpu" else 8
-ENVIRONMENT = "../../envs/cpu.yaml" if SUITE.device == "cpu" else "../../envs/gpu.yaml"
+LIGHT = "../../envs/light.yaml"  # data, scores and tables: no PyTorch
+HEAVY = "../../envs/torch.yaml"
 
 
 wildcard_constraints:

@@ -32,7 +32,7 @@ rule records:
     wildcard_constraints:
         table=PLAN.pattern(PLAN.tables("scores")),
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=1000,
@@ -40,7 +40,7 @@ rule records:
     params:
         scores=table_scores,
     shell:
-        "dcac --log {log:q} records {params.scores:q} --out {output.records:q}"
+        "python -m dcac --log {log:q} records {params.scores:q} --out {output.records:q}"
 
 
 rule table:
@@ -59,7 +59,7 @@ rule table:
     wildcard_constraints:
         table=PLAN.pattern(PLAN.tables("scores")),
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=1000,
@@ -69,7 +69,7 @@ rule table:
         published="config/published.csv",
         accepted=accepted_option,
     shell:
-        "dcac --log {log:q} table {wildcards.table:q} {params.records:q}"
+        "python -m dcac --log {log:q} table {wildcards.table:q} {params.records:q}"
         " --suite {wildcards.suite:q}"
         " --published {params.published:q}"
         " {params.accepted:q}"
@@ -92,7 +92,7 @@ rule overhead_table:
     wildcard_constraints:
         table=PLAN.pattern(PLAN.tables("overhead")),
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=1000,
@@ -100,7 +100,7 @@ rule overhead_table:
     params:
         measurements=table_overheads,
     shell:
-        "dcac --log {log:q} overhead_table {wildcards.table:q} {params.measurements:q}"
+        "python -m dcac --log {log:q} overhead_table {wildcards.table:q} {params.measurements:q}"
         " --suite {wildcards.suite:q}"
         " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} --out {output.record:q}"
 
@@ -118,7 +118,7 @@ rule figure:
     benchmark:
         "results/benchmarks/figure/{suite}-{figure}.tsv"
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=1000,
@@ -126,7 +126,7 @@ rule figure:
     params:
         files=figure_inputs,
     shell:
-        "dcac --log {log:q} figure {wildcards.figure:q} {params.files:q}"
+        "python -m dcac --log {log:q} figure {wildcards.figure:q} {params.files:q}"
         " --suite {wildcards.suite:q}"
         " --out {output.pdf:q} --out {output.png:q} --out {output.record:q}"
 
@@ -142,7 +142,7 @@ rule metrics:
     benchmark:
         "results/benchmarks/metrics/{suite}.tsv"
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=1000,
@@ -150,7 +150,7 @@ rule metrics:
     params:
         records=all_records,
     shell:
-        "dcac --log {log:q} metrics {params.records:q} --out {output.metrics:q}"
+        "python -m dcac --log {log:q} metrics {params.records:q} --out {output.metrics:q}"
 
 
 rule show_table:
@@ -164,7 +164,7 @@ rule show_table:
     benchmark:
         "results/benchmarks/show_table/{table}.tsv"
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=100,
@@ -186,7 +186,7 @@ rule show_figure:
     benchmark:
         "results/benchmarks/show_figure/{figure}.tsv"
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=100,
@@ -208,7 +208,7 @@ rule show_metrics:
     benchmark:
         "results/benchmarks/show_metrics.tsv"
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=100,
