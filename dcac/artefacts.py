@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from dcac import declared
 from dcac.data.readers import made_with
+from dcac.foreign.weights_card import CONTENT
 from dcac.planning import Plan
 from dcac.provenance.code import statement
 from dcac.provenance.record import accepted_modules, read_record, sidecar_of
@@ -86,6 +87,8 @@ class Artefacts:
         manifest, card = f"results/weights/{name}/manifest.json", self.plan.weights[name]
         if card.source != "demo":
             made, job = card.made_from(), f"weights/{name}"
+            if card.path and CONTENT not in made:  # only the network made from it is here: it speaks for it
+                made |= {key: value for key, value in self._recorded(manifest).items() if key == CONTENT}
             step = f"dcac.foreign.{'network_files' if card.kind == 'network' else 'weights'}"
             return Artefact(step, f"network {name}", (manifest,), manifest, made, job=job)
         recipe = self.plan.recipe(name)
