@@ -5,6 +5,7 @@ In: config/. Out: PLAN (what is possible), STANDING (what of it is done), and th
 
 import math
 import os
+import shlex
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ if sys.version_info < (3, 11):
 checkout = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
 if (checkout / "dcac").is_dir():  # its own code plans and computes, in every environment, whatever clone is installed
     sys.path.insert(0, str(checkout))
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH"))))
+    shell.prefix(f"export PYTHONPATH={shlex.quote(str(checkout))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
 try:
     from dcac import declared, gpus, suites
     from dcac.closed import ConfigError
