@@ -59,7 +59,7 @@ def rooms():
 
 def room_of(module):
     inner = module.split(".")[1]
-    return "cli" if inner.startswith("cli_") else inner
+    return "cli" if inner.startswith(("cli_", "__main__")) else inner
 
 
 def test_every_module_has_a_room_in_the_map():
