@@ -143,6 +143,12 @@ def page():
     return Page
 
 
+@pytest.fixture(scope="session")
+def checkout_in():
+    """Makes a fresh working copy in a folder."""
+    return Checkout.fresh
+
+
 @pytest.fixture
 def checkout(tmp_path) -> Checkout:
     """A fresh working copy."""

@@ -99,7 +99,36 @@ def test_a_setting_of_one_variant_reruns_its_runs_only(finished):
 def test_a_label_rewrites_tables_and_figures_only(finished):
     finished.edit("config/variants.yaml", "label: DCAC (ours)\n", "label: DCAC, here\n")
     planned = finished.planned()
-    assert planned == {"all": 1, "figure": 1, "table": 2}
+    assert planned == {"all": 1, "figure": 1, "table": 2, "show_figure": 1, "show_table": 2}
+
+
+def test_two_suites_keep_their_own_pages_and_the_active_one_is_shown(finished):
+    lines = ("extends: smoke", "title: Another suite", "references: [histogram]", "variants: []", "remark: null")
+    lines += ("protocols: {in-domain: null}", "tables: {in_domain: null, ablation: null, overhead: null}")
+    lines += (
+        "figures: {diagnostics: null, samples: null, look_alikes: null, tsne: null, ranked_lists: null, attention: null}",
+    )
+    (finished.folder / "config/suites/another.yaml").write_text("\n".join(lines), encoding="utf-8")
+    results = finished.folder / "results"
+    own = ("tables/dg_single.md", "tables/dg_single.json", "figures/cmc.pdf", "metrics.json")
+
+    def pages(folder):
+        return {name: (folder / name).read_bytes() for name in own}
+
+    first = pages(results)
+    assert first == pages(results / "smoke"), "what is shown is the active suite's, record and all"
+    finished.snakemake(suite="another")
+    second = pages(results)
+    assert second == pages(results / "another") and all(second[name] != first[name] for name in own)
+    assert pages(results / "smoke") == first, "the other suite's stay"
+    assert b"Another suite" in second["tables/dg_single.json"] and b"Smoke suite" in first["tables/dg_single.json"]
+    assert finished.planned(suite="another") == {}
+    made = finished.jobs(finished.snakemake())
+    assert made == {"all": 1, "show_table": 1, "show_figure": 1, "show_metrics": 1}, "showing copies, it makes nothing"
+    assert pages(results) == first
+    (results / "tables/in_domain.md").write_text("by hand", encoding="utf-8")
+    why = finished.run("dcac", "why", "in_domain").stdout
+    assert "results/tables/in_domain.md is not results/smoke/tables/in_domain.md" in why
 
 
 def test_a_real_edit_of_the_scorer_scores_again_but_trains_nothing(finished):
