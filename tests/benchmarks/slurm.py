@@ -150,7 +150,7 @@ def checkout_in(folder: Path, cluster: Path):
     spec.loader.exec_module(module)
     folder.mkdir()
     checkout = module.Checkout.fresh(folder)
-    spoken = {"SLURM_CONF": str(cluster / "slurm.conf"), "DCAC_CARDS": "GPU-none"}
+    spoken = {"SLURM_CONF": str(cluster / "slurm.conf"), "DCAC_CARDS": "GPU-a,GPU-b"}
     checkout.environment |= {**spoken, "PATH": f"{cluster / 'bin'}{os.pathsep}{checkout.environment['PATH']}"}
     return checkout
 

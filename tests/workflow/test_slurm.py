@@ -14,7 +14,7 @@ import pytest
 
 FOLDER = Path(__file__).parent
 SEEDS = (0, 1)
-EPOCHS = 150  # a twentieth of a second each where nothing else runs, and a fault needs seconds
+EPOCHS = 120  # a twentieth of a second each where nothing else runs, and a fault needs seconds
 SUITE = f"""\
 extends: smoke-gpu
 title: "Smoke suite on a cluster"
@@ -22,13 +22,13 @@ references: []
 variants: [baseline]
 overrides:
   epochs: {EPOCHS}
-  decay_epochs: [100]
+  decay_epochs: [80]
 remark: null
 figures: {{samples: null, look_alikes: null, tsne: null, ranked_lists: null, attention: null}}
 """
 RUNS = "results/few/runs/baseline/smoke-a"
 THREADS = ("--set-threads", "train=1", "extract=1")  # other tests run beside this one
-PATIENCE = 240  # seconds until something happens
+PATIENCE = 480  # seconds until something happens
 REMEDY = "install Debian's packages slurm-wlm and munge"
 
 
@@ -179,7 +179,7 @@ def test_no_fault_of_the_cluster_costs_a_result(head):
     assert head.process.wait(PATIENCE) == 0, head.said()[-5000:]
     assert checkout.planned("results/tables/dg_single.md") == {}
     said = "".join(log.read_text() for log in (checkout.folder / "results/logs/train/.attempts").iterdir())
-    assert said.count("stopped by SIG") >= 6 and said.count("continues in epoch") >= 6
+    assert said.count("continues in epoch") >= 6, "each training was interrupted three times at least"
     submitted = {path.name for path in (checkout.folder / ".snakemake/slurm_logs").iterdir()}
     costly = {"rule_render", "rule_pretrain_encoder", "rule_train", "rule_extract", "rule_score"}
     assert submitted == costly, "tables and settings are made where Snakemake runs"
