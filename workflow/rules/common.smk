@@ -114,6 +114,7 @@ def made(rule, wildcards):
         "latents": lambda: make.latents(w.dataset, w.prior),
         "write_config": lambda: make.config(w.variant, w.sources),
         "train": lambda: make.run(*run),
+        "rehearse": lambda: make.rehearsal(*run),
         "overhead": lambda: make.overhead(*run),
         "samples": lambda: make.samples(*run),
         "correlation": lambda: make.correlation(*run),
@@ -214,6 +215,21 @@ def learnt_from(wildcards):
 def prior_option(wildcards):
     """The option that names a run's prior by its manifest; nothing for the baseline."""
     return [word for manifest in prior_manifest(wildcards) for word in ("--prior", manifest)]
+
+
+def rehearsed_store(wildcards):
+    """Normalised file of the target of which a rehearsal scores a slice."""
+    return f"results/data/{PLAN.rehearsed_target(wildcards.sources)}.parquet"
+
+
+def rehearsal(wildcards):
+    """The rehearsal that a training on a GPU waits for; on a CPU there is none unless it is asked for."""
+    return f"results/{wildcards.suite}/rehearsals/{wildcards.variant}/{wildcards.sources}.json" if GPU else []
+
+
+def rehearsals(wildcards):
+    """The rehearsals of all trainings of the suite."""
+    return [STANDING.artefacts.rehearsal(*training).sidecar for training in PLAN.trainings()]
 
 
 def network_manifest(wildcards):
