@@ -44,6 +44,8 @@ def install(
         verify(staged, card)
         shutil.rmtree(out, ignore_errors=True)  # no file of an older network stays beside a newer one
         staged.replace(out)
+        for left in out.parent.glob(f".{out.name}.*.fetching"):  # what a killed fetch under another card left
+            shutil.rmtree(left, ignore_errors=True)
         notes = {"name": name, "repo": card.repo, "revision": revision, "terms": card.terms, "code": digest(asked.code)}
         finish_network(out, asked, notes)
         log.info("%s: %s", out, revision)
