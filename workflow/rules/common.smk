@@ -227,11 +227,6 @@ def rehearsal(wildcards):
     return f"results/{wildcards.suite}/rehearsals/{wildcards.variant}/{wildcards.sources}.json" if GPU else []
 
 
-def rehearsals(wildcards):
-    """The rehearsals of all trainings of the suite."""
-    return [STANDING.artefacts.rehearsal(*training).sidecar for training in PLAN.trainings()]
-
-
 def network_manifest(wildcards):
     """Manifest of the network that stands among the references."""
     return f"results/weights/{wildcards.network}/manifest.json"
@@ -299,3 +294,8 @@ def outputs(*, on_demand):
         *expand("results/tables/{table}.{suffix}", table=tables, suffix=["md", "tex", "csv", "json"]),
         *expand("results/figures/{figure}.{suffix}", figure=figures, suffix=["pdf", "png", "json"]),
     ]
+
+
+def rehearsals():
+    """The rehearsals of all trainings of the suite."""
+    return [f"results/{PLAN.project.suite}/rehearsals/{variant}/{sources}.json" for variant, sources in PLAN.trainings()]

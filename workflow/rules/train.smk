@@ -29,12 +29,6 @@ rule write_config:
         " --out {output.config:q}"
 
 
-rule preflight:
-    """Rehearse every training of the suite."""
-    input:
-        rehearsals,
-
-
 rule rehearse:
     """Try the first steps of a training and all that follows it, so that what would fail in hours fails in minutes."""
     input:
