@@ -18,19 +18,8 @@ from dcac.suites import NO_SOURCES, Suite, load_suite, split_sources
 
 CACHED = (
     *("data", "network", "latents", "run", "features", "reference", "score", "records", "samples", "correlation"),
-    *(
-        "overhead",
-        "table",
-        "figure",
-        "metrics",
-        "shown",
-        "rehearsal",
-        "whole",
-        "by_output",
-        "needed",
-        "attention",
-        "code",
-    ),
+    *("overhead", "table", "figure", "metrics", "shown", "rehearsal"),
+    *("whole", "by_output", "needed", "attention", "code"),
 )
 
 

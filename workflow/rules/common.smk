@@ -298,4 +298,6 @@ def outputs(*, on_demand):
 
 def rehearsals():
     """The rehearsals of all trainings of the suite."""
-    return [f"results/{PLAN.project.suite}/rehearsals/{variant}/{sources}.json" for variant, sources in PLAN.trainings()]
+    return [
+        f"results/{PLAN.project.suite}/rehearsals/{variant}/{sources}.json" for variant, sources in PLAN.trainings()
+    ]
