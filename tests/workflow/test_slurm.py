@@ -181,7 +181,7 @@ def test_no_fault_of_the_cluster_costs_a_result(head):
     said = "".join(log.read_text() for log in (checkout.folder / "results/logs/train/.attempts").iterdir())
     assert said.count("continues in epoch") >= 6, "each training was interrupted three times at least"
     submitted = {path.name for path in (checkout.folder / ".snakemake/slurm_logs").iterdir()}
-    costly = {"rule_render", "rule_pretrain_encoder", "rule_train", "rule_extract", "rule_score"}
+    costly = {"rule_render", "rule_pretrain_encoder", "rule_rehearse", "rule_train", "rule_extract", "rule_score"}
     assert submitted == costly, "tables and settings are made where Snakemake runs"
     for seed in SEEDS:
         epochs = [json.loads(line).get("epoch") for line in (head.run(seed) / "log.jsonl").read_text().splitlines()]

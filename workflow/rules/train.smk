@@ -47,7 +47,7 @@ rule rehearse:
         HEAVY
     threads: THREADS
     resources:
-        gpu=GPUS_PER_TRAINING,
+        **asked(gpus=GPUS_PER_TRAINING),
         mem_mb=memory(3000 if GPU == 0 else 32000, inputs=3),
         runtime=60,
         device=SUITE.device,
