@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ METRIC_NAMES = {"mAP": "mAP", "rank1": "R1"}
 METRICS = tuple(METRIC_NAMES)
 MARKS = {"uses-target-data": "†", "input>256x128": "‡"}
 CELLS_PER_BLOCK = 6  # the paper's Tables 2 and 3 have as many
+CELLS_PER_NARROW_BLOCK = 3  # with mAP and rank-1 of each, some hundred characters
 
 
 class Cell(NamedTuple):
@@ -54,6 +56,29 @@ def blocks(protocol: Mapping[str, Sequence[str]]) -> list[list[Cell]]:
         else:
             groups.append(cells)
     return groups
+
+
+def narrow_blocks(protocol: Mapping[str, Sequence[str]]) -> list[list[Cell]]:
+    """Group a protocol's cells into tables that a screen is wide enough for: one a source set, at most three cells each.
+
+    Neighbouring source sets with a single target each share a table.
+    """
+    groups: list[list[Cell]] = []
+    alone = False  # whether the last group is of source sets with one target
+    for sources, targets in protocol.items():
+        cells = [Cell(sources, target) for target in targets]
+        if alone and len(cells) == 1:
+            groups[-1] += cells
+        else:
+            groups.append(cells)
+        alone = len(cells) == 1
+    return [part for group in groups for part in _in_equal_parts(group, most=CELLS_PER_NARROW_BLOCK)]
+
+
+def _in_equal_parts(cells: Sequence[Cell], *, most: int) -> list[list[Cell]]:
+    count = -(-len(cells) // most)
+    starts = [len(cells) * part // count for part in range(count + 1)]
+    return [list(cells[start:end]) for start, end in pairwise(starts)]
 
 
 def own_rows(

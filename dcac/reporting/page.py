@@ -40,11 +40,14 @@ class Page:
         variants = [v for v in (*suite.references, *compared) if v in set(records["variant"])]
         self.name, self.demo = name, suite.demo
         self.title = f"{suite.title}: {table.title}"
-        self.blocks: list[tuple[list[Cell], list[Row]]] = []
-        for cells in table_cells.blocks(protocol):
-            rows = table_cells.published_rows(published, table.protocol, table.published, cells)
-            rows += table_cells.own_rows(records, cells, variants, labels, references=suite.references)
-            self.blocks.append((cells, rows + table_cells.differences_to_paper(rows, known)))
+
+        def rows(cells: Sequence[Cell]) -> list[Row]:
+            found = table_cells.published_rows(published, table.protocol, table.published, cells)
+            found += table_cells.own_rows(records, cells, variants, labels, references=suite.references)
+            return found + table_cells.differences_to_paper(found, known)
+
+        self.blocks = [(cells, rows(cells)) for cells in table_cells.blocks(protocol)]
+        self.narrow_blocks = [(cells, rows(cells)) for cells in table_cells.narrow_blocks(protocol)]
         partners = {v: known[v].baseline if v in known else v for v in compared if v in variants}
         controls = {v: known[v].control for v in partners if v in known and known[v].control in partners}
         self.summary = summary(records, partners, controls, protocol, labels)
