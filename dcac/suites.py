@@ -162,6 +162,7 @@ class Suite(Closed):
     overrides: dict[str, Any] = {}
     tables: dict[str, Table]
     figures: dict[str, Figure] = {}
+    report_faces: Literal["blurred", "shown", "none"] = "blurred"  # of real people in the report; none: left out
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Suite":

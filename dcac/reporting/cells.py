@@ -42,8 +42,9 @@ class Row:
     """One method's numbers."""
 
     name: str
-    kind: str  # published, reference, ours
+    kind: str  # published, reference, ours, difference
     values: dict[tuple[Cell, str], Value] = field(default_factory=dict)
+    variant: str = ""  # whose numbers, or difference to the paper, they are; none of published rows
 
 
 def blocks(protocol: Mapping[str, Sequence[str]]) -> list[list[Cell]]:
@@ -100,7 +101,7 @@ def own_rows(
         learnt = not (mine["sources"] == "none").all()
         foreign = learnt and variant in references
         name = labels.get(variant, variant) + (marks_of(mine) if variant in references else "")
-        row = Row(name, "ours" if learnt and not foreign else "reference")
+        row = Row(name, "ours" if learnt and not foreign else "reference", variant=variant)
         for cell in cells:
             found = mine[(mine["target"] == cell.target) & (mine["sources"] == (cell.sources if learnt else "none"))]
             for metric in METRICS if len(found) else ():
@@ -146,13 +147,13 @@ def differences_to_paper(rows: Sequence[Row], variants: Mapping[str, Variant]) -
     """Subtract the paper's own rows from ours, where both exist."""
     by_name = {row.name: row for row in rows if row.kind == "published"}
     found = []
-    for variant in variants.values():
+    for key, variant in variants.items():
         ours = next((row for row in rows if row.kind == "ours" and row.name == variant.label), None)
         if ours is None or variant.published not in by_name:
             continue
         theirs = by_name[variant.published].values
-        values = {key: Value(v.mean - theirs[key].mean, None, v.n) for key, v in ours.values.items() if key in theirs}
-        found.append(Row(f"{ours.name} − paper", "difference", values))
+        values = {at: Value(v.mean - theirs[at].mean, None, v.n) for at, v in ours.values.items() if at in theirs}
+        found.append(Row(f"{ours.name} − paper", "difference", values, key))
     return found
 
 
