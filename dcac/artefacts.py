@@ -11,13 +11,14 @@ from dcac.data.readers import made_with
 from dcac.planning import Plan
 from dcac.provenance.code import statement
 from dcac.provenance.record import accepted_modules, read_record, sidecar_of
-from dcac.reporting.configured import configured, configured_figure, configured_scores
+from dcac.reporting.configured import configured, configured_figure, configured_report, configured_scores
+from dcac.reporting.html.sets import printed
 from dcac.settings import dump_settings
 from dcac.suites import NO_SOURCES, Suite, load_suite, split_sources
 
 CACHED = (
     *("data", "network", "latents", "run", "features", "reference", "score", "records", "samples", "correlation"),
-    *("overhead", "table", "figure", "whole", "by_output", "needed", "attention", "code"),
+    *("overhead", "table", "figure", "report", "whole", "by_output", "needed", "attention", "code"),
 )
 
 
@@ -175,7 +176,7 @@ class Artefacts:
         else:
             step, inputs = "dcac.reporting.overhead_table", self._made(self.plan.overheads(name))
             shown = configured(whole, name, variants)
-        outputs = tuple(f"results/tables/{name}.{suffix}" for suffix in ("md", "tex", "csv", "json"))
+        outputs = tuple(f"results/tables/{name}.{suffix}" for suffix in ("md", "html", "tex", "csv", "json"))
         return Artefact(step, f"table {name}", outputs, outputs[-1], shown, inputs, f"{step.rpartition('.')[2]}/{name}")
 
     def figure(self, name: str) -> Artefact:
@@ -186,10 +187,25 @@ class Artefacts:
         job = f"figure/{name}"
         return Artefact("dcac.reporting.figure", f"figure {name}", outputs, outputs[-1], shown, inputs, job)
 
+    def report(self) -> Artefact:
+        """The page of the suite."""
+        whole, outputs = self.whole(), ("results/report.html", "results/report.json")
+        cards = {code: self.plan.cards[code] for code in whole.domains}
+        shown = configured_report(
+            whole,
+            self.plan.reported,
+            self.plan.methods,
+            printed(cards),
+            published=self.plan.root / "published.csv",
+            accepted=[Path(path) for path in self.accepted(*self.plan.reported)],
+            told=self.plan.notices,
+        )
+        inputs = self._made(self.plan.report_inputs())
+        return Artefact("dcac.reporting.report", "report", outputs, outputs[1], shown, inputs, "report")
+
     def metrics(self) -> Artefact:
         """The headline numbers of all tables of scores that the suite makes by itself."""
-        tables = [name for name in self.plan.tables("scores") if not self.plan.suite.tables[name].on_demand]
-        records = [self.records(name).outputs[0] for name in tables]
+        records = [self.records(name).outputs[0] for name in self.plan.reported]
 
         def text() -> str:
             from dcac.reporting.metrics import headline
@@ -233,9 +249,9 @@ class Artefacts:
         job = f"overhead/{self.suite}-{variant}-{sources}"
         return Artefact("dcac.training.overhead", f"overhead {path}", (path,), path, asked, inputs, job)
 
-    def accepted(self, table: str) -> list[str]:
-        """Reports of a table's runs that stand for today's code only because a person accepted them."""
-        reports = [self.run(*run).sidecar for run in self.plan.runs(table)]
+    def accepted(self, *tables: str) -> list[str]:
+        """Reports of runs of some tables that stand for today's code only because a person accepted them."""
+        reports = [self.run(*run).sidecar for table in tables for run in self.plan.runs(table)]
         code = self.code("dcac.training.train")
         records = {report: read_record(Path(report)) for report in dict.fromkeys(reports)}
         return [report for report, record in records.items() if record and accepted_modules(record, code)]
@@ -246,7 +262,8 @@ class Artefacts:
 
     def by_output(self) -> dict[str, Artefact]:
         """Everything of the suite under the names of its files."""
-        pages = [*map(self.table, self.plan.suite.tables), *map(self.figure, self.plan.suite.figures), self.metrics()]
+        tables, figures = map(self.table, self.plan.suite.tables), map(self.figure, self.plan.suite.figures)
+        pages = [*tables, *figures, *self.pages()]
         return {path: artefact for artefact in behind(pages) for path in artefact.outputs}
 
     def needed(self) -> list[Artefact]:
@@ -254,7 +271,11 @@ class Artefacts:
         suite = self.plan.suite
         tables = [self.table(name) for name, table in suite.tables.items() if not table.on_demand]
         figures = [self.figure(name) for name, figure in suite.figures.items() if not figure.on_demand]
-        return behind((*tables, *figures, self.metrics()))
+        return behind((*tables, *figures, *self.pages()))
+
+    def pages(self) -> list[Artefact]:
+        """What is made of the whole suite: the report, where some table of scores is not on demand, and the metrics."""
+        return [*([self.report()] if self.plan.reported else []), self.metrics()]
 
     def _made(self, paths: Iterable[str]) -> dict[str, Given]:
         """Return what makes files that a small step reads, under their paths."""

@@ -24,7 +24,7 @@ REUSED = ("put back, nothing is computed", "is complete already")  # of a job th
 ORDER = (  # of the data
     *("render", "import_data", "pretrain_encoder", "pretrain_diffusion", "weights", "latents", "train", "overhead"),
     *("reference", "embed", "extract", "samples", "correlation", "attention", "score", "records", "table"),
-    *("overhead_table", "figure", "metrics"),
+    *("overhead_table", "figure", "report", "metrics"),
 )
 TAIL = 3  # last lines of a failed job's log that are shown
 

@@ -16,18 +16,18 @@ class Weights(Closed):
     """One card of `config/weights.yaml`: where a pre-trained network comes from."""
 
     kind: Literal["encoder", "diffusion", "network"]  # `network`: one that is tested as it is, .onnx or .pt2
-    source: Literal["demo", "hub", "folder", "file"]
-    repo: str | None = None
-    revision: str | None = None
-    files: Names = ()
+    source: Literal["demo", "hub", "folder", "file"]  # made by the workflow, from a hub, or from this machine
+    repo: str | None = None  # owner/name on the hub
+    revision: str | None = None  # the commit, pinned
+    files: Names = ()  # those of the hub that are needed
     rename: dict[str, str] = {}  # files of a hub that take another's place, such as a U-Net before averaging
-    path: Annotated[str, AfterValidator(os.path.expanduser)] | None = None
+    path: Annotated[str, AfterValidator(os.path.expanduser)] | None = None  # of the folder or file
     architecture: Literal["sd-1", "sd-2-base"] | None = None  # of a single file
     ema: bool | None = None  # of a single file: its moving average, or the weights as trained
-    sha256: dict[str, str] = {}
-    pretraining: dict[str, Any] | None = None
+    sha256: dict[str, str] = {}  # file: checksum, asserted
+    pretraining: dict[str, Any] | None = None  # how the workflow makes it
     network: PartCard = PartCard()  # of an encoder or network that stands among the references of a suite
-    terms: str
+    terms: str  # on which it may be used
 
     def made_from(self) -> dict[str, Any]:
         """Return what acts when the network is brought here, as plain JSON values: no terms, not how it is used."""

@@ -63,7 +63,7 @@ def run(
     require_outputs(out, ".html", ".json", inputs=inputs)
     files = sorted_out(inputs, suite)
     shown = configured_report(
-        suite, list(files.records), variants, sets.shown(cards), published=published, accepted=accepted, told=told
+        suite, list(files.records), variants, sets.printed(cards), published=published, accepted=accepted, told=told
     )
     asked = ask(__name__, shown, made_inputs(inputs))
     page = Report(suite, variants, cards, files, published, accepted=accepted, told=told).html()

@@ -1,7 +1,7 @@
 """Records, tables, figures and the metrics that DVC shows.
 
-In: scores, measurements and runs. Out: results/{suite}/records/, results/tables/, results/figures/, results/metrics.json.
-Steps: records, table, overhead_table, figure, metrics; all take seconds, and run where Snakemake itself runs.
+In: scores, measurements and runs. Out: results/{suite}/records/, results/tables/, results/figures/, results/report.html, results/metrics.json.
+Steps: records, table, overhead_table, figure, report, metrics; all take seconds, and run where Snakemake itself runs.
 """
 
 
@@ -11,6 +11,7 @@ localrules:
     table,
     overhead_table,
     figure,
+    report,
     metrics,
 
 
@@ -40,11 +41,12 @@ rule records:
 
 
 rule table:
-    """Write a table as Markdown, LaTeX and CSV; the JSON file beside them says what it was made from."""
+    """Write a table as Markdown, HTML, LaTeX and CSV; the JSON file beside them says what it was made from."""
     input:
         records=if_due("table", table_records),
     output:
-        md=report("results/tables/{table}.md", caption="../report/table.rst", category="Tables"),
+        md="results/tables/{table}.md",
+        html=report("results/tables/{table}.html", caption="../report/table.rst", category="Tables"),
         tex="results/tables/{table}.tex",
         csv="results/tables/{table}.csv",
         record="results/tables/{table}.json",
@@ -70,15 +72,16 @@ rule table:
         " --suite {params.suite:q}"
         " --published {params.published:q}"
         " {params.accepted:q}"
-        " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} --out {output.record:q}"
+        " --out {output.md:q} --out {output.html:q} --out {output.tex:q} --out {output.csv:q} --out {output.record:q}"
 
 
 rule overhead_table:
-    """Write a table of what training costs as Markdown, LaTeX and CSV."""
+    """Write a table of what training costs as Markdown, HTML, LaTeX and CSV."""
     input:
         measurements=if_due("table", table_overheads),
     output:
-        md=report("results/tables/{table}.md", caption="../report/overhead.rst", category="Tables"),
+        md="results/tables/{table}.md",
+        html=report("results/tables/{table}.html", caption="../report/overhead.rst", category="Tables"),
         tex="results/tables/{table}.tex",
         csv="results/tables/{table}.csv",
         record="results/tables/{table}.json",
@@ -100,7 +103,7 @@ rule overhead_table:
     shell:
         "dcac --log {log:q} overhead_table {wildcards.table:q} {params.measurements:q}"
         " --suite {params.suite:q}"
-        " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} --out {output.record:q}"
+        " --out {output.md:q} --out {output.html:q} --out {output.tex:q} --out {output.csv:q} --out {output.record:q}"
 
 
 rule figure:
@@ -128,6 +131,36 @@ rule figure:
         "dcac --log {log:q} figure {wildcards.figure:q} {params.files:q}"
         " --suite {params.suite:q}"
         " --out {output.pdf:q} --out {output.png:q} --out {output.record:q}"
+
+
+rule report:
+    """Write the suite on one page: tables, what stands behind each number, training, data, what is missing."""
+    input:
+        files=if_due("report", report_inputs),
+    output:
+        page="results/report.html",
+        record="results/report.json",
+    log:
+        "results/logs/report.log",
+    benchmark:
+        "results/benchmarks/report.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        suite=PLAN.project.suite,
+        files=report_inputs,
+        published="config/published.csv",
+        words=report_words,
+    shell:
+        "dcac --log {log:q} report {params.files:q}"
+        " --suite {params.suite:q}"
+        " --published {params.published:q}"
+        " {params.words:q}"
+        " --out {output.page:q} --out {output.record:q}"
 
 
 rule metrics:

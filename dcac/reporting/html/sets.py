@@ -39,7 +39,7 @@ def data_card(store: Path, card: Card | None) -> dict:
     }
 
 
-def shown(cards: Mapping[str, Card]) -> dict[str, dict]:
+def printed(cards: Mapping[str, Card]) -> dict[str, dict]:
     """Return what data cards print of the catalog."""
     return {
         code: card.model_dump(mode="json", include={"name", "status", "terms", "page", "notes"})

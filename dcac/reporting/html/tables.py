@@ -37,6 +37,11 @@ def html_page(page: Page) -> str:
     return fill("table_page.html", style=read("style.css"), title=page.title, table=content(page))
 
 
+def plain_page(title: str, notes: Sequence[str], rows: pd.DataFrame) -> str:
+    """Write finished texts as a page of their own: notes, then a row each."""
+    return fill("plain_page.html", style=read("style.css"), title=title, notes=notes, grid=grid(rows))
+
+
 def content(page: Page, link: Link = nowhere) -> dict:
     """Collect what the template of a table shows."""
     means = (
