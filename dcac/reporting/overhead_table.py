@@ -1,4 +1,4 @@
-"""Write the table of computational overhead. In: one measurement a variant and source set. Out: {table}.md, .html, .tex, .csv and a record."""
+"""Write the table of computational overhead. In: one measurement a variant and source set. Out: {table}.md, .html, .tex, .csv, a record."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from dcac.data.catalog import Card
 from dcac.features.feature_file import read_features
 from dcac.provenance import atomic
+from dcac.provenance.code import PACKAGE
 from dcac.provenance.outputs import require_outputs
 from dcac.provenance.record import ask, made_inputs, split_off_records, write_record
 from dcac.reporting.configured import configured_report, read_accepted
@@ -163,7 +164,7 @@ class Report:
         for score in (score for scores in self.scores.values() for score in scores):
             for step, code in {**score.content["meta"].get("code", {}), "score": score.content.get("code", "")}.items():
                 codes.setdefault(step, set()).add(code)
-        versions = {run.start.get("environment", {}).get("dcac", "–") for run in self.runs}
+        versions = {run.start.get("environment", {}).get(PACKAGE, "–") for run in self.runs}
         stores = [sets.data_card(path, None) for path in self.files.stores.values()]
         facts = {
             "Suite": [self.suite.title + (" (rendered people, not real data)" if self.suite.demo else "")],
@@ -171,7 +172,7 @@ class Report:
             "Seeds": [", ".join(map(str, seeds))],
             "Trainings": [f"{len(self.runs)} runs, {time} in all"],
             "Machines": run_pages.machines(self.runs),
-            "Code": [f"dcac {', '.join(sorted(versions))}" if versions else ""]
+            "Code": [f"{PACKAGE} {', '.join(sorted(versions))}" if versions else ""]
             + [f"{step}: {', '.join(sorted(found))}" for step, found in sorted(codes.items())],
             "Selection": ["last epoch; targets were never used to choose anything"],
         }

@@ -100,7 +100,7 @@ def test_a_setting_of_one_variant_reruns_its_runs_only(finished):
 def test_a_label_rewrites_tables_and_figures_only(finished):
     finished.edit("config/variants.yaml", "label: DCAC (ours)\n", "label: DCAC, here\n")
     planned = finished.planned()
-    assert planned == {"all": 1, "figure": 1, "table": 2}
+    assert planned == {"all": 1, "figure": 1, "table": 2, "report": 1}
 
 
 def test_a_real_edit_of_the_scorer_scores_again_but_trains_nothing(finished):

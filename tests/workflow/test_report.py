@@ -1,6 +1,5 @@
-"""A headless Chromium, spoken to over two pipes: open a page, ask it questions, and hear what it complained about."""
+"""The report of the smoke suite in a real browser: no fault, no request, tables sort, numbers open."""
 
-import base64
 import json
 import os
 import shutil
@@ -8,12 +7,15 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 60  # seconds that an answer may take
 
 
 class Browser:
-    """One page of a headless Chromium."""
+    """One page of a headless Chromium, spoken to over two pipes."""
 
     def __init__(self, profile: Path):
         ask, self._out = os.pipe()
@@ -86,11 +88,6 @@ class Browser:
         ]
         return [url for url in sent if not url.startswith(("data:", "blob:"))]
 
-    def picture(self, out: Path, *, whole: bool = True) -> None:
-        """Save what the page looks like."""
-        shot = self._call("Page.captureScreenshot", captureBeyondViewport=whole)
-        out.write_bytes(base64.b64decode(shot["data"]))
-
     def close(self) -> None:
         """End the browser."""
         self._process.terminate()
@@ -119,3 +116,69 @@ class Browser:
             self._buffer += part
         message, _, self._buffer = self._buffer.partition(b"\0")
         return json.loads(message)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A browser, where the machine has one."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed here")
+    opened = Browser(tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(smoke):
+    """The report of the smoke suite."""
+    return smoke.folder / "results/report.html"
+
+
+def test_the_page_is_small_and_says_what_was_made_from_what(smoke, page):
+    assert page.stat().st_size < 2_000_000
+    record = json.loads(page.with_suffix(".json").read_text())["made"]
+    assert record["step"] == "dcac.reporting.report"
+    assert "results/smoke/scores/dcac/smoke-a/seed1/smoke-b.json" in record["inputs"]
+
+
+@pytest.mark.parametrize("width", [1400, 400])
+def test_a_browser_finds_no_fault_and_asks_for_nothing(browser, page, width):
+    browser.open(page, width=width)
+    browser.ask("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    browser.ask("window.dispatchEvent(new Event('beforeprint'))")
+    browser.until("[...document.querySelectorAll('.plot')].every((plot) => plot.dataset.drawn === 'done')")
+    assert browser.ask("document.querySelectorAll('.plot svg').length") > 10
+    assert browser.ask("[...document.images].every((image) => image.naturalWidth === 64 && image.alt)")
+    assert browser.complaints() == []
+    assert browser.requests() == [page.resolve().as_uri()]
+    assert browser.ask("document.documentElement.scrollWidth") <= width, "only tables and lists scroll sideways"
+
+
+def test_a_table_sorts_by_mouse_and_keyboard(browser, page):
+    head = "document.querySelector('table.scores thead tr:last-child th:nth-child(2)')"
+    names = "[...document.querySelectorAll('table.scores')[0].tBodies[0].rows].map((row) => row.cells[0].textContent)"
+    numbers = (
+        "[...document.querySelectorAll('table.scores')[0].tBodies[0].rows].map((row) => +row.cells[1].dataset.sort)"
+    )
+    browser.open(page, width=1400)
+    before = browser.ask(names)
+    browser.ask(f"{head}.click()")
+    assert browser.ask(numbers) == sorted(browser.ask(numbers), reverse=True) and browser.ask(names) != before
+    assert browser.ask(f"{head}.getAttribute('aria-sort')") == "descending"
+    browser.ask(f"{head}.focus()")
+    browser.press("Enter")
+    assert browser.ask(numbers) == sorted(browser.ask(numbers))
+
+
+def test_a_number_leads_to_what_stands_behind_it(browser, page):
+    browser.open(page, width=1400)
+    browser.ask("document.querySelector('table.scores tr.ours a').click()")
+    place = "document.getElementById('score-baseline-smoke-a-smoke-b')"
+    browser.until(f"{place}.closest('details').open")
+    assert browser.ask("location.hash") == "#score-baseline-smoke-a-smoke-b"
+    shown = browser.ask(f"{place}.innerText")
+    assert "Best and worst query" in shown and "By pair of cameras" in shown and "images/s" in shown
+    assert browser.ask(f"{place}.querySelectorAll('tbody')[0].rows.length") == 2, "a row a seed"
+    assert browser.ask("document.querySelectorAll(\"a[href^='#']\").length") > 20
+    dead = "[...document.querySelectorAll(\"a[href^='#']\")].filter((a) => !document.getElementById(a.hash.slice(1))).length"
+    assert browser.ask(dead) == 0
