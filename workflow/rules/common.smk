@@ -274,6 +274,16 @@ def report_words(wildcards):
     return accepted_in(PLAN.reported) + [word for notice in PLAN.notices for word in ("--told", notice)]
 
 
+def table_labels(wildcards):
+    """What a table is called in the report of Snakemake."""
+    return {"title": SUITE.tables[wildcards.table].title}
+
+
+def figure_labels(wildcards):
+    """What a figure is called in the report of Snakemake."""
+    return {"title": SUITE.figures[wildcards.figure].title}
+
+
 def outputs(*, on_demand):
     """Every table and figure in every format and, by itself, the page of the suite; or those made when asked for."""
     tables = [name for name, table in SUITE.tables.items() if table.on_demand == on_demand]

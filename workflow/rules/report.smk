@@ -46,7 +46,9 @@ rule table:
         records=if_due("table", table_records),
     output:
         md="results/tables/{table}.md",
-        html=report("results/tables/{table}.html", caption="../report/table.rst", category="Tables"),
+        html=report(
+            "results/tables/{table}.html", caption="../report/table.rst", category="2. Tables", labels=table_labels
+        ),
         tex="results/tables/{table}.tex",
         csv="results/tables/{table}.csv",
         record="results/tables/{table}.json",
@@ -81,7 +83,9 @@ rule overhead_table:
         measurements=if_due("table", table_overheads),
     output:
         md="results/tables/{table}.md",
-        html=report("results/tables/{table}.html", caption="../report/overhead.rst", category="Tables"),
+        html=report(
+            "results/tables/{table}.html", caption="../report/overhead.rst", category="2. Tables", labels=table_labels
+        ),
         tex="results/tables/{table}.tex",
         csv="results/tables/{table}.csv",
         record="results/tables/{table}.json",
@@ -112,7 +116,9 @@ rule figure:
         files=if_due("figure", figure_inputs),
     output:
         pdf="results/figures/{figure}.pdf",
-        png=report("results/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
+        png=report(
+            "results/figures/{figure}.png", caption="../report/figure.rst", category="3. Figures", labels=figure_labels
+        ),
         record="results/figures/{figure}.json",
     log:
         "results/logs/figure/{figure}.log",
@@ -138,7 +144,12 @@ rule report:
     input:
         files=if_due("report", report_inputs),
     output:
-        page="results/report.html",
+        page=report(
+            "results/report.html",
+            caption="../report/page.rst",
+            category="1. The suite on one page",
+            labels={"title": SUITE.title},
+        ),
         record="results/report.json",
     log:
         "results/logs/report.log",
