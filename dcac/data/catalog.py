@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from dcac.closed import Closed, ConfigError, Count, Seed, is_blank, load_yaml, parse, require_mappings, require_names
+from dcac.data.safety import is_leftover
 from dcac.provenance.seen import content_hash
 
 LOCAL = "datasets.local.yaml"  # beside the project's cards: those of this clone alone, which git does not know
@@ -165,7 +166,8 @@ class Card(Closed):
         """Return what acts when the normalised file is made, as plain JSON values: no prose, no links.
 
         Args:
-            archive: the archive or folder of a real set; an archive acts by its content, a folder by its name.
+            archive: the archive or folder of a real set; it acts by its content, a folder by its name too, which may
+                tell a version.
         """
         acting = {"code", "layouts", "variants", "versions", "fingerprints", "distractor_pid", "synthetic"}
         facts = self.model_dump(mode="json", include=acting)
@@ -173,8 +175,10 @@ class Card(Closed):
             facts["own"] = self.own.model_dump(mode="json")
             if archive is not None and self.own.table is not None and (table := self.table(archive)).is_file():
                 facts["own"]["table"] = content_hash(table)
-        if archive is not None:
-            facts["archive"] = {"sha256": content_hash(archive)} if archive.is_file() else {"folder": archive.name}
+        if archive is not None and (archive.is_file() or archive.is_dir()):
+            facts["archive"] = {"sha256": content_hash(archive, ignored=is_leftover)}
+            if archive.is_dir():
+                facts["archive"]["folder"] = archive.name
         return facts
 
     def table(self, archive: Path) -> Path:
