@@ -254,7 +254,7 @@ class Artefacts:
     def overhead(self, variant: str, sources: str) -> Artefact:
         """What a training step of a run costs."""
         path = f"results/{self.suite}/overhead/{variant}/{sources}.json"
-        runtime = self.plan.project.runtime.model_dump()
+        runtime = self.plan.project.runtime.stepping().model_dump()
         trained = self.plan.settings(variant, sources).trained()
         asked = {"variant": variant, "sources": sources, "runtime": runtime, **trained}
         inputs = self._learnt_from(variant, sources)

@@ -39,6 +39,16 @@ COLOUR = re.compile("#[0-9a-fA-F]{6}")
 NonEmptyNames = Annotated[Names, Field(min_length=1)]
 
 
+class Running(Runtime):
+    """`runtime:` of the project: how training steps are computed, and where the logs of trainings are shown."""
+
+    follow: Literal["tensorboard", "wandb"] | None = None  # shows the log of each training there too
+
+    def stepping(self) -> Runtime:
+        """Return what acts on a step: a run knows no more of it."""
+        return Runtime(**self.model_dump(exclude={"follow"}))
+
+
 class Project(Closed):
     """`config/config.yaml`: what runs."""
 
@@ -47,7 +57,7 @@ class Project(Closed):
     data_root: Annotated[str, AfterValidator(os.path.expanduser)]
     profile: str
     accept_withdrawn: Names
-    runtime: Runtime = Runtime()
+    runtime: Running = Running()
 
 
 class Variant(NamedTuple):
