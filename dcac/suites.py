@@ -175,9 +175,7 @@ class Suite(Closed):
     overrides: dict[str, Any] = {}  # settings of every run, over base and preset
     tables: dict[str, Table]  # each becomes results/{suite}/tables/NAME.{md,html,tex,csv}
     figures: dict[str, Figure] = {}  # each becomes results/{suite}/figures/NAME.{pdf,png}
-    report_faces: Literal["blurred", "shown", "none"] = (
-        "blurred"  # real people in results/{suite}/report.html; none: left out
-    )
+    report_faces: Literal["blurred", "shown", "none"] = "blurred"  # real people in report.html; none: left out
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Suite":
