@@ -59,7 +59,8 @@ def test_figures_of_runs_and_the_overhead_plan_only_what_they_draw(checkout):
     assert drawn["tsne"] == features
     assert drawn["attention"] == [*maps, "results/data/smoke-b.parquet"]
     score = "results/smoke/scores/baseline/smoke-a/seed0/smoke-b.json"
-    assert drawn["ranked_lists"] == [*features, score, "results/data/smoke-b.parquet"]
+    other = "results/smoke/features/pretrained/none/seed0/smoke-b.npz"
+    assert drawn["ranked_lists"] == [*features, other, score, "results/data/smoke-b.parquet"]
 
 
 def test_networks_of_others_are_tabled_without_any_training(checkout):
