@@ -63,9 +63,11 @@ def schemas(
 QUESTIONS = (
     cli_workflow.status,
     cli_workflow.plan,
+    cli_workflow.preflight,
     cli_workflow.why,
     cli_workflow.fingerprints,
     cli_workflow.accept,
+    cli_workflow.publish,
     cli_workflow.tidy,
 )
 for question in QUESTIONS:

@@ -1,11 +1,11 @@
-"""`dcac write_config | latents | train | overhead`: from settings to a trained run."""
+"""`dcac write_config | latents | rehearse | train | overhead`: from settings to a trained run."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dcac.cli_given import asked_for, chosen_device, parted, runtime_of_project, start_processes
+from dcac.cli_given import asked_for, chosen_device, methods_of, parted, runtime_of_project, start_processes
 from dcac.cli_options import Device, Panels, Steps, folder_of
 from dcac.cli_words import (
     Encoder,
@@ -61,6 +61,48 @@ def latents(
     latents.run(store=store, prior=prior, size=size, out=out, device=chosen_device(device))
 
 
+@app.command("rehearse", rich_help_panel=PANEL)
+def rehearse(
+    learnt_from: LearntFrom,
+    target: Annotated[Path, typer.Option(help="normalised file of a target (.parquet), of which a slice is scored")],
+    config: RunConfig,
+    encoder: Encoder,
+    suite: SuiteName,
+    variant: VariantName,
+    sources: SourceNames,
+    out: Annotated[Path, written(".json")],
+    prior: PriorOfRun = None,
+    device: Device = "auto",
+) -> None:
+    """Try a training before it starts: hashes, room, 20 steps at full batch, resume, and scores of a slice.
+
+    Example: dcac rehearse MA.parquet --target D.parquet --config run.yaml --encoder results/weights/clip-vit-b16 --suite
+    paper --variant baseline --sources MA --out MA.json
+    """
+    runtime = runtime_of_project()
+    start_processes(device, runtime.gpus_per_training)
+    from dcac.rehearsal import rehearse
+    from dcac.suites import CONFIG_DIR, load_suite
+
+    whole = load_suite(suite)
+    rehearse.run(
+        config=config,
+        **parted(learnt_from),
+        encoder=encoder,
+        prior=prior,
+        target=target,
+        suite=suite,
+        variant=variant,
+        sources=sources,
+        whole=whole,
+        variants=methods_of(whole),
+        published=CONFIG_DIR / "published.csv",
+        out=out,
+        device=chosen_device(device),
+        runtime=runtime.stepping(),
+    )
+
+
 @app.command("train", rich_help_panel=PANEL)
 def train(
     learnt_from: LearntFrom,
@@ -74,25 +116,27 @@ def train(
     """Train one run; the same command continues an interrupted one.
 
     Memory and speed are switched under `runtime:` of config/config.yaml; `gpus_per_training: 4` there makes four processes
-    share each batch, a free GPU each.
+    share each batch, a free GPU each, and `follow: tensorboard` shows the log as it grows.
 
     Example: dcac train MA.parquet MA.safetensors --config run.yaml --encoder results/weights/clip-vit-b16 --prior
     results/weights/sd15 --seed 1 --out runs/dcac/MA/seed1
     """
     runtime = runtime_of_project()
     start_processes(device, runtime.gpus_per_training)
+    from dcac.following import followed
     from dcac.training import train
 
-    train.run(
-        config=config,
-        **parted(learnt_from),
-        encoder=encoder,
-        prior=prior,
-        seed=seed,
-        out=out,
-        device=chosen_device(device),
-        runtime=runtime,
-    )
+    with followed(runtime.follow, out):
+        train.run(
+            config=config,
+            **parted(learnt_from),
+            encoder=encoder,
+            prior=prior,
+            seed=seed,
+            out=out,
+            device=chosen_device(device),
+            runtime=runtime.stepping(),
+        )
 
 
 @app.command("overhead", rich_help_panel=PANEL)
@@ -130,5 +174,5 @@ def overhead(
         out=out,
         **asked_for(steps=steps),
         device=chosen_device(device),
-        runtime=runtime_of_project(),
+        runtime=runtime_of_project().stepping(),
     )

@@ -1,6 +1,7 @@
-"""`dcac status | plan | why | fingerprints | accept | tidy`: what stands or runs, why the rest is due, and what can go."""
+"""`dcac status | plan | preflight | why | fingerprints | accept | publish | tidy`: what stands, why the rest is due, what can go."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -71,6 +72,17 @@ def plan(
     Console().print(forecast.page(lines, planned.project.suite, **forecast.machine()))
 
 
+def preflight(
+    suite: Annotated[str | None, typer.Option(help="another suite than the one in config/config.yaml")] = None,
+) -> None:
+    """Rehearse every training of the suite, some minutes each, with the data and networks that they need: `snakemake preflight`.
+
+    Example: dcac preflight --suite paper
+    """
+    chosen = ["--config", f"suite={suite}"] if suite else []
+    os.execvp("snakemake", ["snakemake", "preflight", *chosen])
+
+
 def why(
     target: Annotated[str, typer.Argument(help="a table or figure of the active suite, or a file below results/")],
     suite: Annotated[str | None, typer.Option(help="another suite than the one in config/config.yaml")] = None,
@@ -98,6 +110,21 @@ def accept(runs: Annotated[list[Path], typer.Argument(help="folders of finished 
     from dcac import accept as accepting
 
     for line in accepting.run(runs):
+        typer.echo(line)
+
+
+def publish(
+    out: Annotated[Path, typer.Option(help="folder or archive (.tar) to write; it must not exist")],
+    suite: Annotated[str | None, typer.Option(help="another suite than the one in config/config.yaml")] = None,
+) -> None:
+    """Gather what of a suite may be published: weights, scores, tables and records, with checksums and terms; say what may not.
+
+    Example: dcac publish --suite paper --out dcac-paper.tar
+    """
+    from dcac import publish as publishing
+    from dcac.planning import Plan
+
+    for line in publishing.run(Plan.read(given={"suite": suite} if suite else None), out):
         typer.echo(line)
 
 

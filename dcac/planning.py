@@ -17,6 +17,7 @@ from dcac.foreign.weights_card import Weights, load_weights
 from dcac.reporting.figures.kind import Behind
 from dcac.settings import Settings
 from dcac.suites import (
+    BLIND,
     CONFIG_DIR,
     NO_SOURCES,
     REFERENCES,
@@ -190,6 +191,23 @@ class Plan:
         pairs = dict.fromkeys((variant, sources) for variant, sources, _ in self.runs(table))
         return [f"results/{self.project.suite}/overhead/{variant}/{sources}.json" for variant, sources in pairs]
 
+    def rehearsed_target(self, sources: str) -> str:
+        """Name the target of which a rehearsal scores a slice: the first that a table of scores has for these sources.
+
+        Raises:
+            ConfigError: no table scores them.
+        """
+        cells = (self._cells(table).get(sources, ()) for table in self.tables("scores"))
+        target = next((targets[0] for targets in cells if targets), None)
+        if target is None:
+            raise ConfigError(f"no table of suite '{self.project.suite}' scores runs on {sources}; add one to it")
+        return target
+
+    def trainings(self) -> list[tuple[str, str]]:
+        """List variant and sources of every training behind the tables that the suite makes by itself, whatever the seed."""
+        tables = [name for name, table in self.suite.tables.items() if not table.on_demand]
+        return list(dict.fromkeys(run[:2] for table in tables for run in self.runs(table)))
+
     def figure_inputs(self, name: str) -> list[str]:
         """Files that a figure is drawn from; kinds of single runs take the first source set, seed and target."""
         figure, runs = self.suite.figures[name], list(self.runs(self.suite.figures[name].table))
@@ -206,6 +224,30 @@ class Plan:
             references={reference: self.reference_sources(reference) for reference in self.suite.references},
         )
         return declared.figure_kind(figure.kind).inputs(behind)
+
+    @property
+    def reported(self) -> list[str]:
+        """Tables of scores that the page of the suite shows: those that it makes by itself."""
+        return [name for name in self.tables("scores") if not self.suite.tables[name].on_demand]
+
+    def report_inputs(self) -> list[str]:
+        """Files that the page of the suite is made of; features are of the first seed, whose ranked lists it shows."""
+        suite, paths = self.project.suite, []
+        for table in self.reported:
+            scores, first = self.scores(table), self.suite.seeds_of(table)[0]
+            listed = [path for path in scores if path.split("/")[3] not in BLIND]
+            listed = [
+                path for path in listed if f"/seed{first}/" in path or path.split("/")[3] in self.suite.references
+            ]
+            paths += [f"results/{suite}/records/{table}.csv", *scores]
+            paths += [f"results/{suite}/features/{'/'.join(path.split('/')[3:])[:-5]}.npz" for path in listed]
+            paths += [
+                f"results/{suite}/runs/{v}/{sources}/seed{seed}/run.json" for v, sources, seed in self.runs(table)
+            ]
+            for sources, targets in self._cells(table).items():
+                learnt = split_sources(sources) if self.suite.variants_of(table) else []
+                paths += [f"results/data/{code}.parquet" for code in (*learnt, *targets)]
+        return list(dict.fromkeys(paths))
 
     def _cells(self, table: str) -> Mapping[str, tuple[str, ...]]:
         return self.suite.protocols[self.suite.tables[table].protocol]

@@ -33,9 +33,20 @@ NO_SOURCES = "none"  # the `sources` word of references, which learn from no sou
 INTENDED = "intended"  # the preset that is the base file itself
 Reference = Literal["chance", "histogram", "pretrained"]  # those that need no card
 REFERENCES = get_args(Reference)
+BLIND = ("chance", "histogram")  # references without a network
 NAMED = ("label", "control", "colour", "published")  # of a variant: what another that is like it does not inherit
 COLOUR = re.compile("#[0-9a-fA-F]{6}")
 NonEmptyNames = Annotated[Names, Field(min_length=1)]
+
+
+class Running(Runtime):
+    """`runtime:` of the project: how training steps are computed, and where the logs of trainings are shown."""
+
+    follow: Literal["tensorboard", "wandb"] | None = None  # shows the log of each training there too
+
+    def stepping(self) -> Runtime:
+        """Return what acts on a step: a run knows no more of it."""
+        return Runtime(**self.model_dump(exclude={"follow"}))
 
 
 class Project(Closed):
@@ -46,7 +57,7 @@ class Project(Closed):
     data_root: Annotated[str, AfterValidator(os.path.expanduser)]
     profile: str
     accept_withdrawn: Names
-    runtime: Runtime = Runtime()
+    runtime: Running = Running()
 
 
 class Variant(NamedTuple):
@@ -162,8 +173,9 @@ class Suite(Closed):
     ]  # protocol: {sources joined by +: targets}
     source_settings: dict[str, dict[str, Any]] = {}  # settings of the runs from these sources
     overrides: dict[str, Any] = {}  # settings of every run, over base and preset
-    tables: dict[str, Table]  # each becomes results/{suite}/tables/NAME.{md,tex,csv}
+    tables: dict[str, Table]  # each becomes results/{suite}/tables/NAME.{md,html,tex,csv}
     figures: dict[str, Figure] = {}  # each becomes results/{suite}/figures/NAME.{pdf,png}
+    report_faces: Literal["blurred", "shown", "none"] = "blurred"  # real people in report.html; none: left out
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Suite":

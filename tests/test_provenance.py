@@ -174,7 +174,7 @@ def copied(tmp_path, monkeypatch):
     code._read.cache_clear()
 
 
-REPORTING = {"schemas", "table", "overhead_table", "figure", "records", "metrics"}
+REPORTING = {"schemas", "table", "overhead_table", "figure", "report", "records", "metrics"}
 OF_A_METHOD = {"train", "overhead", "samples"}
 OF_A_SCHEME = {"train", "overhead", "samples", "correlation"}
 OF_A_RUN = {"schemas", "train", "extract", "samples", "correlation", "overhead", "convert", "reference", "search"}
@@ -213,7 +213,7 @@ OF_A_RUN |= {"attention", "evaluate", "export"}
     ],
 )
 def test_an_edit_of_the_package_moves_what_it_touches(copied, path, old, new, may_move, must_move):
-    moved = copied(path, old, new)
+    moved = copied(path, old, new) - {"rehearse"}  # it runs through nearly all of them
     assert must_move <= moved <= may_move
 
 

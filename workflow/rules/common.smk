@@ -114,6 +114,7 @@ def made(rule, wildcards):
         "latents": lambda: make.latents(w.dataset, w.prior),
         "write_config": lambda: make.config(w.variant, w.sources),
         "train": lambda: make.run(*run),
+        "rehearse": lambda: make.rehearsal(*run),
         "overhead": lambda: make.overhead(*run),
         "samples": lambda: make.samples(*run),
         "correlation": lambda: make.correlation(*run),
@@ -122,9 +123,11 @@ def made(rule, wildcards):
         "records": lambda: make.records(w.table),
         "table": lambda: make.table(w.table),
         "figure": lambda: make.figure(w.figure),
+        "report": lambda: make.report(),
         "metrics": lambda: make.metrics(),
         "show_table": lambda: make.shown(make.table(w.table)),
         "show_figure": lambda: make.shown(make.figure(w.figure)),
+        "show_report": lambda: make.shown(make.report()),
         "show_metrics": lambda: make.shown(make.metrics()),
     }
     return several[rule]() if rule in several else [one[rule]()]
@@ -216,6 +219,16 @@ def prior_option(wildcards):
     return [word for manifest in prior_manifest(wildcards) for word in ("--prior", manifest)]
 
 
+def rehearsed_store(wildcards):
+    """Normalised file of the target of which a rehearsal scores a slice."""
+    return f"results/data/{PLAN.rehearsed_target(wildcards.sources)}.parquet"
+
+
+def rehearsal(wildcards):
+    """The rehearsal that a training on a GPU waits for; on a CPU there is none unless it is asked for."""
+    return f"results/{wildcards.suite}/rehearsals/{wildcards.variant}/{wildcards.sources}.json" if GPU else []
+
+
 def network_manifest(wildcards):
     """Manifest of the network that stands among the references."""
     return f"results/weights/{wildcards.network}/manifest.json"
@@ -234,7 +247,12 @@ def against_option(wildcards):
 
 def accepted_option(wildcards):
     """The options that name a table's runs whose code a person accepted."""
-    return [word for path in STANDING.artefacts.accepted(wildcards.table) for word in ("--accepted", path)]
+    return accepted_in([wildcards.table])
+
+
+def accepted_in(tables):
+    """The same for several tables."""
+    return [word for path in STANDING.artefacts.accepted(*tables) for word in ("--accepted", path)]
 
 
 def archive(wildcards):
@@ -271,15 +289,42 @@ def table_records(wildcards):
 
 def all_records(wildcards):
     """Records of every table of scores that the suite makes by itself."""
-    tables = [name for name in PLAN.tables("scores") if not SUITE.tables[name].on_demand]
-    return expand("results/{suite}/records/{table}.csv", suite=PLAN.project.suite, table=tables)
+    return expand("results/{suite}/records/{table}.csv", suite=PLAN.project.suite, table=PLAN.reported)
+
+
+def report_inputs(wildcards):
+    """What the page of the suite is made of."""
+    return PLAN.report_inputs()
+
+
+def report_words(wildcards):
+    """The options of the page that name accepted runs, and what is not possible here."""
+    return accepted_in(PLAN.reported) + [word for notice in PLAN.notices for word in ("--told", notice)]
+
+
+def table_labels(wildcards):
+    """What a table is called in the report of Snakemake."""
+    return {"title": SUITE.tables[wildcards.table].title}
+
+
+def figure_labels(wildcards):
+    """What a figure is called in the report of Snakemake."""
+    return {"title": SUITE.figures[wildcards.figure].title}
 
 
 def outputs(*, on_demand):
-    """Every table and figure in every format: those that the suite makes by itself, or those made when asked for."""
+    """Every table and figure in every format and, by itself, the page of the suite; or those made when asked for."""
     tables = [name for name, table in SUITE.tables.items() if table.on_demand == on_demand]
     figures = [name for name, figure in SUITE.figures.items() if figure.on_demand == on_demand]
     return [
-        *expand("results/tables/{table}.{suffix}", table=tables, suffix=["md", "tex", "csv", "json"]),
+        *expand("results/tables/{table}.{suffix}", table=tables, suffix=["md", "html", "tex", "csv", "json"]),
         *expand("results/figures/{figure}.{suffix}", figure=figures, suffix=["pdf", "png", "json"]),
+        *(["results/report.html", "results/report.json"] if PLAN.reported and not on_demand else []),
+    ]
+
+
+def rehearsals():
+    """The rehearsals of all trainings of the suite."""
+    return [
+        f"results/{PLAN.project.suite}/rehearsals/{variant}/{sources}.json" for variant, sources in PLAN.trainings()
     ]
