@@ -46,8 +46,8 @@ DCAC = Method(
         "p_max": "mean max p",
         "p_entropy": "entropy of p (nats)",
         "noise_own": "noise loss, own",
-        "noise_null": "null",
-        "noise_other": "other",
+        "noise_null": "noise loss, null",
+        "noise_other": "noise loss, other",
     },
     conditioned=True,
 )
