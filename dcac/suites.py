@@ -112,7 +112,7 @@ class Figure(Closed):
     table: str  # the table behind it
     kind: FigureKindName  # what is drawn
     title: str  # its heading
-    variants: Names = ()  # the runs to draw, for the kinds that draw single runs
+    variants: Names = ()  # the runs to draw, for the kinds that draw single runs; in ranked lists references too
     queries: tuple[
         Share | str, ...
     ] = ()  # of ranked lists: best, median, worst, quantiles of AP, paths of query images
@@ -203,8 +203,11 @@ class Suite(Closed):
             _require(figure.table, self.tables, f"table of figure '{name}'")
             if self.tables[figure.table].kind != "scores":
                 raise ValueError(f"figure '{name}' is drawn from table '{figure.table}', which has no scores")
+            drawn = self.variants_of(figure.table)
+            if figure_kind(figure.kind).shows_references:
+                drawn = (*drawn, *self.references)
             for variant in figure.variants:
-                _require(variant, self.variants_of(figure.table), f"variant of figure '{name}'")
+                _require(variant, drawn, f"variant of figure '{name}'")
         for sources in self.source_settings:
             _require(sources, self.source_sets, "sources in source_settings")
         for protocol, cells in self.protocols.items():
