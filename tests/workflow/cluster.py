@@ -141,7 +141,8 @@ def main() -> None:
     """Run a cluster until standard input ends."""
     if missing():
         raise SystemExit(f"{', '.join(missing())} not found; install Debian's packages slurm-wlm and munge")
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell has its background processes ignore the second
+        signal.signal(number, signal.default_int_handler)
     folder = Path(sys.argv[1]).absolute()
     daemons = start(folder, {**SETTINGS, **dict(word.split("=", 1) for word in sys.argv[2:])})
     try:
