@@ -16,6 +16,6 @@ def __getattr__(name: str) -> Any:
         return load
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import metadata
+    from dcac.provenance.machine import version
 
-    return metadata.version(__name__)
+    return version()

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from dcac import declared
 from dcac.data.readers import made_with
+from dcac.foreign.weights_card import CONTENT
 from dcac.planning import Plan
 from dcac.provenance.code import statement
 from dcac.provenance.record import accepted_modules, read_record, sidecar_of
@@ -17,7 +18,7 @@ from dcac.suites import NO_SOURCES, Suite, load_suite, split_sources
 
 CACHED = (
     *("data", "network", "latents", "run", "features", "reference", "score", "records", "samples", "correlation"),
-    *("overhead", "table", "figure", "whole", "by_output", "needed", "attention", "code"),
+    *("overhead", "table", "figure", "metrics", "shown", "whole", "by_output", "needed", "attention", "code"),
 )
 
 
@@ -40,6 +41,7 @@ class Artefact:
     inputs: Mapping[str, Given] = field(default_factory=dict)
     job: str = ""  # rule and name of the job that makes it, as its log is called: `train/demo-dcac-street-seed0`
     written: Callable[[], str] | None = None  # the text of a small file that needs no record: it is compared itself
+    copied: tuple[str, ...] = ()  # files that the outputs are copies of, in their order: both are compared
 
 
 def behind(pages: Iterable[Artefact]) -> list[Artefact]:
@@ -85,6 +87,8 @@ class Artefacts:
         manifest, card = f"results/weights/{name}/manifest.json", self.plan.weights[name]
         if card.source != "demo":
             made, job = card.made_from(), f"weights/{name}"
+            if card.path and CONTENT not in made:  # only the network made from it is here: it speaks for it
+                made |= {key: value for key, value in self._recorded(manifest).items() if key == CONTENT}
             step = f"dcac.foreign.{'network_files' if card.kind == 'network' else 'weights'}"
             return Artefact(step, f"network {name}", (manifest,), manifest, made, job=job)
         recipe = self.plan.recipe(name)
@@ -175,15 +179,16 @@ class Artefacts:
         else:
             step, inputs = "dcac.reporting.overhead_table", self._made(self.plan.overheads(name))
             shown = configured(whole, name, variants)
-        outputs = tuple(f"results/tables/{name}.{suffix}" for suffix in ("md", "tex", "csv", "json"))
-        return Artefact(step, f"table {name}", outputs, outputs[-1], shown, inputs, f"{step.rpartition('.')[2]}/{name}")
+        folder, job = f"results/{self.suite}/tables", f"{step.rpartition('.')[2]}/{self.suite}-{name}"
+        outputs = tuple(f"{folder}/{name}.{suffix}" for suffix in ("md", "tex", "csv", "json"))
+        return Artefact(step, f"table {name}", outputs, outputs[-1], shown, inputs, job)
 
     def figure(self, name: str) -> Artefact:
         """A figure."""
-        outputs = tuple(f"results/figures/{name}.{suffix}" for suffix in ("pdf", "png", "json"))
+        outputs = tuple(f"results/{self.suite}/figures/{name}.{suffix}" for suffix in ("pdf", "png", "json"))
         shown = configured_figure(self.whole(), name, self.plan.methods)
         inputs = self._made(self.plan.figure_inputs(name))
-        job = f"figure/{name}"
+        job = f"figure/{self.suite}-{name}"
         return Artefact("dcac.reporting.figure", f"figure {name}", outputs, outputs[-1], shown, inputs, job)
 
     def metrics(self) -> Artefact:
@@ -196,8 +201,14 @@ class Artefacts:
 
             return headline([Path(path) for path in records])
 
-        path = "results/metrics.json"
-        return Artefact("dcac.reporting.metrics", "metrics", (path,), path, {}, self._made(records), "metrics", text)
+        path, job = f"results/{self.suite}/metrics.json", f"metrics/{self.suite}"
+        return Artefact("dcac.reporting.metrics", "metrics", (path,), path, {}, self._made(records), job, text)
+
+    def shown(self, page: Artefact) -> Artefact:
+        """The copy of a table, figure or the metrics under the name that always holds the active suite's."""
+        outputs = tuple(path.replace(f"results/{self.suite}/", "results/", 1) for path in page.outputs)
+        inputs = {"page": Given(page)}
+        return Artefact(page.step, f"shown {page.what}", outputs, outputs[-1], {}, inputs, copied=page.outputs)
 
     def samples(self, variant: str, sources: str, seed: int) -> Artefact:
         """What a run's prior draws of its training images."""
@@ -247,7 +258,7 @@ class Artefacts:
     def by_output(self) -> dict[str, Artefact]:
         """Everything of the suite under the names of its files."""
         pages = [*map(self.table, self.plan.suite.tables), *map(self.figure, self.plan.suite.figures), self.metrics()]
-        return {path: artefact for artefact in behind(pages) for path in artefact.outputs}
+        return {path: artefact for artefact in behind(map(self.shown, pages)) for path in artefact.outputs}
 
     def needed(self) -> list[Artefact]:
         """Everything behind the tables, figures and metrics that the suite makes by itself, inputs first."""

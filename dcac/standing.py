@@ -6,6 +6,7 @@ means the same: so a cache that was deleted, copied or made again leaves what wa
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from filecmp import cmp
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ class Standing:
             return (f"{missing[0]} is missing",)
         if artefact.written is not None:
             return tuple(self._text(artefact, artefact.written))
+        if artefact.copied:
+            return tuple(self._copies(artefact))
         record = read_record(Path(artefact.sidecar))
         if record is None:
             return (f"{artefact.sidecar} has no record of what it was made from",)
@@ -59,9 +62,9 @@ class Standing:
             ConfigError: nothing of the active suite makes it.
         """
         if target in self.plan.suite.tables:
-            return self.artefacts.table(target)
+            return self.artefacts.shown(self.artefacts.table(target))
         if target in self.plan.suite.figures:
-            return self.artefacts.figure(target)
+            return self.artefacts.shown(self.artefacts.figure(target))
         if target not in self.artefacts.by_output():
             tables, figures = ", ".join(self.plan.suite.tables), ", ".join(self.plan.suite.figures)
             raise ConfigError(
@@ -76,6 +79,14 @@ class Standing:
             yield f"{due[0].what} has to be made again"
         elif Path(artefact.outputs[0]).read_text(encoding="utf-8") != written():
             yield f"{artefact.outputs[0]} says something else than is asked for now"
+
+    def _copies(self, artefact: Artefact) -> Iterator[str]:
+        (page,) = (given.artefact for given in artefact.inputs.values())
+        if self.due(page):
+            yield f"{page.what} has to be made again"
+        for path, original in zip(artefact.outputs, artefact.copied, strict=True):
+            if not (Path(original).is_file() and cmp(path, original, shallow=False)):
+                yield f"{path} is not {original}"
 
     def _settings(self, artefact: Artefact, record: Mapping[str, Any]) -> Iterator[str]:
         asked, made = _flat(plain(artefact.settings)), _flat(record["settings"])

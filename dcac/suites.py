@@ -63,13 +63,13 @@ class Variant(NamedTuple):
 class Table(Closed):
     """One table: the cells of one protocol with the published rows named by their origin, or what its trainings cost."""
 
-    protocol: str
-    title: str
-    kind: Literal["scores", "overhead"] = "scores"
+    protocol: str  # one of the suite's `protocols`
+    title: str  # its heading
+    kind: Literal["scores", "overhead"] = "scores"  # of Re-ID scores, or of what a training step costs
     variants: Names = ()  # instead of the suite's
     seeds: Annotated[tuple[Seed, ...], AfterValidator(distinct)] = ()  # instead of the suite's
-    published: Names = ()
-    note: str = ""
+    published: Names = ()  # origins in `config/published.csv` whose rows stand above ours, e.g. DCAC Table 2
+    note: str = ""  # a sentence below it
     correction: Literal["none", "holm"] = "none"  # of the paired tests against the baseline, for their number
     on_demand: bool = False  # made when asked for by name, not with the whole suite
 
@@ -85,9 +85,9 @@ class Table(Closed):
 class Figure(Closed):
     """One figure, drawn from what stands behind a table: its records, its runs' logs, or single runs of it."""
 
-    table: str
-    kind: FigureKindName
-    title: str
+    table: str  # the table behind it
+    kind: FigureKindName  # what is drawn
+    title: str  # its heading
     variants: Names = ()  # the runs to draw, for the kinds that draw single runs
     queries: tuple[
         Share | str, ...
@@ -110,7 +110,7 @@ class Figure(Closed):
 class Remark(Closed):
     """A sentence below the tables of a suite, with numbers of one variant put in."""
 
-    variant: str
+    variant: str  # whose numbers are put in; its tables have the sentence
     text: str  # with the places of `filled`
 
     @model_validator(mode="after")
@@ -146,28 +146,30 @@ class Remark(Closed):
 class Preset(Closed):
     """`config/presets/*.yaml`: settings that go together, laid over the base."""
 
-    every_run: dict[str, Any]
-    single_source: dict[str, Any]
+    every_run: dict[str, Any]  # settings laid over the base in every run
+    single_source: dict[str, Any]  # and those laid over it where there is one source
 
 
 class Suite(Closed):
     """`config/suites/*.yaml`: domains, protocols, variants, tables and figures."""
 
-    title: str
-    demo: bool
-    remark: Remark | None = None
+    title: str  # its name for people
+    demo: bool  # whether its people are rendered, so that no real data is needed
+    remark: Remark | None = None  # a sentence below its tables
     device: Literal["cpu", "cuda", "auto"]  # auto: a GPU where there is one
-    base: str
-    preset: str = INTENDED
-    seeds: Seeds
-    domains: NonEmptyNames
+    base: str  # a file of `config/base/`
+    preset: str = INTENDED  # a file of `config/presets/`; intended: the base as it is
+    seeds: Seeds  # of training; a table averages over them
+    domains: NonEmptyNames  # codes of the data sets that take part
     variants: Names  # none in a suite that trains nothing, of references alone
     references: Names  # of `Reference`, or encoders and networks of `config/weights.yaml`
-    protocols: Annotated[dict[str, Annotated[dict[str, NonEmptyNames], Field(min_length=1)]], Field(min_length=1)]
-    source_settings: dict[str, dict[str, Any]] = {}
-    overrides: dict[str, Any] = {}
-    tables: dict[str, Table]
-    figures: dict[str, Figure] = {}
+    protocols: Annotated[
+        dict[str, Annotated[dict[str, NonEmptyNames], Field(min_length=1)]], Field(min_length=1)
+    ]  # protocol: {sources joined by +: targets}
+    source_settings: dict[str, dict[str, Any]] = {}  # settings of the runs from these sources
+    overrides: dict[str, Any] = {}  # settings of every run, over base and preset
+    tables: dict[str, Table]  # each becomes results/tables/NAME.{md,tex,csv}
+    figures: dict[str, Figure] = {}  # each becomes results/figures/NAME.{pdf,png}
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Suite":

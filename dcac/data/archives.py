@@ -32,7 +32,9 @@ from dcac.data.safety import (
     is_leftover,
     safe_name,
 )
+from dcac.provenance.files import remove_abandoned, temporary_name
 
+TEMPORARY = "dcac"  # of a temporary folder's name, which also names its process: `.dcac-...{host}-{pid}.tmp`
 BLOCK = 1 << 20  # bytes read at a time
 COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 BROKEN = (
@@ -131,7 +133,9 @@ class Source:
 
     def _temporary_folder(self) -> Path:
         if self._temporary is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix=".dcac-", dir=self.scratch)
+            folder = self.scratch or Path(tempfile.gettempdir())
+            own = temporary_name(folder / TEMPORARY).name.removeprefix(f".{TEMPORARY}")
+            self._temporary = tempfile.TemporaryDirectory(prefix=f".{TEMPORARY}-", suffix=own, dir=folder)
         return Path(self._temporary.name)
 
 
@@ -248,6 +252,7 @@ def open_source(path: Path, *, max_bytes: float, max_ratio: float, scratch: Path
         ArchiveError: The path is missing, no archive, damaged, or holds a member that must not be read.
     """
     path = Path(path)
+    remove_abandoned(scratch or Path(tempfile.gettempdir()), f".{TEMPORARY}-*.tmp")
     if path.is_dir():
         return FolderSource(path, scratch)
     if not path.is_file():

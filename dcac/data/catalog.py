@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from dcac.closed import Closed, ConfigError, Count, Seed, is_blank, load_yaml, parse, require_mappings, require_names
+from dcac.data.safety import is_leftover
 from dcac.provenance.seen import content_hash
 
 LOCAL = "datasets.local.yaml"  # beside the project's cards: those of this clone alone, which git does not know
@@ -20,12 +21,12 @@ Hex = Annotated[str, Field(pattern="^[0-9a-f]+$")]
 class Archive(Closed):
     """One archive file of a data set; `url` or `drive` (a Google Drive id) only where anyone may download it."""
 
-    name: str
-    url: str | None = None
-    drive: str | None = None
-    bytes: Count | None = None
-    md5: Hex | None = None
-    sha256: Hex | None = None
+    name: str  # of the file, as looked for in data_root
+    url: str | None = None  # a direct link
+    drive: str | None = None  # or a Google Drive id
+    bytes: Count | None = None  # its size
+    md5: Hex | None = None  # checked before it is read
+    sha256: Hex | None = None  # likewise
 
     @property
     def downloadable(self) -> bool:
@@ -36,18 +37,18 @@ class Archive(Closed):
 class SplitCounts(Closed):
     """Numbers of one split; None is unknown and never asserted."""
 
-    ids: Count | None = None
-    images: Count | None = None
-    cameras: Count | None = None
+    ids: Count | None = None  # identities, without distractors
+    images: Count | None = None  # pictures
+    cameras: Count | None = None  # cameras
 
 
 class Variant(Closed):
     """The counts of one variant of a data set: its splits and the images dropped on purpose, by reason."""
 
-    train: SplitCounts | None = None
-    query: SplitCounts | None = None
-    gallery: SplitCounts | None = None
-    dropped: dict[str, Count] = {}
+    train: SplitCounts | None = None  # counts of the split
+    query: SplitCounts | None = None  # counts of the split
+    gallery: SplitCounts | None = None  # counts of the split
+    dropped: dict[str, Count] = {}  # images left out on purpose, by reason
 
     def splits(self) -> dict[str, SplitCounts]:
         """Return the splits this variant has."""
@@ -57,8 +58,8 @@ class Variant(Closed):
 class Limits(Closed):
     """Bounds that a genuine archive never reaches: unpacked size in gigabytes, ratio of unpacked to packed size."""
 
-    unpacked_gb: Annotated[float, Field(gt=0)]
-    ratio: Annotated[float, Field(gt=1)]
+    unpacked_gb: Annotated[float, Field(gt=0)]  # gigabytes, all files together
+    ratio: Annotated[float, Field(gt=1)]  # unpacked size by packed size
 
 
 def camera_pattern(text: str) -> str:
@@ -79,11 +80,13 @@ def camera_pattern(text: str) -> str:
 class Own(Closed):
     """How a set of one's own is read; `dcac data add` writes it."""
 
-    layout: Literal["market", "folders", "list"]
+    layout: Literal["market", "folders", "list"]  # how names tell people
     cameras: bool  # False: nobody knows them, and only a query's own picture is left out of its ranking
     camera: Annotated[str, AfterValidator(camera_pattern)] | None = None  # its group is the camera; None: a column
     table: str | None = None  # of the layout `list`: a file within the set, or beside it
-    split: Literal["keep", "half", "test"]
+    split: Literal[
+        "keep", "half", "test"
+    ]  # keep what the layout says, half of the people to train on, or test: all are a target
     seed: Seed  # of the draws of people and queries, where the layout does not divide them
     labels: Hex | None = None  # hash of split, path, pid and camera of every picture, asserted on import
 
@@ -101,42 +104,42 @@ class Own(Closed):
 class Network(Closed):
     """A synthetic camera network with identities, cameras and shots per identity and camera."""
 
-    train_ids: Count
-    test_ids: Count
+    train_ids: Count  # people to train on
+    test_ids: Count  # people to test on
     cameras: Annotated[int, Field(ge=2)]  # a match by the query's own camera never counts
     shots: Annotated[int, Field(ge=2)]  # shot 0 is the query, the others are the gallery
-    seed: int
+    seed: int  # of everything drawn
     domain: str | None = None  # whose palette and cameras are rendered; None: those of the card's own name
 
 
 class Crowd(Closed):
     """The synthetic pre-training domain: people with captions in many cameras."""
 
-    people: Count
-    images_per_person: Count
-    seed: int
+    people: Count  # how many
+    images_per_person: Count  # of each
+    seed: int  # of everything drawn
 
 
 class Card(Closed):
     """Everything the project knows about one data set."""
 
-    code: str
-    name: str
-    status: Status
-    terms: str
-    page: str | None = None
-    ask: str | None = None
-    archives: tuple[Archive, ...] = ()
-    folders: tuple[str, ...] = ()
-    layouts: dict[str, str] = {}
-    variants: dict[str, Variant] = {}
-    versions: tuple[str, ...] = ()
-    fingerprints: dict[str, Hex] = {}
-    distractor_pid: int | None = None
-    limits: Limits | None = None
-    notes: str = ""
-    synthetic: Network | Crowd | None = None
-    own: Own | None = None
+    code: str  # the key of its entry
+    name: str  # its name for people
+    status: Status  # direct: may be downloaded; on-request: ask its owners; withdrawn: never downloaded; synthetic: rendered here; own
+    terms: str  # on which it may be used
+    page: str | None = None  # of its owners
+    ask: str | None = None  # whom, and how
+    archives: tuple[Archive, ...] = ()  # its files
+    folders: tuple[str, ...] = ()  # names of the unpacked set, whatever their case, hyphens and underscores
+    layouts: dict[str, str] = {}  # name: tree; what `dcac data import` accepts
+    variants: dict[str, Variant] = {}  # name: counts that are asserted on import; the first is the default
+    versions: tuple[str, ...] = ()  # releases in circulation
+    fingerprints: dict[str, Hex] = {}  # version/variant: hash of all pictures
+    distractor_pid: int | None = None  # pid of people in the gallery who match nobody
+    limits: Limits | None = None  # what no genuine archive exceeds
+    notes: str = ""  # for people
+    synthetic: Network | Crowd | None = None  # how it is rendered
+    own: Own | None = None  # how a set of one's own is read
 
     @model_validator(mode="after")
     def _complete(self) -> "Card":
@@ -163,7 +166,8 @@ class Card(Closed):
         """Return what acts when the normalised file is made, as plain JSON values: no prose, no links.
 
         Args:
-            archive: the archive or folder of a real set; an archive acts by its content, a folder by its name.
+            archive: the archive or folder of a real set; it acts by its content, a folder by its name too, which may
+                tell a version.
         """
         acting = {"code", "layouts", "variants", "versions", "fingerprints", "distractor_pid", "synthetic"}
         facts = self.model_dump(mode="json", include=acting)
@@ -171,8 +175,10 @@ class Card(Closed):
             facts["own"] = self.own.model_dump(mode="json")
             if archive is not None and self.own.table is not None and (table := self.table(archive)).is_file():
                 facts["own"]["table"] = content_hash(table)
-        if archive is not None:
-            facts["archive"] = {"sha256": content_hash(archive)} if archive.is_file() else {"folder": archive.name}
+        if archive is not None and (archive.is_file() or archive.is_dir()):
+            facts["archive"] = {"sha256": content_hash(archive, ignored=is_leftover)}
+            if archive.is_dir():
+                facts["archive"]["folder"] = archive.name
         return facts
 
     def table(self, archive: Path) -> Path:

@@ -79,7 +79,7 @@ def run(
     settings = card.made_from(Path(path)) | made_with(card) | ({BY_HAND: chosen} if chosen else {})
     asked = ask(__name__, settings, {})
     names = [out.name, out.with_suffix(".json").name]
-    if not Path(path).is_dir() and put_back(asked, out.parent, names):  # a folder's content may change under its name
+    if put_back(asked, out.parent, names):
         sidecar = read_manifest(out)
         return Imported(sidecar, report(sidecar, card))
     out.parent.mkdir(parents=True, exist_ok=True)

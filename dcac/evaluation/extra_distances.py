@@ -33,6 +33,12 @@ class ExtraDistances:
         order = np.lexsort([columns, rows])
         return ExtraDistances(rows[order], columns[order], np.tile(self.distance, 2)[order], self.weight)
 
+    def among(self, query: NDArray[np.intp], gallery: NDArray[np.intp]) -> "ExtraDistances":
+        """Return the pairs of some query and gallery rows, ascending, numbered by their places among these."""
+        kept = np.isin(self.query, query) & np.isin(self.gallery, gallery)
+        rows, columns = np.searchsorted(query, self.query[kept]), np.searchsorted(gallery, self.gallery[kept])
+        return ExtraDistances(rows, columns, self.distance[kept], self.weight)
+
     def of(self, query: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the gallery rows and given distances of one query."""
         place = slice(*np.searchsorted(self.query, [query, query + 1]))

@@ -21,6 +21,7 @@ class Ranking:
 
     file: FeatureFile
     score: RankingScore
+    extra: ExtraDistances | None = None  # distances of others that were mixed in, by rows of this file
 
     @property
     def valid(self) -> NDArray[np.bool_]:
@@ -47,34 +48,37 @@ def rank_target(
 
     Args:
         code: data set that the file shows, as far as known.
-        extra: distances of others for some pairs of the file's rows.
+        extra: distances of others for some pairs of the file's rows; a split takes those of its pairs.
 
     Raises:
-        ValueError: the target has splits, but the file does not hold all of it, or extra distances are given for it.
+        ValueError: the target has splits, but the file does not hold all of it.
     """
-    parts = split_file(file, code)
-    if extra is not None:
-        if len(parts) > 1:
-            raise ValueError(
-                "this target is scored on random splits, in which rows are numbered anew; leave extra distances out"
-            )
-        options = {"extra": extra, "metric": metric, "max_rank": max_rank, "progress": progress}
-        return (Ranking(file, score_mixed(*arrays(file), **options)),)
-    options = {"metric": metric, "max_rank": max_rank, "device": device, "progress": progress}
-    return tuple(Ranking(part, score_ranking(*arrays(part), **options)) for part in parts)
+    parts, options = split_file(file, code), {"metric": metric, "max_rank": max_rank, "progress": progress}
+    if extra is None:
+        return tuple(Ranking(part, score_ranking(*arrays(part), **options, device=device)) for part in parts)
+    rows = _split_rows(file, code) or [(np.arange(len(file.query.pids)), np.arange(len(file.gallery.pids)))]
+    own = [extra.among(*chosen) for chosen in rows]
+    return tuple(
+        Ranking(part, score_mixed(*arrays(part), **options, extra=pairs), pairs)
+        for part, pairs in zip(parts, own, strict=True)
+    )
 
 
 def split_file(file: FeatureFile, code: str | None) -> tuple[FeatureFile, ...]:
     """Cut a target with shipped splits, known by its data set's code, into one file a split; leave others whole."""
+    rows = _split_rows(file, code)
+    parts = [FeatureFile(_rows(file.query, query), _rows(file.gallery, gallery), file.meta) for query, gallery in rows]
+    return tuple(parts) or (file,)
+
+
+def _split_rows(file: FeatureFile, code: str | None) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return the rows of the file's queries and of its gallery in each split; nothing for a target without splits."""
     if code is None or code not in PEOPLE:
-        return (file,)
+        return []
     sides = file.query, file.gallery
     split = np.repeat(SPLITS, [len(side.pids) for side in sides])
     pids, camids = (np.concatenate([getattr(side, name) for side in sides]) for name in ("pids", "camids"))
-    return tuple(
-        FeatureFile(_rows(file.query, query), _rows(file.gallery, gallery - len(file.query.pids)), file.meta)
-        for query, gallery in split_rows(code, split, pids, camids)
-    )
+    return [(query, gallery - len(file.query.pids)) for query, gallery in split_rows(code, split, pids, camids)]
 
 
 def arrays(file: FeatureFile) -> tuple[NDArray, ...]:

@@ -118,7 +118,7 @@ def run(
         record["against"] = compare(rankings, _ranked(other, against, shown, options))
     if rerank is not None:
         record["rerank"] = describe_reranked(
-            rankings, setting=rerank, metric=first, max_rank=max_rank, extra=extra, progress=progress
+            rankings, setting=rerank, metric=first, max_rank=max_rank, progress=progress
         )
     write_queries(queries, rankings)
     record[KEY] = asked.record(meaning=hash_json(record))
@@ -246,7 +246,6 @@ def describe_reranked(
     setting: str,
     metric: Metric,
     max_rank: int,
-    extra: ExtraDistances | None = None,
     progress: Progress | None = None,
 ) -> dict:
     """Score the same galleries after k-reciprocal re-ranking, to be reported apart from the plain score."""
@@ -255,8 +254,8 @@ def describe_reranked(
     settings = {"published": PUBLISHED, "released": RELEASED}.get(setting)
     if settings is None:
         raise ValueError(f"rerank is {setting!r}: give 'published' or 'released'")
-    options = {"settings": settings, "metric": metric, "max_rank": max_rank, "extra": extra, "progress": progress}
-    scores = [score_reranked(*arrays(ranking.file), **options) for ranking in rankings]
+    options = {"settings": settings, "metric": metric, "max_rank": max_rank, "progress": progress}
+    scores = [score_reranked(*arrays(ranking.file), **options, extra=ranking.extra) for ranking in rankings]
     return {"setting": setting, **asdict(settings), **_scores(scores)}
 
 

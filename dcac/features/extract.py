@@ -16,12 +16,13 @@ from torch import Tensor
 from dcac.data.pictures import Pictures
 from dcac.data.store import read_split
 from dcac.data.views import test_view
-from dcac.features.opened import load_own_settings, open_run, read_report, run_input
+from dcac.features.opened import load_own_settings, open_run
 from dcac.features.rows import describe, due_targets, write_rows
 from dcac.features.targets import TEST_SPLITS, encode_store
 from dcac.provenance import environment
 from dcac.provenance.code import digest
 from dcac.provenance.networks import network_input
+from dcac.provenance.runs import read_report, run_input
 from dcac.settings import Settings
 
 BATCH = 256  # images on a GPU; source: authors' released code

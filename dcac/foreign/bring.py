@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dcac.foreign.weights_card import Weights
@@ -22,14 +22,12 @@ def install(
     card: Weights,
     bring: Callable[[str, Weights, Path], str],
     verify: Callable[[Path, Weights], None],
-    changing: Collection[str],
 ) -> None:
     """Put a network into `out` with its manifest; the one that is there stays until the new one is whole.
 
     Args:
         bring: fills a folder by name and card; returns the revision.
         verify: refuses a folder that is not the card's network.
-        changing: sources whose content may change under their name, so that nothing kept stands for them.
 
     Raises:
         ValueError: the hub cannot be reached, a file is missing or refused, or a checksum differs.
@@ -37,7 +35,7 @@ def install(
     """
     require_network_folder(out)
     with locked_while(out.with_name(f".{out.name}.lock"), f"fetches {name}"):
-        if card.source not in changing and put_back_network(asked, out):
+        if put_back_network(asked, out):
             return
         staged = out.with_name(f".{out.name}.{asked.identity[:12]}.fetching")
         if card.source != "hub":  # a broken fetch goes on where it stopped
@@ -46,6 +44,8 @@ def install(
         verify(staged, card)
         shutil.rmtree(out, ignore_errors=True)  # no file of an older network stays beside a newer one
         staged.replace(out)
+        for left in out.parent.glob(f".{out.name}.*.fetching"):  # what a killed fetch under another card left
+            shutil.rmtree(left, ignore_errors=True)
         notes = {"name": name, "repo": card.repo, "revision": revision, "terms": card.terms, "code": digest(asked.code)}
         finish_network(out, asked, notes)
         log.info("%s: %s", out, revision)

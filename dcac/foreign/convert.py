@@ -21,7 +21,8 @@ from dcac.foreign.tensor_file import read_tensors
 from dcac.model.diffusion import restore_prior
 from dcac.provenance import atomic, fingerprint, sha256, write_json
 from dcac.provenance.outputs import require_output
-from dcac.reading import load_tensors, naming_damaged_part, read_json
+from dcac.provenance.runs import require_own_weights
+from dcac.reading import load_tensors, naming_damaged_part
 from dcac.settings import Settings, load_settings, parse_settings
 
 SEED = 0  # of a converted run: it draws nothing, but the seed is part of a run's name
@@ -65,9 +66,13 @@ def read_released(source: Path, out: Path, settings: Settings) -> None:
 
 
 def write_released(folder: Path, out: Path, prior: Path | None) -> None:
-    """Write a run as one flat tensor file under the released names, complete for a strict load."""
+    """Write a run as one flat tensor file under the released names, complete for a strict load.
+
+    Raises:
+        ValueError: the run is not finished or damaged, its weights are not its own, or `prior` is not the one it had.
+    """
     remedy = f"delete {folder} and train the run again"
-    report = read_json(folder / "run.json", keys=("settings", "seed"), remedy=remedy)
+    report = require_own_weights(folder)
     settings = parse_settings(report["settings"], f"{folder}/run.json")
     tensors = load_tensors(folder / "weights.safetensors", remedy=remedy)
     released = names.reid_to_released(tensors)

@@ -15,13 +15,13 @@ Metric = Literal["cosine", "euclidean"]
 class View(Closed):
     """How a network wants its images: stretched to its size, then (value - mean) / std, channel by channel."""
 
-    height: Count
-    width: Count
-    resize: Literal["bicubic", "bilinear"]
+    height: Count  # pixels
+    width: Count  # pixels
+    resize: Literal["bicubic", "bilinear"]  # interpolation, with antialiasing
     channels: Literal["rgb", "bgr"]  # their order, in the images as in mean and std
     scale: Literal[1, 255]  # the value of a white pixel, in whose units mean and std are given
-    mean: tuple[Level, Level, Level]
-    std: tuple[Positive, Positive, Positive]
+    mean: tuple[Level, Level, Level]  # of each channel
+    std: tuple[Positive, Positive, Positive]  # of each channel
 
     def shares(self) -> tuple[list[float], list[float]]:
         """Return mean and std as shares of a white pixel, in the order of the channels."""
@@ -40,8 +40,8 @@ class Feature(Closed):
 class NetworkCard(Closed):
     """Everything that must be known of a network to score it."""
 
-    view: View
-    feature: Feature = Feature()
+    view: View  # how it wants its images
+    feature: Feature = Feature()  # which output is the feature
     metric: Metric | None = None  # None: both are given
     trained_on: Names = ()  # codes of data sets, in the order of their cards; none for a network of no such set
     label: str | None = None  # its name in tables and figures
@@ -50,11 +50,11 @@ class NetworkCard(Closed):
 class PartCard(Closed):
     """The same where the network itself says its view, as a timm folder does."""
 
-    view: View | None = None
-    feature: Feature | None = None
-    metric: Metric | None = None
-    trained_on: Names = ()
-    label: str | None = None
+    view: View | None = None  # how it wants its images
+    feature: Feature | None = None  # which output is the feature
+    metric: Metric | None = None  # distance; null: both are given
+    trained_on: Names = ()  # codes of data sets
+    label: str | None = None  # its name in tables and figures
 
     def acting(self) -> dict[str, Any]:
         """Return what acts when features are made, as plain JSON values; what the network says itself is in its files."""

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from dcac.foreign.bring import from_hub, install, require_checksums
-from dcac.foreign.weights_card import NETWORK_FILES, Weights
+from dcac.foreign.weights_card import NETWORK_FILES, Weights, external_data
 from dcac.provenance import manifest
 from dcac.provenance.record import ask
 
@@ -22,7 +22,7 @@ def run(*, name: str, card: Weights, out: Path) -> None:
     """
     asked = ask(__name__, card.made_from(), {})
     bring = partial(from_hub, instead="file") if card.source == "hub" else _copy
-    install(asked, out, name=name, card=card, bring=bring, verify=verify, changing=("file",))
+    install(asked, out, name=name, card=card, bring=bring, verify=verify)
 
 
 def verify(folder: Path, card: Weights) -> None:
@@ -38,12 +38,6 @@ def verify(folder: Path, card: Weights) -> None:
             f"{folder} holds {len(networks)} networks ({', '.join(NETWORK_FILES)}), not one; correct `files` or `path` of the card"
         )
     require_checksums(folder, found, card, remedy="correct the card, or get the file")
-
-
-def external_data(path: Path) -> list[Path]:
-    """List the files beside an ONNX file that hold its larger tensors, under the names that exporters give them."""
-    beside = {path.with_name(f"{path.name}.data"), path.with_name(f"{path.name}_data"), path.with_suffix(".data")}
-    return sorted(file for file in beside if file.is_file())
 
 
 def _copy(name: str, card: Weights, out: Path) -> str:

@@ -27,7 +27,7 @@ def run(*, name: str, card: Weights, out: Path) -> None:
     """
     asked = ask(__name__, card.made_from(), {})
     bring = {"hub": _from_hub, "folder": _from_folder, "file": _from_file}[card.source]
-    install(asked, out, name=name, card=card, bring=bring, verify=verify, changing=("folder",))
+    install(asked, out, name=name, card=card, bring=bring, verify=verify)
 
 
 def verify(folder: Path, card: Weights) -> None:

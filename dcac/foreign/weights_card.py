@@ -8,32 +8,41 @@ from pydantic import AfterValidator, model_validator
 
 from dcac.closed import Closed, Names, load_yaml, parse, require_mappings, require_names
 from dcac.foreign.network_card import PartCard
+from dcac.provenance.seen import content_hash
 
 NETWORK_FILES = (".onnx", ".pt2")  # an ONNX file; a program of torch.export
+CONTENT = "content"  # of what acts: sha256 of the file or folder that `path` names
 
 
 class Weights(Closed):
     """One card of `config/weights.yaml`: where a pre-trained network comes from."""
 
     kind: Literal["encoder", "diffusion", "network"]  # `network`: one that is tested as it is, .onnx or .pt2
-    source: Literal["demo", "hub", "folder", "file"]
-    repo: str | None = None
-    revision: str | None = None
-    files: Names = ()
+    source: Literal["demo", "hub", "folder", "file"]  # made by the workflow, from a hub, or from this machine
+    repo: str | None = None  # owner/name on the hub
+    revision: str | None = None  # the commit, pinned
+    files: Names = ()  # those of the hub that are needed
     rename: dict[str, str] = {}  # files of a hub that take another's place, such as a U-Net before averaging
-    path: Annotated[str, AfterValidator(os.path.expanduser)] | None = None
+    path: Annotated[str, AfterValidator(os.path.expanduser)] | None = None  # of the folder or file
     architecture: Literal["sd-1", "sd-2-base"] | None = None  # of a single file
     ema: bool | None = None  # of a single file: its moving average, or the weights as trained
-    sha256: dict[str, str] = {}
-    pretraining: dict[str, Any] | None = None
+    sha256: dict[str, str] = {}  # file: checksum, asserted
+    pretraining: dict[str, Any] | None = None  # how the workflow makes it
     network: PartCard = PartCard()  # of an encoder or network that stands among the references of a suite
-    terms: str
+    terms: str  # on which it may be used
 
     def made_from(self) -> dict[str, Any]:
-        """Return what acts when the network is brought here, as plain JSON values: no terms, not how it is used."""
+        """Return what acts when the network is brought here, as plain JSON values: no terms, not how it is used.
+
+        The content of a `path` acts where it is at hand.
+        """
         facts = self.model_dump(mode="json", exclude={"terms", "network"})
-        file = Path(self.path) if self.path else None
-        return facts | ({"bytes": file.stat().st_size} if file is not None and file.is_file() else {})
+        path = Path(self.path) if self.path else None
+        if path is not None and path.is_dir():
+            return facts | {CONTENT: [content_hash(path)]}
+        if path is not None and path.is_file():
+            return facts | {CONTENT: [content_hash(file) for file in (path, *external_data(path))]}
+        return facts
 
     @model_validator(mode="after")
     def _complete(self) -> "Weights":
@@ -79,3 +88,9 @@ def load_weights(path: Path) -> dict[str, Weights]:
     require_names(cards, f"{path}: weights")
     require_mappings(cards, f"{path}: weights")
     return {name: parse(Weights, card, f"{path}: {name}") for name, card in cards.items()}
+
+
+def external_data(path: Path) -> list[Path]:
+    """List the files beside an ONNX file that hold its larger tensors, under the names that exporters give them."""
+    beside = {path.with_name(f"{path.name}.data"), path.with_name(f"{path.name}_data"), path.with_suffix(".data")}
+    return sorted(file for file in beside if file.is_file())

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from dcac.data.images import decode
 from dcac.data.store import read_split, store_input, verified
 from dcac.data.views import test_view
-from dcac.features.opened import open_run, run_input
+from dcac.features.opened import open_run
 from dcac.inspection.trained_run import first_images, write_looked
 from dcac.provenance.networks import network_input
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
+from dcac.provenance.runs import run_input
 
 COUNT = 6  # people, unless a person asks for another number
 log = logging.getLogger(__name__)

@@ -13,12 +13,13 @@ from torch import Tensor
 from dcac.data.store import store_input
 from dcac.data.training_set import TrainingSet
 from dcac.features.extract import embed
-from dcac.features.opened import OpenRun, open_run, run_input
+from dcac.features.opened import OpenRun, open_run
 from dcac.model.latents import latents_input
 from dcac.provenance import atomic, environment
 from dcac.provenance.code import digest
 from dcac.provenance.networks import network_input
 from dcac.provenance.record import Asked, Input, sidecar_of, write_record
+from dcac.provenance.runs import run_input
 from dcac.training import memory
 from dcac.training.setup import load_data
 

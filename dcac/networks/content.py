@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from dcac.foreign.network_files import external_data
+from dcac.foreign.weights_card import external_data
 from dcac.provenance import sha256
 from dcac.provenance.networks import MANIFEST, network_input
 from dcac.provenance.record import Input, hash_json

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from dcac.features.opened import read_report
 from dcac.foreign.network_card import Feature, NetworkCard, View
 from dcac.model.encoder import ReIDModel, read_card
 from dcac.networks.load import load
@@ -22,6 +21,7 @@ from dcac.networks.portable import Portable, timm_config, with_bnneck
 from dcac.networks.trained import find_encoder, load_reid, view_of
 from dcac.provenance import atomic, make_readable, write_json
 from dcac.provenance.files import temporary_name
+from dcac.provenance.runs import read_report
 from dcac.settings import Settings
 
 FORMATS = (".onnx", ".pt2")

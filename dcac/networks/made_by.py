@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dcac.features.opened import read_report
 from dcac.networks.network import Network
+from dcac.provenance.runs import read_report
 
 log = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -46,9 +47,7 @@ def atomic(path: Path):
     What a killed process left under such a name is removed first.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        if is_abandoned(left):
-            left.unlink(missing_ok=True)
+    remove_abandoned(path.parent, f".{glob.escape(path.name)}.*.tmp")
     temporary = temporary_name(path)
     with naming_full_disk(path):
         try:
@@ -62,6 +61,13 @@ def atomic(path: Path):
 def temporary_name(path: Path) -> Path:
     """Name a temporary file or folder beside `path` after this machine and process: `.{name}.{host}-{pid}.tmp`."""
     return path.with_name(f".{path.name}.{HOST}-{os.getpid()}.tmp")
+
+
+def remove_abandoned(folder: Path, pattern: str) -> None:
+    """Remove the temporary files and folders of a pattern that killed processes left in a folder."""
+    for left in folder.glob(pattern):
+        if is_abandoned(left):
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def is_abandoned(path: Path) -> bool:

@@ -4,6 +4,7 @@ Snakemake deletes the outputs of a job before it starts, and after it fails. So 
 its files in `results/.kept/{step}/{identity}/`, where no rule looks, and begins by asking whether they lie there already.
 """
 
+import glob
 import json
 import logging
 import os
@@ -11,7 +12,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dcac.provenance.files import is_abandoned, sha256, temporary_name, write_json
+from dcac.provenance.files import remove_abandoned, sha256, temporary_name, write_json
 from dcac.provenance.record import Asked
 
 RESULTS = "results"  # the folder of a checkout that everything made lies in
@@ -45,9 +46,7 @@ def keep(asked: Asked, base: Path, names: Iterable[str]) -> None:
         return
     root = folder.parent
     root.mkdir(parents=True, exist_ok=True)
-    for left in root.glob(".*.tmp"):
-        if is_abandoned(left):
-            shutil.rmtree(left, ignore_errors=True)
+    remove_abandoned(root, ".*.tmp")
     staged = temporary_name(folder)
     entries = {}
     try:
@@ -86,6 +85,7 @@ def put_back(asked: Asked, base: Path, names: Sequence[str] | None = None) -> bo
     for name, called in zip(entries, names or entries, strict=True):
         target = base / called
         target.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(target.parent, f".{glob.escape(target.name)}.*.tmp")
         staged = temporary_name(target)
         _link(folder / name, staged)
         os.replace(staged, target)

@@ -1,9 +1,19 @@
 """The environment that a result was made in."""
 
 import platform
+import tomllib
 from importlib import metadata
+from pathlib import Path
 
 PACKAGE = "dcac"
+
+
+def version() -> str:
+    """Read the version of the code that runs: of the checkout it lies in, or else of the package as it is installed."""
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    if project.is_file():
+        return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
+    return metadata.version(PACKAGE)
 
 
 def environment() -> dict[str, str]:
@@ -11,7 +21,7 @@ def environment() -> dict[str, str]:
     versions = {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        PACKAGE: metadata.version(PACKAGE),
+        PACKAGE: version(),
     }
     for package in ("torch", "timm", "diffusers", "peft", "numpy", "pillow", "onnxruntime"):
         try:

@@ -5,6 +5,8 @@ import os
 import pickle
 import random
 import stat
+import subprocess
+import sys
 import tarfile
 import zipfile
 
@@ -265,3 +267,29 @@ def test_safe_names_stay_inside(tmp_path_factory, name):
 )
 def test_leftovers_of_operating_systems(name, expected):
     assert is_leftover(name) is expected
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from dcac.data.archives import open_source
+with open_source(Path(sys.argv[1]), max_bytes=1e9, max_ratio=1000, scratch=Path(sys.argv[2])):
+    print("open", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_import_left_goes_with_the_next_one(tmp_path, pack):
+    archive, scratch = pack({"a.txt": b"a"}, "tgz"), tmp_path / "results"
+    scratch.mkdir()
+    process = subprocess.Popen([sys.executable, "-c", KILLED, archive, scratch], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "open\n"
+    assert list(scratch.iterdir()), "the archive is expanded there"
+    with open_source(archive, max_bytes=1e9, max_ratio=1000, scratch=scratch):
+        assert len(list(scratch.iterdir())) == 2, "that of a living process stays"
+    process.kill()
+    process.wait()
+    assert len(list(scratch.iterdir())) == 1
+    with open_source(archive, max_bytes=1e9, max_ratio=1000, scratch=scratch):
+        assert len(list(scratch.iterdir())) == 1
+    assert not list(scratch.iterdir())

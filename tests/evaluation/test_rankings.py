@@ -8,6 +8,7 @@ import pytest
 
 from dcac.data.splits import load_splits
 from dcac.evaluation import score as step
+from dcac.evaluation.metrics import score_distances
 from dcac.evaluation.rankings import pool, rank_target, split_file
 from dcac.evaluation.statistics import bootstrap_means, paired_differences, percentile_interval
 from dcac.features.feature_file import read_features, write_features
@@ -185,6 +186,34 @@ def test_incomplete_target_is_refused_with_the_remedy(tmp_path):
     with pytest.raises(ValueError, match=r"630 people in query and gallery.*import the complete target again"):
         step.run(path, tmp_path / "s.json")
     assert not (tmp_path / "s.json").exists()
+
+
+@pytest.mark.parametrize("code", ["PRID", "iLIDS"])
+def test_each_split_mixes_in_the_given_distances_of_its_own_pairs(tmp_path, code):
+    path = write_target(tmp_path / "f.npz", code)
+    file, draws = read_features(path), np.random.default_rng(3)
+    size = len(file.query.pids), len(file.gallery.pids)
+    pairs = np.argwhere(draws.random(size) < 0.1)
+    given = draws.random(len(pairs))
+    np.savez(tmp_path / "pairs.npz", query=pairs[:, 0], gallery=pairs[:, 1], distance=given)
+    mixed = {"extra_distances": tmp_path / "pairs.npz", "extra_weight": 0.6}
+    record = step.run(path, tmp_path / "s.json", **mixed, rerank="published")
+    query, gallery = (side.features.astype(np.float64) for side in (file.query, file.gallery))
+    query, gallery = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in (query, gallery))
+    matrix = 1 - query @ gallery.T
+    matrix[tuple(pairs.T)] = 0.4 * matrix[tuple(pairs.T)] + 0.6 * given
+    found = [split["mAP"] for split in record["splits"]["each"]]
+    for part, mAP in zip(split_file(file, code), found, strict=True):
+        rows, columns = (
+            [list(whole.paths).index(name) for name in side.paths]
+            for whole, side in ((file.query, part.query), (file.gallery, part.gallery))
+        )
+        labels = part.query.pids, part.query.camids, part.gallery.pids, part.gallery.camids
+        assert score_distances([matrix[np.ix_(rows, columns)]], *labels, max_rank=50).mAP == pytest.approx(mAP)
+    plain = step.run(path, tmp_path / "p.json", rerank="published")
+    assert record["rerank"]["mAP"] != plain["rerank"]["mAP"]
+    nothing = step.run(path, tmp_path / "n.json", **(mixed | {"extra_weight": 0.0}), rerank="published")
+    assert [nothing["mAP"], nothing["rerank"]["mAP"]] == [plain["mAP"], plain["rerank"]["mAP"]]
 
 
 def test_other_targets_have_one_ranking_and_no_word_of_splits(tmp_path):

@@ -324,7 +324,8 @@ def test_trained_run_carries_its_frozen_biases_into_the_checkpoint(choose, clip_
     settings = choose()
     model = build_model(settings, Inputs([], clip_folder, prior=prior), num_identities=IDENTITIES, seed=3)
     save_file({n: v.contiguous() for n, v in learnt_state(model).items()}, tmp_path / "weights.safetensors")
-    report = {"settings": settings.model_dump(mode="json"), "seed": 3}
+    facts = {"settings": settings.model_dump(mode="json"), "seed": 3}
+    report = {**facts, "identity": "a", "data": {}, "epoch": {}, "code": "c"}
     (tmp_path / "run.json").write_text(json.dumps(report), encoding="utf-8")
     step.run(source=tmp_path, out=tmp_path / "out.pth", config=None, prior=prior)
     tensors = _unet_tensors(torch.load(tmp_path / "out.pth", weights_only=True))
@@ -379,6 +380,15 @@ def test_missing_arguments_are_named(convert, choose, tmp_path):
         step.run(source=tmp_path / "released.pth", out=tmp_path / "other", config=None, prior=None)
     with pytest.raises(ValueError, match=r"add --prior FOLDER"):
         step.run(source=run, out=tmp_path / "back.pth", config=None, prior=None)
+
+
+def test_weights_of_another_run_are_not_converted(convert, choose, prior, tmp_path):
+    run = convert(choose())
+    tensors = load_file(run / "weights.safetensors")
+    save_file(tensors, run / "weights.safetensors", metadata={"identity": "another"})
+    with pytest.raises(ValueError, match=r"weights.safetensors is not the file that run.json beside it speaks of"):
+        step.run(source=run, out=tmp_path / "back.pth", config=None, prior=prior)
+    assert not (tmp_path / "back.pth").exists()
 
 
 def test_prior_of_another_size_is_refused(convert, choose, prior_folder, tmp_path):

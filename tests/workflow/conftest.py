@@ -102,6 +102,12 @@ def job_counts(output: str) -> dict[str, int]:
     return counts
 
 
+@pytest.fixture(scope="session")
+def checkout_in():
+    """Makes a fresh working copy in a folder."""
+    return Checkout.fresh
+
+
 @pytest.fixture
 def checkout(tmp_path) -> Checkout:
     """A fresh working copy."""

@@ -101,3 +101,17 @@ def test_an_edit_of_the_card_imports_again_and_trains_nothing_anew(lab):
     lab.snakemake("results/data/LAB.parquet", suite="lab")
     assert lab.planned("results/tables/dg_single.md", suite="lab") == {}, "the content is the same"
     lab.edit("config/datasets.local.yaml", "seed: 2", "seed: 1")
+
+
+def test_a_picture_that_changed_in_an_unpacked_folder_is_noticed_and_refused(lab):
+    target, picture = "results/data/LAB.parquet", next((lab.folder / "data/lab/train").rglob("*.jpg"))
+    content = picture.read_bytes()
+    try:
+        picture.write_bytes(content + b"\0")
+        assert lab.planned(target, suite="lab").get("import_data", 0) == 1
+        result = lab.run("snakemake", "--cores", "1", target, "--config", "suite=lab")
+        assert result.returncode == 1 and "the pictures of LAB are not those that were added" in result.stdout
+    finally:
+        picture.write_bytes(content)
+    assert lab.jobs(lab.snakemake(target, suite="lab")) == {"import_data": 1}, "what Snakemake deleted comes back"
+    assert lab.planned("results/tables/dg_single.md", suite="lab") == {}

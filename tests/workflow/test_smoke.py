@@ -1,7 +1,6 @@
 """The smoke suite from end to end, and what makes Snakemake run something again."""
 
 import json
-import shutil
 import subprocess
 import time
 
@@ -100,7 +99,36 @@ def test_a_setting_of_one_variant_reruns_its_runs_only(finished):
 def test_a_label_rewrites_tables_and_figures_only(finished):
     finished.edit("config/variants.yaml", "label: DCAC (ours)\n", "label: DCAC, here\n")
     planned = finished.planned()
-    assert planned == {"all": 1, "figure": 1, "table": 2}
+    assert planned == {"all": 1, "figure": 1, "table": 2, "show_figure": 1, "show_table": 2}
+
+
+def test_two_suites_keep_their_own_pages_and_the_active_one_is_shown(finished):
+    lines = ("extends: smoke", "title: Another suite", "references: [histogram]", "variants: []", "remark: null")
+    lines += ("protocols: {in-domain: null}", "tables: {in_domain: null, ablation: null, overhead: null}")
+    lines += (
+        "figures: {diagnostics: null, samples: null, look_alikes: null, tsne: null, ranked_lists: null, attention: null}",
+    )
+    (finished.folder / "config/suites/another.yaml").write_text("\n".join(lines), encoding="utf-8")
+    results = finished.folder / "results"
+    own = ("tables/dg_single.md", "tables/dg_single.json", "figures/cmc.pdf", "metrics.json")
+
+    def pages(folder):
+        return {name: (folder / name).read_bytes() for name in own}
+
+    first = pages(results)
+    assert first == pages(results / "smoke"), "what is shown is the active suite's, record and all"
+    finished.snakemake(suite="another")
+    second = pages(results)
+    assert second == pages(results / "another") and all(second[name] != first[name] for name in own)
+    assert pages(results / "smoke") == first, "the other suite's stay"
+    assert b"Another suite" in second["tables/dg_single.json"] and b"Smoke suite" in first["tables/dg_single.json"]
+    assert finished.planned(suite="another") == {}
+    made = finished.jobs(finished.snakemake())
+    assert made == {"all": 1, "show_table": 1, "show_figure": 1, "show_metrics": 1}, "showing copies, it makes nothing"
+    assert pages(results) == first
+    (results / "tables/in_domain.md").write_text("by hand", encoding="utf-8")
+    why = finished.run("dcac", "why", "in_domain").stdout
+    assert "results/tables/in_domain.md is not results/smoke/tables/in_domain.md" in why
 
 
 def test_a_real_edit_of_the_scorer_scores_again_but_trains_nothing(finished):
@@ -129,38 +157,87 @@ def state_of_run(checkout):
     return next(job["state"] for job in jobs if (job["rule"], job["name"]) == ("train", "smoke-dcac-smoke-a-seed0"))
 
 
-def test_a_killed_training_continues_when_the_same_command_is_typed_again(finished):
-    run, kept = finished.folder / RUN, finished.folder / "kept"
-    shutil.copytree(run, kept, dirs_exist_ok=True)
+def begin(checkout, *words, epochs):
+    """Start Snakemake on the DCAC run of seed 0, made longer; return it once the training has a checkpoint."""
     for name in ("weights.safetensors", "log.jsonl", "run.json"):
-        (run / name).unlink()
-    finished.edit("config/suites/smoke.yaml", "  epochs: 2", "  epochs: 40")
-    words = ["snakemake", f"{RUN}/run.json", "--cores", "1"]
-    process = subprocess.Popen(
-        words,
-        cwd=finished.folder,
-        env=finished.environment,
+        (checkout.folder / RUN / name).unlink()
+    checkout.edit("config/suites/smoke.yaml", "  epochs: 2", f"  epochs: {epochs}")
+    process = head(checkout, *words)
+    deadline = time.monotonic() + 120
+    while not (checkout.folder / f"{RUN}.state/checkpoint.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return process
+
+
+def head(checkout, *words):
+    """Start Snakemake on the DCAC run of seed 0 in the background."""
+    return subprocess.Popen(
+        ["snakemake", f"{RUN}/run.json", "--cores", "1", *words],
+        cwd=checkout.folder,
+        env=checkout.environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    checkpoint = finished.folder / f"{RUN}.state/checkpoint.pt"
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+
+
+def trainings(process):
+    """List the trainings that a Snakemake has started."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in children if {"train", f"{RUN}/run.json"} <= set(child.cmdline())]
+
+
+def logged(checkout, event):
+    """List the lines of one kind in the journal of the DCAC run of seed 0."""
+    lines = (checkout.folder / RUN / "log.jsonl").read_text().splitlines()
+    return [line for line in map(json.loads, lines) if line["event"] == event]
+
+
+LOG = "results/logs/train/smoke-dcac-smoke-a-seed0.log"
+
+
+def test_a_killed_training_continues_when_the_same_command_is_typed_again(finished):
+    process = begin(finished, epochs=40)
     assert state_of_run(finished) == "running"
-    for child in psutil.Process(process.pid).children(recursive=True):
-        if {"train", f"{RUN}/run.json"} <= set(child.cmdline()):
-            child.kill()
+    for child in trainings(process):
+        child.kill()
     assert process.wait(60) != 0
-    assert checkpoint.exists() and not (run / "run.json").exists()
+    assert (finished.folder / f"{RUN}.state/checkpoint.pt").exists() and not (
+        finished.folder / RUN / "run.json"
+    ).exists()
     assert state_of_run(finished) == "failed"
     finished.snakemake(f"{RUN}/run.json")
-    log = (finished.folder / "results/logs/train/smoke-dcac-smoke-a-seed0.log").read_text()
+    log = (finished.folder / LOG).read_text()
     assert "continues in epoch" in log
     assert state_of_run(finished) == "done"
     attempts = sorted((finished.folder / "results/logs/train/.attempts").glob("smoke-dcac-smoke-a-seed0.*"))
     assert len(attempts) == 3 and attempts[-1].read_text() == log
     assert "continues" not in attempts[-2].read_text(), "what the killed attempt said stays"
-    epochs = [json.loads(line).get("epoch") for line in (run / "log.jsonl").read_text().splitlines()]
-    assert [epoch for epoch in epochs if epoch] == list(range(1, 41))
+    assert [epoch["epoch"] for epoch in logged(finished, "epoch")] == list(range(1, 41))
+
+
+def test_a_training_whose_head_was_killed_is_not_trained_again(finished):
+    process = begin(finished, epochs=8)
+    orphans = trainings(process)
+    process.kill()
+    process.wait(60)
+    psutil.wait_procs(orphans, 120)
+    weights = (finished.folder / RUN / "weights.safetensors").read_bytes()
+    finished.snakemake("--unlock", f"{RUN}/run.json")
+    made = finished.snakemake("--rerun-incomplete", f"{RUN}/run.json")
+    assert finished.jobs(made) in ({}, {"train": 1}), "whether or not Snakemake holds its files for incomplete"
+    assert (finished.folder / RUN / "weights.safetensors").read_bytes() == weights
+    assert [epoch["epoch"] for epoch in logged(finished, "epoch")] == list(range(1, 9))
+    assert not finished.jobs(made) or "put back, nothing is computed" in (finished.folder / LOG).read_text()
+
+
+def test_a_second_head_waits_for_the_job_of_the_first(finished):
+    first = begin(finished, epochs=60)
+    second = head(finished, "--nolock", "--rerun-incomplete")
+    assert (first.wait(240), second.wait(240)) == (0, 0)
+    said = [
+        path.read_text() for path in (finished.folder / "results/logs/train/.attempts").glob("smoke-dcac-smoke-a-*0.*")
+    ]
+    assert any("another process trains this run" in text and "waiting for it to end" in text for text in said)
+    assert len(logged(finished, "start")) == 1
+    assert [epoch["epoch"] for epoch in logged(finished, "epoch")] == list(range(1, 61))

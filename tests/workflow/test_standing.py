@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.slow
-REPORTING = {"records", "table", "figure", "metrics"}
+REPORTING = {"records", "table", "figure", "metrics", "show_table", "show_figure", "show_metrics"}
 RUN = "results/smoke/runs/dcac/smoke-a/seed0"
 
 
@@ -85,7 +85,7 @@ def test_an_accepted_run_stands_for_the_new_code(finished):
     runs = [f"results/smoke/runs/{v}/smoke-a/seed{s}" for v in ("baseline", "dcac") for s in (0, 1)]
     result = finished.run("dcac", "accept", *runs)
     assert result.returncode == 0 and "dcac.losses.identity" in result.stdout
-    assert planned(finished) == {"table": 2}, "they say so under them"
+    assert planned(finished) == {"table": 2, "show_table": 2}, "they say so under them"
     finished.snakemake()
     assert finished.planned() == {}
     table = (finished.folder / "results/tables/dg_single.md").read_text()
@@ -100,7 +100,7 @@ def test_an_accepted_run_stands_for_the_new_code(finished):
 def test_a_store_changed_under_its_sidecar_is_refused(finished):
     store = finished.folder / "results/data/smoke-b.parquet"
     store.write_bytes(store.read_bytes()[:-1] + b"!")
-    for name in ("smoke/features", "smoke/scores", "smoke/records", "tables", "figures", ".kept"):
+    for name in ("smoke/features", "smoke/scores", "smoke/records", "smoke/tables", "smoke/figures", ".kept"):
         shutil.rmtree(finished.folder / "results" / name)
     result = finished.run("snakemake", "--cores", "1", "--keep-going")
     assert result.returncode != 0

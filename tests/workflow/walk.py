@@ -14,10 +14,10 @@ from dcac.data.catalog import load_catalog
 from dcac.data.store import store_input
 from dcac.demo.recipes import recipe
 from dcac.evaluation.score import MAX_RANK, asked_score
-from dcac.features.opened import run_input
 from dcac.foreign.weights_card import load_weights
 from dcac.provenance.networks import network_input
 from dcac.provenance.record import ask, asked_of, read_record
+from dcac.provenance.runs import run_input
 from dcac.suites import load_project, load_suite, load_variants, run_settings
 from dcac.training.inputs import Inputs
 from dcac.training.train import asked_run

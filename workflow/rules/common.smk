@@ -5,6 +5,7 @@ In: config/. Out: PLAN (what is possible), STANDING (what of it is done), and th
 
 import math
 import os
+import shlex
 import sys
 from functools import cache
 from pathlib import Path
@@ -13,15 +14,17 @@ if sys.version_info < (3, 11):
     raise WorkflowError(
         f"dcac needs Python 3.11 or newer, this is {sys.version.split()[0]}: make the environment with python3.11"
     )
+checkout = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+if (checkout / "dcac").is_dir():  # its own code plans and computes, in every environment, whatever clone is installed
+    sys.path.insert(0, str(checkout))
+    shell.prefix(f"export PYTHONPATH={shlex.quote(str(checkout))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
 try:
     from dcac import declared, gpus, suites
     from dcac.closed import ConfigError
     from dcac.planning import Plan
     from dcac.standing import Standing
 except ImportError as error:
-    raise WorkflowError(
-        f"dcac is not installed in the environment of Snakemake ({error}): run `pip install -e .` first"
-    )
+    raise WorkflowError(f"the environment of Snakemake lacks what dcac needs ({error}): run `pip install -e .` first")
 
 try:
     PLAN = Plan.read(given=config)
@@ -36,7 +39,8 @@ for line in PLAN.notices if workflow.is_main_process else ():
 GPU = 0 if SUITE.device == "cpu" else 1
 GPUS_PER_TRAINING = GPU * PLAN.project.runtime.gpus_per_training
 THREADS = 1 if SUITE.device == "cpu" else 8
-ENVIRONMENT = "../../envs/cpu.yaml" if SUITE.device == "cpu" else "../../envs/gpu.yaml"
+LIGHT = "../../envs/light.yaml"  # data, scores and tables: no PyTorch
+HEAVY = "../../envs/torch.yaml"
 
 
 wildcard_constraints:
@@ -119,6 +123,9 @@ def made(rule, wildcards):
         "table": lambda: make.table(w.table),
         "figure": lambda: make.figure(w.figure),
         "metrics": lambda: make.metrics(),
+        "show_table": lambda: make.shown(make.table(w.table)),
+        "show_figure": lambda: make.shown(make.figure(w.figure)),
+        "show_metrics": lambda: make.shown(make.metrics()),
     }
     return several[rule]() if rule in several else [one[rule]()]
 
@@ -140,6 +147,15 @@ def if_due(rule, paths):
         return paths(wildcards) if callable(paths) else paths.format(**dict(wildcards.items()))
 
     return needed
+
+
+def copied(rule):
+    """Input function: files of the suite's own folder that a rule shows under the name of the active suite's."""
+
+    def originals(wildcards):
+        return list(made(rule, wildcards)[0].copied)
+
+    return originals
 
 
 def nothing(wildcards):

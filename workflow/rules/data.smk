@@ -19,13 +19,13 @@ rule render:
     wildcard_constraints:
         dataset=PLAN.pattern(PLAN.synthetic),
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
     shell:
-        "dcac --log {log:q} data render {wildcards.dataset:q} --out {output.store:q}"
+        "python -m dcac --log {log:q} data render {wildcards.dataset:q} --out {output.store:q}"
 
 
 rule import_data:
@@ -42,7 +42,7 @@ rule import_data:
     wildcard_constraints:
         dataset=PLAN.pattern(PLAN.real),
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 2
     resources:
         mem_mb=2000,
@@ -50,4 +50,6 @@ rule import_data:
     params:
         source=archive,
     shell:
-        "dcac --log {log:q} data import {params.source:q}" " --dataset {wildcards.dataset:q}" " --out {output.store:q}"
+        "python -m dcac --log {log:q} data import {params.source:q}"
+        " --dataset {wildcards.dataset:q}"
+        " --out {output.store:q}"

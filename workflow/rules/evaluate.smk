@@ -26,7 +26,7 @@ rule extract:
     benchmark:
         "results/benchmarks/extract/{suite}-{variant}-{sources}-seed{seed}.tsv"
     conda:
-        ENVIRONMENT
+        HEAVY
     threads: THREADS
     resources:
         gpu=GPU,
@@ -40,7 +40,7 @@ rule extract:
         stores=target_stores,
         out="results/{suite}/features/{variant}/{sources}/seed{seed}",
     shell:
-        "dcac --log {log:q} extract {params.stores:q}"
+        "python -m dcac --log {log:q} extract {params.stores:q}"
         " --run {params.report:q}"
         " --config {params.config:q}"
         " --encoder {params.encoder:q}"
@@ -67,7 +67,7 @@ rule reference:
     benchmark:
         "results/benchmarks/reference/{suite}-{reference}.tsv"
     conda:
-        ENVIRONMENT
+        HEAVY
     threads: THREADS
     resources:
         gpu=GPU,
@@ -79,7 +79,7 @@ rule reference:
         stores=target_stores,
         out="results/{suite}/features/{reference}/none/seed0",
     shell:
-        "dcac --log {log:q} reference {wildcards.reference:q} {params.stores:q}"
+        "python -m dcac --log {log:q} reference {wildcards.reference:q} {params.stores:q}"
         " --encoder {params.encoder:q}"
         " --suite {wildcards.suite:q}"
         " --device {resources.device}"
@@ -103,7 +103,7 @@ rule embed:
     benchmark:
         "results/benchmarks/embed/{suite}-{network}-{sources}.tsv"
     conda:
-        ENVIRONMENT
+        HEAVY
     threads: THREADS
     resources:
         gpu=GPU,
@@ -114,7 +114,7 @@ rule embed:
         stores=target_stores,
         out="results/{suite}/features/{network}/{sources}/seed0",
     shell:
-        "dcac --log {log:q} embed {wildcards.network:q} {params.stores:q}"
+        "python -m dcac --log {log:q} embed {wildcards.network:q} {params.stores:q}"
         " --suite {wildcards.suite:q}"
         " --sources {wildcards.sources:q}"
         " --device {resources.device}"
@@ -136,7 +136,7 @@ rule score:
     wildcard_constraints:
         variant=PLAN.pattern([*PLAN.variants, *SUITE.references]),
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=memory(2000, inputs=2),
@@ -146,7 +146,7 @@ rule score:
         against=against_option,
         metric=metric_option,
     shell:
-        "dcac --log {log:q} score {params.features:q} {params.against:q} {params.metric:q} --out {output.score:q}"
+        "python -m dcac --log {log:q} score {params.features:q} {params.against:q} {params.metric:q} --out {output.score:q}"
 
 
 rule samples:
@@ -166,7 +166,7 @@ rule samples:
     benchmark:
         "results/benchmarks/samples/{suite}-{variant}-{sources}-seed{seed}.tsv"
     conda:
-        ENVIRONMENT
+        HEAVY
     threads: THREADS
     resources:
         gpu=GPU,
@@ -180,7 +180,7 @@ rule samples:
         prior=prior_option,
         learnt_from=learnt_from,
     shell:
-        "dcac --log {log:q} samples {params.learnt_from:q}"
+        "python -m dcac --log {log:q} samples {params.learnt_from:q}"
         " --run {params.report:q}"
         " --config {params.config:q}"
         " --encoder {params.encoder:q}"
@@ -205,7 +205,7 @@ rule correlation:
     benchmark:
         "results/benchmarks/correlation/{suite}-{variant}-{sources}-seed{seed}.tsv"
     conda:
-        ENVIRONMENT
+        HEAVY
     threads: THREADS
     resources:
         gpu=GPU,
@@ -218,7 +218,7 @@ rule correlation:
         encoder=encoder_manifest,
         stores=source_stores,
     shell:
-        "dcac --log {log:q} correlation {params.stores:q}"
+        "python -m dcac --log {log:q} correlation {params.stores:q}"
         " --run {params.report:q}"
         " --config {params.config:q}"
         " --encoder {params.encoder:q}"
@@ -242,7 +242,7 @@ rule attention:
     benchmark:
         "results/benchmarks/attention/{suite}-{variant}-{sources}-seed{seed}-{target}.tsv"
     conda:
-        ENVIRONMENT
+        HEAVY
     threads: THREADS
     resources:
         gpu=GPU,
@@ -255,7 +255,7 @@ rule attention:
         encoder=encoder_manifest,
         store="results/data/{target}.parquet",
     shell:
-        "dcac --log {log:q} attention {params.store:q}"
+        "python -m dcac --log {log:q} attention {params.store:q}"
         " --run {params.report:q}"
         " --config {params.config:q}"
         " --encoder {params.encoder:q}"

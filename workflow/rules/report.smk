@@ -1,6 +1,7 @@
 """Records, tables, figures and the metrics that DVC shows.
 
-In: scores, measurements and runs. Out: results/{suite}/records/, results/tables/, results/figures/, results/metrics.json.
+In: scores, measurements and runs. Out: results/{suite}/records/, tables/, figures/, metrics.json; copies of the active suite's
+in results/tables/, results/figures/ and results/metrics.json.
 Steps: records, table, overhead_table, figure, metrics; all take seconds, and run where Snakemake itself runs.
 """
 
@@ -12,6 +13,9 @@ localrules:
     overhead_table,
     figure,
     metrics,
+    show_table,
+    show_figure,
+    show_metrics,
 
 
 rule records:
@@ -28,7 +32,7 @@ rule records:
     wildcard_constraints:
         table=PLAN.pattern(PLAN.tables("scores")),
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=1000,
@@ -36,7 +40,7 @@ rule records:
     params:
         scores=table_scores,
     shell:
-        "dcac --log {log:q} records {params.scores:q} --out {output.records:q}"
+        "python -m dcac --log {log:q} records {params.scores:q} --out {output.records:q}"
 
 
 rule table:
@@ -44,30 +48,29 @@ rule table:
     input:
         records=if_due("table", table_records),
     output:
-        md=report("results/tables/{table}.md", caption="../report/table.rst", category="Tables"),
-        tex="results/tables/{table}.tex",
-        csv="results/tables/{table}.csv",
-        record="results/tables/{table}.json",
+        md=report("results/{suite}/tables/{table}.md", caption="../report/table.rst", category="Tables"),
+        tex="results/{suite}/tables/{table}.tex",
+        csv="results/{suite}/tables/{table}.csv",
+        record="results/{suite}/tables/{table}.json",
     log:
-        "results/logs/table/{table}.log",
+        "results/logs/table/{suite}-{table}.log",
     benchmark:
-        "results/benchmarks/table/{table}.tsv"
+        "results/benchmarks/table/{suite}-{table}.tsv"
     wildcard_constraints:
         table=PLAN.pattern(PLAN.tables("scores")),
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
     params:
-        suite=PLAN.project.suite,
         records=table_records,
         published="config/published.csv",
         accepted=accepted_option,
     shell:
-        "dcac --log {log:q} table {wildcards.table:q} {params.records:q}"
-        " --suite {params.suite:q}"
+        "python -m dcac --log {log:q} table {wildcards.table:q} {params.records:q}"
+        " --suite {wildcards.suite:q}"
         " --published {params.published:q}"
         " {params.accepted:q}"
         " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} --out {output.record:q}"
@@ -78,28 +81,27 @@ rule overhead_table:
     input:
         measurements=if_due("table", table_overheads),
     output:
-        md=report("results/tables/{table}.md", caption="../report/overhead.rst", category="Tables"),
-        tex="results/tables/{table}.tex",
-        csv="results/tables/{table}.csv",
-        record="results/tables/{table}.json",
+        md=report("results/{suite}/tables/{table}.md", caption="../report/overhead.rst", category="Tables"),
+        tex="results/{suite}/tables/{table}.tex",
+        csv="results/{suite}/tables/{table}.csv",
+        record="results/{suite}/tables/{table}.json",
     log:
-        "results/logs/overhead_table/{table}.log",
+        "results/logs/overhead_table/{suite}-{table}.log",
     benchmark:
-        "results/benchmarks/overhead_table/{table}.tsv"
+        "results/benchmarks/overhead_table/{suite}-{table}.tsv"
     wildcard_constraints:
         table=PLAN.pattern(PLAN.tables("overhead")),
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
     params:
-        suite=PLAN.project.suite,
         measurements=table_overheads,
     shell:
-        "dcac --log {log:q} overhead_table {wildcards.table:q} {params.measurements:q}"
-        " --suite {params.suite:q}"
+        "python -m dcac --log {log:q} overhead_table {wildcards.table:q} {params.measurements:q}"
+        " --suite {wildcards.suite:q}"
         " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} --out {output.record:q}"
 
 
@@ -108,25 +110,24 @@ rule figure:
     input:
         files=if_due("figure", figure_inputs),
     output:
-        pdf="results/figures/{figure}.pdf",
-        png=report("results/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
-        record="results/figures/{figure}.json",
+        pdf="results/{suite}/figures/{figure}.pdf",
+        png=report("results/{suite}/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
+        record="results/{suite}/figures/{figure}.json",
     log:
-        "results/logs/figure/{figure}.log",
+        "results/logs/figure/{suite}-{figure}.log",
     benchmark:
-        "results/benchmarks/figure/{figure}.tsv"
+        "results/benchmarks/figure/{suite}-{figure}.tsv"
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
     params:
-        suite=PLAN.project.suite,
         files=figure_inputs,
     shell:
-        "dcac --log {log:q} figure {wildcards.figure:q} {params.files:q}"
-        " --suite {params.suite:q}"
+        "python -m dcac --log {log:q} figure {wildcards.figure:q} {params.files:q}"
+        " --suite {wildcards.suite:q}"
         " --out {output.pdf:q} --out {output.png:q} --out {output.record:q}"
 
 
@@ -135,13 +136,13 @@ rule metrics:
     input:
         records=if_due("metrics", all_records),
     output:
-        metrics="results/metrics.json",
+        metrics="results/{suite}/metrics.json",
     log:
-        "results/logs/metrics.log",
+        "results/logs/metrics/{suite}.log",
     benchmark:
-        "results/benchmarks/metrics.tsv"
+        "results/benchmarks/metrics/{suite}.tsv"
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=1000,
@@ -149,4 +150,70 @@ rule metrics:
     params:
         records=all_records,
     shell:
-        "dcac --log {log:q} metrics {params.records:q} --out {output.metrics:q}"
+        "python -m dcac --log {log:q} metrics {params.records:q} --out {output.metrics:q}"
+
+
+rule show_table:
+    """Copy a table of the active suite to results/tables/, where whatever suite is active shows its own."""
+    input:
+        if_due("show_table", copied("show_table")),
+    output:
+        multiext("results/tables/{table}", ".md", ".tex", ".csv", ".json"),
+    log:
+        "results/logs/show_table/{table}.log",
+    benchmark:
+        "results/benchmarks/show_table/{table}.tsv"
+    conda:
+        LIGHT
+    threads: 1
+    resources:
+        mem_mb=100,
+        runtime=5,
+    params:
+        files=copied("show_table"),
+    shell:
+        "cp {params.files:q} results/tables/ 2> {log:q}"
+
+
+rule show_figure:
+    """Copy a figure of the active suite to results/figures/, where whatever suite is active shows its own."""
+    input:
+        if_due("show_figure", copied("show_figure")),
+    output:
+        multiext("results/figures/{figure}", ".pdf", ".png", ".json"),
+    log:
+        "results/logs/show_figure/{figure}.log",
+    benchmark:
+        "results/benchmarks/show_figure/{figure}.tsv"
+    conda:
+        LIGHT
+    threads: 1
+    resources:
+        mem_mb=100,
+        runtime=5,
+    params:
+        files=copied("show_figure"),
+    shell:
+        "cp {params.files:q} results/figures/ 2> {log:q}"
+
+
+rule show_metrics:
+    """Copy the headline numbers of the active suite to where `dvc metrics show` looks."""
+    input:
+        if_due("show_metrics", copied("show_metrics")),
+    output:
+        metrics="results/metrics.json",
+    log:
+        "results/logs/show_metrics.log",
+    benchmark:
+        "results/benchmarks/show_metrics.tsv"
+    conda:
+        LIGHT
+    threads: 1
+    resources:
+        mem_mb=100,
+        runtime=5,
+    params:
+        files=copied("show_metrics"),
+    shell:
+        "cp {params.files:q} {output.metrics:q} 2> {log:q}"

@@ -16,13 +16,13 @@ rule write_config:
     benchmark:
         "results/benchmarks/write_config/{suite}-{variant}-{sources}.tsv"
     conda:
-        ENVIRONMENT
+        LIGHT
     threads: 1
     resources:
         mem_mb=500,
         runtime=5,
     shell:
-        "dcac --log {log:q} write_config --suite {wildcards.suite:q}"
+        "python -m dcac --log {log:q} write_config --suite {wildcards.suite:q}"
         " --variant {wildcards.variant:q}"
         " --sources {wildcards.sources:q}"
         " --out {output.config:q}"
@@ -44,7 +44,7 @@ rule train:
     benchmark:
         "results/benchmarks/train/{suite}-{variant}-{sources}-seed{seed}.tsv"
     conda:
-        ENVIRONMENT
+        HEAVY
     threads: THREADS
     resources:
         gpu=GPUS_PER_TRAINING,
@@ -57,7 +57,7 @@ rule train:
         encoder=encoder_manifest,
         prior=prior_option,
     shell:
-        "dcac --log {log:q} train {params.learnt_from:q}"
+        "python -m dcac --log {log:q} train {params.learnt_from:q}"
         " --config {params.config:q}"
         " --encoder {params.encoder:q}"
         " {params.prior:q}"
@@ -80,7 +80,7 @@ rule overhead:
     benchmark:
         "results/benchmarks/overhead/{suite}-{variant}-{sources}.tsv"
     conda:
-        ENVIRONMENT
+        HEAVY
     threads: THREADS
     resources:
         gpu=GPU,
@@ -93,7 +93,7 @@ rule overhead:
         encoder=encoder_manifest,
         prior=prior_option,
     shell:
-        "dcac --log {log:q} overhead {params.learnt_from:q}"
+        "python -m dcac --log {log:q} overhead {params.learnt_from:q}"
         " --config {params.config:q}"
         " --encoder {params.encoder:q}"
         " {params.prior:q}"

@@ -18,7 +18,7 @@ rule pretrain_encoder:
     wildcard_constraints:
         weights=PLAN.pattern(PLAN.weights_made_here("encoder")),
     conda:
-        ENVIRONMENT
+        HEAVY
     threads: 1
     resources:
         mem_mb=2000,
@@ -27,7 +27,7 @@ rule pretrain_encoder:
         step="pretrain_encoder",
         store=pretraining_store,
     shell:
-        "dcac --log {log:q} {params.step} {wildcards.weights:q} {params.store:q} --out {output.manifest:q}"
+        "python -m dcac --log {log:q} {params.step} {wildcards.weights:q} {params.store:q} --out {output.manifest:q}"
 
 
 use rule pretrain_encoder as pretrain_diffusion with:
@@ -58,13 +58,13 @@ rule weights:
     wildcard_constraints:
         weights=PLAN.pattern(PLAN.weights_fetched),
     conda:
-        ENVIRONMENT
+        HEAVY
     threads: 1
     resources:
         mem_mb=8000,  # a single file of 8 GB takes 5
         runtime=120,
     shell:
-        "dcac --log {log:q} weights {wildcards.weights:q} --out {output.manifest:q}"
+        "python -m dcac --log {log:q} weights {wildcards.weights:q} --out {output.manifest:q}"
 
 
 rule latents:
@@ -80,7 +80,7 @@ rule latents:
     benchmark:
         "results/benchmarks/latents/{dataset}-{prior}.tsv"
     conda:
-        ENVIRONMENT
+        HEAVY
     threads: THREADS
     resources:
         gpu=GPU,
@@ -92,7 +92,7 @@ rule latents:
         prior="results/weights/{prior}/manifest.json",
         size=PLAN.diffusion_image_size,
     shell:
-        "dcac --log {log:q} latents {params.store:q}"
+        "python -m dcac --log {log:q} latents {params.store:q}"
         " --prior {params.prior:q}"
         " --size {params.size}"
         " --device {resources.device}"

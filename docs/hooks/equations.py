@@ -1,0 +1,16 @@
+"""Hook of the book: blocks of ```` ```math ```` become MathML, which browsers show without script or network."""
+
+from latex2mathml.converter import convert
+
+
+def on_config(config):
+    """Add the fence; a code host shows the same blocks as equations too."""
+    fences = config.mdx_configs.setdefault("pymdownx.superfences", {}).setdefault("custom_fences", [])
+    fences.append({"name": "math", "class": "math", "format": equation})
+    return config
+
+
+def equation(source, language, css_class, options, md, **keywords):
+    """Turn the TeX of one block into an element of MathML, one equation a paragraph."""
+    parts = [part.strip() for part in source.strip().split("\n\n")]
+    return "\n".join(f'<p class="equation">{convert(part, display="block")}</p>' for part in parts)
