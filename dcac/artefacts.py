@@ -18,7 +18,8 @@ from dcac.suites import NO_SOURCES, Suite, load_suite, split_sources
 
 CACHED = (
     *("data", "network", "latents", "run", "features", "reference", "score", "records", "samples", "correlation"),
-    *("overhead", "table", "figure", "metrics", "shown", "whole", "by_output", "needed", "attention", "code"),
+    *("overhead", "table", "figure", "metrics", "shown", "rehearsal"),
+    *("whole", "by_output", "needed", "attention", "code"),
 )
 
 
@@ -243,6 +244,18 @@ class Artefacts:
         inputs = self._learnt_from(variant, sources)
         job = f"overhead/{self.suite}-{variant}-{sources}"
         return Artefact("dcac.training.overhead", f"overhead {path}", (path,), path, asked, inputs, job)
+
+    def rehearsal(self, variant: str, sources: str) -> Artefact:
+        """The rehearsal of a training, whatever its seed."""
+        path = f"results/{self.suite}/rehearsals/{variant}/{sources}.json"
+        settings, runtime = self.plan.settings(variant, sources), self.plan.project.runtime.model_dump()
+        names = {"suite": self.suite, "variant": variant, "sources": sources, "runtime": runtime}
+        asked = {**names, **settings.trained(), **settings.tested()}
+        target = self.plan.rehearsed_target(sources)
+        inputs = {**self._learnt_from(variant, sources), "target": Given(self.data(target))}
+        job = f"rehearse/{self.suite}-{variant}-{sources}"
+        what = f"rehearsal of {variant} on {sources}"
+        return Artefact("dcac.rehearsal.rehearse", what, (path,), path, asked, inputs, job)
 
     def accepted(self, table: str) -> list[str]:
         """Reports of a table's runs that stand for today's code only because a person accepted them."""

@@ -63,6 +63,7 @@ def schemas(
 QUESTIONS = (
     cli_workflow.status,
     cli_workflow.plan,
+    cli_workflow.preflight,
     cli_workflow.why,
     cli_workflow.fingerprints,
     cli_workflow.accept,

@@ -1,11 +1,11 @@
-"""`dcac write_config | latents | train | overhead`: from settings to a trained run."""
+"""`dcac write_config | latents | rehearse | train | overhead`: from settings to a trained run."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dcac.cli_given import asked_for, chosen_device, parted, runtime_of_project, start_processes
+from dcac.cli_given import asked_for, chosen_device, methods_of, parted, runtime_of_project, start_processes
 from dcac.cli_options import Device, Panels, Steps, folder_of
 from dcac.cli_words import (
     Encoder,
@@ -59,6 +59,48 @@ def latents(
     from dcac.model import latents
 
     latents.run(store=store, prior=prior, size=size, out=out, device=chosen_device(device))
+
+
+@app.command("rehearse", rich_help_panel=PANEL)
+def rehearse(
+    learnt_from: LearntFrom,
+    target: Annotated[Path, typer.Option(help="normalised file of a target (.parquet), of which a slice is scored")],
+    config: RunConfig,
+    encoder: Encoder,
+    suite: SuiteName,
+    variant: VariantName,
+    sources: SourceNames,
+    out: Annotated[Path, written(".json")],
+    prior: PriorOfRun = None,
+    device: Device = "auto",
+) -> None:
+    """Try a training before it starts: hashes, room, 20 steps at full batch, resume, and scores of a slice.
+
+    Example: dcac rehearse MA.parquet --target D.parquet --config run.yaml --encoder results/weights/clip-vit-b16 --suite
+    paper --variant baseline --sources MA --out MA.json
+    """
+    runtime = runtime_of_project()
+    start_processes(device, runtime.gpus_per_training)
+    from dcac.rehearsal import rehearse
+    from dcac.suites import CONFIG_DIR, load_suite
+
+    whole = load_suite(suite)
+    rehearse.run(
+        config=config,
+        **parted(learnt_from),
+        encoder=encoder,
+        prior=prior,
+        target=target,
+        suite=suite,
+        variant=variant,
+        sources=sources,
+        whole=whole,
+        variants=methods_of(whole),
+        published=CONFIG_DIR / "published.csv",
+        out=out,
+        device=chosen_device(device),
+        runtime=runtime,
+    )
 
 
 @app.command("train", rich_help_panel=PANEL)

@@ -1,6 +1,7 @@
-"""`dcac status | plan | why | fingerprints | accept | tidy`: what stands or runs, why the rest is due, and what can go."""
+"""`dcac status | plan | preflight | why | fingerprints | accept | tidy`: what stands or runs, why the rest is due, and what can go."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -69,6 +70,17 @@ def plan(
         typer.echo(notice)
     lines = forecast.forecast(Standing(planned))
     Console().print(forecast.page(lines, planned.project.suite, **forecast.machine()))
+
+
+def preflight(
+    suite: Annotated[str | None, typer.Option(help="another suite than the one in config/config.yaml")] = None,
+) -> None:
+    """Rehearse every training of the suite, some minutes each, with the data and networks that they need: `snakemake preflight`.
+
+    Example: dcac preflight --suite paper
+    """
+    chosen = ["--config", f"suite={suite}"] if suite else []
+    os.execvp("snakemake", ["snakemake", "preflight", *chosen])
 
 
 def why(

@@ -10,6 +10,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
+OTHER_BASE = re.compile(r"[-+]?(0[0-9_]+$|[0-9][0-9_]*:)")  # what YAML 1.1 reads as octal or sexagesimal
 QUOTES = "write a word that YAML reads as a truth value, a number or a date in quotes"
 
 
@@ -110,11 +111,17 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)
+            value = super().construct_object(node, deep)
         except ConfigError:
             raise
         except (ValueError, OverflowError, AttributeError, LookupError) as error:  # a date or number that is none
             raise _Refused(node.start_mark.line + 1, f"{node.value!r} cannot be read ({error}); {QUOTES}") from None
+        if type(value) in (int, float) and OTHER_BASE.match(node.value):
+            why = (
+                f"{node.value} is read as {value}, a number to base 8 or 60; write {value}, or '{node.value}' in quotes"
+            )
+            raise _Refused(node.start_mark.line + 1, why)
+        return value
 
 
 class _Refused(ConfigError):

@@ -1,9 +1,10 @@
-"""What is still to do for the active suite, in hours, memory and disk, as jobs of each kind took on this machine.
+"""What is still to do for the active suite, in hours, memory and disk, as jobs of each kind took, or were rehearsed, here.
 
 Nothing is guessed: a kind of job that was not measured here yet is named as such.
 """
 
 import csv
+import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -18,7 +19,7 @@ from rich.text import Text
 from dcac.provenance.networks import MANIFEST
 from dcac.standing import Standing
 from dcac.terminal import duration
-from dcac.watching import DONE, Report, look
+from dcac.watching import DONE, Job, Report, look
 
 BENCHMARKS = Path("results/benchmarks")
 UNMEASURED = "not measured here"
@@ -49,8 +50,8 @@ def forecast(standing: Standing, *, report: Report | None = None, benchmarks: Pa
         left = [job for job in own if job.state != DONE]
         if not left:
             continue
-        seconds = [report.expected(job) for job in left]
         names = [f"{job.rule}/{job.name}" if job.name else job.rule for job in own]
+        seconds = [_seconds(report, job, outputs) for job in left]
         sizes = [size for name in names if (size := _size(outputs.get(name, [])))]
         known = [second for second in seconds if second is not None]
         disk = fmean(sizes) * len(left) if sizes else None
@@ -118,6 +119,22 @@ def _bytes(count: float | None) -> str:
     if count is None:
         return UNMEASURED
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / MB:.1f} MB"
+
+
+def _seconds(report: Report, job: Job, outputs: Mapping[str, list[str]]) -> float | None:
+    """Say how long a job takes, as jobs like it took; a training without any as its rehearsal reckons."""
+    known = report.expected(job)
+    if known is not None or job.rule != "train":
+        return known
+    run = next((Path(path).parent for path in outputs.get(f"train/{job.name}", []) if path.endswith("/run.json")), None)
+    if run is None:
+        return None
+    variant, sources = run.parts[-3:-1]
+    rehearsal = run.parents[3] / "rehearsals" / variant / f"{sources}.json"
+    try:
+        return float(json.loads(rehearsal.read_text(encoding="utf-8"))["seconds_expected"])
+    except (OSError, ValueError, KeyError):  # none yet, or of another version
+        return None
 
 
 def _size(paths: Iterable[str]) -> int:

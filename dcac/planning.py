@@ -190,6 +190,23 @@ class Plan:
         pairs = dict.fromkeys((variant, sources) for variant, sources, _ in self.runs(table))
         return [f"results/{self.project.suite}/overhead/{variant}/{sources}.json" for variant, sources in pairs]
 
+    def rehearsed_target(self, sources: str) -> str:
+        """Name the target of which a rehearsal scores a slice: the first that a table of scores has for these sources.
+
+        Raises:
+            ConfigError: no table scores them.
+        """
+        cells = (self._cells(table).get(sources, ()) for table in self.tables("scores"))
+        target = next((targets[0] for targets in cells if targets), None)
+        if target is None:
+            raise ConfigError(f"no table of suite '{self.project.suite}' scores runs on {sources}; add one to it")
+        return target
+
+    def trainings(self) -> list[tuple[str, str]]:
+        """List variant and sources of every training behind the tables that the suite makes by itself, whatever the seed."""
+        tables = [name for name, table in self.suite.tables.items() if not table.on_demand]
+        return list(dict.fromkeys(run[:2] for table in tables for run in self.runs(table)))
+
     def figure_inputs(self, name: str) -> list[str]:
         """Files that a figure is drawn from; kinds of single runs take the first source set, seed and target."""
         figure, runs = self.suite.figures[name], list(self.runs(self.suite.figures[name].table))

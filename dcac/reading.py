@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 DAMAGE = (
     *(SafetensorError, json.JSONDecodeError, UnicodeDecodeError, zipfile.BadZipFile, zlib.error, struct.error),
-    *(EOFError, LookupError, NotImplementedError, SyntaxError, TokenError, TypeError),
+    *(EOFError, LookupError, NotImplementedError, RecursionError, SyntaxError, TokenError, TypeError),
 )
 
 
@@ -48,6 +48,7 @@ def read_json(path: Path, *, keys: Sequence[str] = (), remedy: str) -> dict[str,
     Raises:
         ValueError: the file is missing or damaged, holds no object, or lacks a key.
     """
+    _refuse_folder(path, remedy)
     with naming_damage(path, remedy):
         content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
@@ -65,6 +66,7 @@ def open_tensors(path: Path, *, remedy: str) -> Iterator[Any]:
     Raises:
         ValueError: the file is missing or damaged.
     """
+    _refuse_folder(path, remedy)
     with naming_damage(path, remedy), safe_open(path, framework="pt") as archive:
         yield archive
 
@@ -85,11 +87,17 @@ def read_arrays(path: Path, *, remedy: str) -> dict[str, np.ndarray]:
     Raises:
         ValueError: the file is missing or damaged.
     """
+    _refuse_folder(path, remedy)
     with (
         naming_damage(path, remedy, also=(ValueError, OSError, RuntimeError)),
         np.load(path, allow_pickle=False) as file,
     ):
         return dict(file)
+
+
+def _refuse_folder(path: Path, remedy: str) -> None:
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, where a file should be; {remedy}")
 
 
 def naming_damaged_part(folder: Path) -> AbstractContextManager[None]:

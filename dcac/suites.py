@@ -168,8 +168,8 @@ class Suite(Closed):
     ]  # protocol: {sources joined by +: targets}
     source_settings: dict[str, dict[str, Any]] = {}  # settings of the runs from these sources
     overrides: dict[str, Any] = {}  # settings of every run, over base and preset
-    tables: dict[str, Table]  # each becomes results/tables/NAME.{md,tex,csv}
-    figures: dict[str, Figure] = {}  # each becomes results/figures/NAME.{pdf,png}
+    tables: dict[str, Table]  # each becomes results/{suite}/tables/NAME.{md,tex,csv}
+    figures: dict[str, Figure] = {}  # each becomes results/{suite}/figures/NAME.{pdf,png}
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Suite":

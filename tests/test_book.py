@@ -85,3 +85,13 @@ def test_links_that_leave_the_folder_of_the_book_lead_to_copies(site):
     assert (site / "files/tests/data/dataset_counts.csv").is_file()
     assert 'href="suites.html"' in (site / "keys.html").read_text(encoding="utf-8")
     assert "config/suites/README.md" not in (site / "index.html").read_text(encoding="utf-8")
+
+
+def test_lists_are_lists(site):
+    """Beside a code host's, the book's Markdown wants an empty line between a paragraph and a list."""
+    run_in = {
+        page.name: found
+        for page in site.glob("*.html")
+        if (found := re.findall(r"<p>[^<]*(?:<(?!/p>)[^<]*)*?\n[-*] [^\n]*", page.read_text(encoding="utf-8")))
+    }
+    assert run_in == {}

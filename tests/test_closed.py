@@ -80,6 +80,9 @@ def test_a_missing_file_names_its_nearest_neighbour_or_the_folder_it_was_looked_
         (b"a: !!python/name:os.system\n", "line 1, column 4: could not determine a constructor"),
         (b"a: 1\nb: 2024-13-45\n", r"line 2: '2024-13-45' cannot be read \(month must be in 1..12\)"),
         (b"a: !!timestamp b\n", "line 1: 'b' cannot be read"),
+        (b"a: 1\nb: [010]\n", "line 2: 010 is read as 8, a number to base 8 or 60; write 8, or '010' in quotes"),
+        (b"a: -1:30\n", "line 1: -1:30 is read as -90"),
+        (b"a: 1:30.5\n", "line 1: 1:30.5 is read as 90.5"),
         (b"a: 1\nb: \xe9\n", "line 2: byte 0xe9 is no UTF-8; save the file as UTF-8"),
         ("a: é\n".encode("utf-16"), "line 1: byte 0xff is no UTF-8"),
         (b"a: 1\nb: \x07\n", "line 2: character 0x7 is not allowed in YAML; remove it"),
@@ -95,6 +98,7 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line(read, content, messag
 
 
 def test_words_in_quotes_aliases_and_merged_keys_are_read(read):
+    assert read(b"a: [0, -0, 0.5, 0x10, 1.0e-06, '010']\n") == {"a": [0, 0, 0.5, 16, 1e-6, "010"]}
     content = b'\xef\xbb\xbf"no": 1\n"12": 2\nx: &x {a: 1, b: 2}\ny: {<<: *x, a: 3}\n'
     x = {"a": 1, "b": 2}
     assert read(content) == {"no": 1, "12": 2, "x": x, "y": {**x, "a": 3}}

@@ -1,9 +1,13 @@
 """The documents: every section that code cites exists, and every link of a page leads somewhere."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+import typer.main
+
+from dcac.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -90,6 +94,50 @@ def test_every_link_leads_somewhere(page):
             continue
         assert linked.is_relative_to(ROOT) and linked.exists(), f"{page.name} links to {target}"
         assert not anchor or anchor in anchors(linked), f"{page.name} links to {target}"
+
+
+def typed(page):
+    """List the lines of a page's blocks and code that begin with `dcac`, without comments."""
+    text = page.read_text(encoding="utf-8")
+    lines = re.findall(r"^(?: {4})?(dcac [a-z_].*)$", text, flags=re.MULTILINE) + re.findall(
+        r"`(dcac [a-z_][^`]*)`", text
+    )
+    return [re.sub(r"\s+#.*", "", line) for line in lines]
+
+
+def unknown_words(line):
+    """List the words of a command line that are no command and no option of it."""
+    command, words = typer.main.get_command(app), shlex.split(line)[1:]
+    while hasattr(command, "commands") and words:
+        if words[0] not in command.commands:
+            return [words[0]] if re.fullmatch("[a-z_]+", words[0]) else []  # else several in one, as `dcac a | b`
+        command, *words = (command.commands[words[0]], *words[1:])
+    known = {"--help"} | {
+        option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    return [word for word in words if word.startswith("--") and word.partition("=")[0] not in known]
+
+
+def test_a_wrong_command_is_seen():
+    assert unknown_words("dcac score F.npz --out S.json") == []
+    assert unknown_words("dcac scroe F.npz") == ["scroe"] and unknown_words("dcac data fetch MA --foo") == ["--foo"]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_every_command_of_a_page_exists(page):
+    assert {line: words for line in typed(page) if (words := unknown_words(line))} == {}
+
+
+def test_the_readme_is_one_screen_with_the_two_commands():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 90
+    assert "    pip install -e . && snakemake --cores all" in lines
+    command = next(line.strip() for line in lines if line.endswith("&& pytest"))
+    installed, _, tested = command.partition(" && ")
+    last = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()[-1]
+    assert last.startswith(installed) and last.endswith(tested), "continuous integration types the README's command"
 
 
 def test_no_test_needs_what_a_clone_lacks():

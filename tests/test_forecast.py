@@ -39,6 +39,20 @@ def test_what_is_left_is_summed_rule_by_rule(tmp_path):
     ]
 
 
+def test_a_training_without_a_measurement_is_reckoned_from_its_rehearsal(tmp_path):
+    job = Job("train", "s-dcac-a-seed0", WAITING)
+    made = Artefact(
+        "dcac.x", "run", (str(tmp_path / "s/runs/dcac/a/seed0/run.json"),), "r", {}, job=f"train/{job.name}"
+    )
+    asked = SimpleNamespace(artefacts=SimpleNamespace(needed=lambda: [made]))
+    look = {"report": Report("s", (job,)), "benchmarks": tmp_path}
+    assert forecast(asked, **look) == [Line("train", 1, 0, 1, None, None)]
+    rehearsal = tmp_path / "s/rehearsals/dcac/a.json"
+    rehearsal.parent.mkdir(parents=True)
+    rehearsal.write_text('{"seconds_expected": 7200.5}')
+    assert forecast(asked, **look) == [Line("train", 1, 7200.5, 0, None, None)]
+
+
 def shown(lines, **machine):
     console = Console(width=160, record=True, quiet=False)
     console.print(page(lines, "s", **machine))

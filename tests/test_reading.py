@@ -55,6 +55,13 @@ def test_a_missing_file_is_named(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", READERS)
+def test_a_folder_in_a_files_place_is_named(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match=rf"{name} is a folder, where a file should be; do this$"):
+        READERS[name](tmp_path / name, remedy="do this")
+
+
+@pytest.mark.parametrize("name", READERS)
 def test_flipped_bytes_end_in_a_sentence_or_in_numbers(whole, name):
     content = whole(name).read_bytes()
     for place in range(0, len(content), 7):
@@ -72,6 +79,12 @@ def test_json_of_another_shape_is_named(tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match=message):
             read_json(path, keys=("a",), remedy="do this")
+
+
+def test_json_without_end_is_named(tmp_path):
+    (tmp_path / "x.json").write_text(100_000 * "[")
+    with pytest.raises(ValueError, match=r"x.json is damaged or was copied in part \(RecursionError"):
+        read_json(tmp_path / "x.json", remedy="do this")
 
 
 def test_a_pickle_is_never_read(tmp_path):

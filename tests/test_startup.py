@@ -25,7 +25,7 @@ BROUGHT = {  # packages -> the steps that bring these and no other
     ],
     ("pandas",): ["reference", "records", "table", "overhead_table", "figure", "metrics"],
     ("torch",): ["weights", "convert", "latents"],
-    ("torch", "pandas"): ["train", "overhead", "extract", "correlation", "samples", "embed", "evaluate"],
+    ("torch", "pandas"): ["train", "rehearse", "overhead", "extract", "correlation", "samples", "embed", "evaluate"],
     ("torch", "torchvision", "timm", "pandas"): ["pretrain_encoder", "attention", "export"],
     HEAVY: ["pretrain_diffusion"],  # once for all runs, and diffusers brings nearly everything
 }

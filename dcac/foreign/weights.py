@@ -36,7 +36,7 @@ def verify(folder: Path, card: Weights) -> None:
     absent = [name for name in REQUIRED[card.kind] if name not in found]
     if absent:
         raise ValueError(
-            f"{folder} lacks {', '.join(absent)}; it must hold the {card.kind} in the layout named in README.md"
+            f"{folder} lacks {', '.join(absent)}; it must hold the {card.kind} in the layout of docs/paper.md section 6"
         )
     if card.source != "file":
         require_checksums(folder, found, card, remedy="delete it and fetch it again")

@@ -21,6 +21,8 @@ ACCEPTED = (
     "accepted"  # of a run's record: statements of code that a person let stand for its own, with their identities
 )
 
+KINDS = {"step": str, "settings": dict, "code": dict, "inputs": dict, "recipe": str, "identity": str, "meaning": str}
+
 
 class Input(NamedTuple):
     """Something that goes into a step."""
@@ -121,12 +123,24 @@ def record_beside(path: Path) -> Path:
 
 
 def read_record(sidecar: Path) -> dict | None:
-    """Read the record in a sidecar; None where there is no sidecar, or one without a record."""
+    """Read the record in a sidecar; None where there is no sidecar, or one without a whole record."""
     try:
         content = json.loads(Path(sidecar).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return content.get(KEY) if isinstance(content, dict) else None
+    return content[KEY] if isinstance(content, dict) and is_whole(content.get(KEY)) else None
+
+
+def is_whole(record: Any) -> bool:
+    """Tell whether something read from a file is a record with all that `Asked.record` and `dcac accept` put into it."""
+    if not isinstance(record, dict) or not all(isinstance(record.get(key), kind) for key, kind in KINDS.items()):
+        return False
+    inputs, accepted = record["inputs"].values(), record.get(ACCEPTED, [])
+    return (
+        all(isinstance(given, dict) and set(given) == set(Input._fields) for given in inputs)
+        and isinstance(accepted, list)
+        and all(isinstance(entry, dict) and {"code", "identity", "modules"} <= set(entry) for entry in accepted)
+    )
 
 
 def given(sidecar: Path, otherwise: Callable[[], str]) -> Input:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dcac.provenance.files import sha256
-from dcac.provenance.record import KEY, Input, given
+from dcac.provenance.record import KEY, Input, given, is_whole
 from dcac.reading import open_tensors, read_json
 
 REPORTED = {
@@ -47,6 +47,9 @@ def require_own_weights(run_folder: Path) -> dict:
     with open_tensors(weights, remedy=f"delete {run_folder} and train the run again") as archive:
         identity = (archive.metadata() or {}).get("identity", report["identity"])
     record = report.get(KEY)
+    if KEY in report and not is_whole(record):
+        remedy = f"delete {run_folder} and train the run again"
+        raise ValueError(f"{run_folder / 'run.json'} is damaged, its '{KEY}' is no whole record; {remedy}")
     if identity != report["identity"] or (record is not None and sha256(weights) != record["meaning"]):
         raise ValueError(
             f"{weights} is not the file that run.json beside it speaks of; put the run's own weights back, or delete "

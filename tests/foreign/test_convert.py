@@ -388,6 +388,10 @@ def test_weights_of_another_run_are_not_converted(convert, choose, prior, tmp_pa
     save_file(tensors, run / "weights.safetensors", metadata={"identity": "another"})
     with pytest.raises(ValueError, match=r"weights.safetensors is not the file that run.json beside it speaks of"):
         step.run(source=run, out=tmp_path / "back.pth", config=None, prior=prior)
+    report = json.loads((run / "run.json").read_text()) | {"made": {"step": "dcac.training.train"}}
+    (run / "run.json").write_text(json.dumps(report))
+    with pytest.raises(ValueError, match=r"run.json is damaged, its 'made' is no whole record; delete .* and train"):
+        step.run(source=run, out=tmp_path / "back.pth", config=None, prior=prior)
     assert not (tmp_path / "back.pth").exists()
 
 

@@ -1,6 +1,7 @@
-"""A copy of the project in a temporary folder, in which tests may change configuration and code."""
+"""A copy of the project in a temporary folder, in which tests may change configuration and code, and type what a page says."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -100,6 +101,46 @@ def job_counts(output: str) -> dict[str, int]:
             break
         counts[name.strip()] = int(count)
     return counts
+
+
+class Page:
+    """A page of the book that tells what to write and to type: its blocks of code, in their order."""
+
+    BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', flags=re.MULTILINE | re.DOTALL)
+
+    def __init__(self, name: str):
+        self.blocks = self.BLOCK.findall((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8"))
+
+    @property
+    def commands(self) -> list[str]:
+        """The lines of all `sh` blocks, without their comments."""
+        text = "".join(text for language, _, text in self.blocks if language == "sh")
+        return [re.sub(r"\s+# .*", "", line) for line in text.splitlines()]
+
+    def follow(self, checkout: Checkout) -> dict[str, str]:
+        """Write each titled block, apply each `diff`, type each command of `sh`; return what each command said."""
+        said = {}
+        for language, title, text in self.blocks:
+            if language == "sh":
+                for line in text.splitlines():
+                    command = re.sub(r"\s+# .*", "", line)
+                    result = checkout.run("bash", "-c", command)
+                    assert result.returncode == 0, f"{command}\n{result.stdout}"
+                    said[command] = result.stdout
+            elif language == "diff":
+                lines = text.splitlines(keepends=True)
+                old, new = ("".join(line[1:] for line in lines if line[0] != sign) for sign in "+-")
+                checkout.edit(title, old, new)
+            elif title:
+                (checkout.folder / title).parent.mkdir(parents=True, exist_ok=True)
+                (checkout.folder / title).write_text(text, encoding="utf-8")
+        return said
+
+
+@pytest.fixture(scope="session")
+def page():
+    """Return the class that reads a page of the book."""
+    return Page
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
-"""The README's section "Your own data", typed as it stands: plain files of a rendered set give the rendered set's numbers."""
+"""The page "Your own data", typed as it stands: plain files of a rendered set give the rendered set's numbers."""
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -15,14 +14,12 @@ from dcac.features.feature_file import read_features
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-SECTION = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Your own data\n")[2].partition("\n## ")[0]
-SUITE = re.search(r"```yaml\n# (config/suites/lab\.yaml)\n(.*?)```", SECTION, flags=re.DOTALL)
-COMMANDS = re.findall(r"^    (.+?)(?: {2,}#.*)?$", SECTION.replace(SUITE[0], ""), flags=re.MULTILINE)
+DRY, ADD = "dcac data add data/lab --dataset LAB --dry-run", "dcac data add data/lab --dataset LAB"
 
 
 @pytest.fixture(scope="module")
-def lab(smoke, tmp_path_factory):
-    """A finished smoke suite beside which the README's commands were typed, over JPEG files of its domain smoke-a."""
+def lab(smoke, page, tmp_path_factory):
+    """A finished smoke suite beside which the page's commands were typed, over JPEG files of its domain smoke-a."""
     folder = tmp_path_factory.mktemp("lab") / "clone"
     shutil.copytree(smoke.folder, folder, symlinks=True)
     shutil.copytree(ROOT / "profiles", folder / "profiles", dirs_exist_ok=True)  # so that plain `snakemake` is enough
@@ -33,19 +30,13 @@ def lab(smoke, tmp_path_factory):
         file = folder / f"data/lab/{row.split}/{pid}/cam{camera[1:]}_{shot}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(row.data)
-    (folder / SUITE[1]).write_text(SUITE[2], encoding="utf-8")
-    checkout.said = {}
-    for command in COMMANDS:
-        result = checkout.run("bash", "-c", command)
-        assert result.returncode == 0, f"{command}\n{result.stdout}"
-        checkout.said[command] = result.stdout
+    checkout.said = page("own_data").follow(checkout)
     return checkout
 
 
-def test_the_section_has_the_commands(lab):
-    words = [" ".join(command.split()[:3]) for command in COMMANDS]
-    assert words == ["dcac data add", "dcac data add", "snakemake results/tables/dg_single.md --config"]
-    assert "Nothing is written" in lab.said[COMMANDS[0]] and "layout folders" in lab.said[COMMANDS[0]]
+def test_the_page_has_the_commands(lab):
+    assert list(lab.said) == [DRY, ADD, "snakemake results/tables/dg_single.md --config suite=lab"]
+    assert "Nothing is written" in lab.said[DRY] and "layout folders" in lab.said[DRY]
     assert "config/datasets.local.yaml" in lab.run("cat", ".gitignore").stdout
 
 

@@ -114,6 +114,7 @@ def made(rule, wildcards):
         "latents": lambda: make.latents(w.dataset, w.prior),
         "write_config": lambda: make.config(w.variant, w.sources),
         "train": lambda: make.run(*run),
+        "rehearse": lambda: make.rehearsal(*run),
         "overhead": lambda: make.overhead(*run),
         "samples": lambda: make.samples(*run),
         "correlation": lambda: make.correlation(*run),
@@ -216,6 +217,16 @@ def prior_option(wildcards):
     return [word for manifest in prior_manifest(wildcards) for word in ("--prior", manifest)]
 
 
+def rehearsed_store(wildcards):
+    """Normalised file of the target of which a rehearsal scores a slice."""
+    return f"results/data/{PLAN.rehearsed_target(wildcards.sources)}.parquet"
+
+
+def rehearsal(wildcards):
+    """The rehearsal that a training on a GPU waits for; on a CPU there is none unless it is asked for."""
+    return f"results/{wildcards.suite}/rehearsals/{wildcards.variant}/{wildcards.sources}.json" if GPU else []
+
+
 def network_manifest(wildcards):
     """Manifest of the network that stands among the references."""
     return f"results/weights/{wildcards.network}/manifest.json"
@@ -282,4 +293,11 @@ def outputs(*, on_demand):
     return [
         *expand("results/tables/{table}.{suffix}", table=tables, suffix=["md", "tex", "csv", "json"]),
         *expand("results/figures/{figure}.{suffix}", figure=figures, suffix=["pdf", "png", "json"]),
+    ]
+
+
+def rehearsals():
+    """The rehearsals of all trainings of the suite."""
+    return [
+        f"results/{PLAN.project.suite}/rehearsals/{variant}/{sources}.json" for variant, sources in PLAN.trainings()
     ]

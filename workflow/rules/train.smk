@@ -1,7 +1,8 @@
 """Training: one job a source set, variant and seed, which serves all targets.
 
-In: settings of config/, normalised files, latents, networks. Out: results/{suite}/runs/ and, on demand, overhead/.
-Steps: write_config, train, overhead.
+In: settings of config/, normalised files, latents, networks. Out: results/{suite}/runs/; before it, on GPUs, rehearsals/; on
+demand overhead/.
+Steps: write_config, rehearse, train, overhead.
 """
 
 
@@ -28,6 +29,47 @@ rule write_config:
         " --out {output.config:q}"
 
 
+rule rehearse:
+    """Try the first steps of a training and all that follows it, so that what would fail in hours fails in minutes."""
+    input:
+        config=if_due("rehearse", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        learnt_from=if_due("rehearse", learnt_from),
+        encoder=if_due("rehearse", encoder_manifest),
+        prior=if_due("rehearse", prior_manifest),
+        target=if_due("rehearse", rehearsed_store),
+    output:
+        report="results/{suite}/rehearsals/{variant}/{sources}.json",
+    log:
+        "results/logs/rehearse/{suite}-{variant}-{sources}.log",
+    benchmark:
+        "results/benchmarks/rehearse/{suite}-{variant}-{sources}.tsv"
+    conda:
+        HEAVY
+    threads: THREADS
+    resources:
+        gpu=GPUS_PER_TRAINING,
+        mem_mb=memory(3000 if GPU == 0 else 32000, inputs=3),
+        runtime=60,
+        device=SUITE.device,
+    params:
+        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
+        learnt_from=learnt_from,
+        encoder=encoder_manifest,
+        prior=prior_option,
+        target=rehearsed_store,
+    shell:
+        "python -m dcac --log {log:q} rehearse {params.learnt_from:q}"
+        " --target {params.target:q}"
+        " --config {params.config:q}"
+        " --encoder {params.encoder:q}"
+        " {params.prior:q}"
+        " --suite {wildcards.suite:q}"
+        " --variant {wildcards.variant:q}"
+        " --sources {wildcards.sources:q}"
+        " --device {resources.device}"
+        " --out {output.report:q}"
+
+
 rule train:
     """Train a run; a job that was killed continues where it stopped, from the undeclared folder seed{seed}.state."""
     input:
@@ -35,6 +77,7 @@ rule train:
         learnt_from=if_due("train", learnt_from),
         encoder=if_due("train", encoder_manifest),
         prior=if_due("train", prior_manifest),
+        rehearsal=if_due("train", rehearsal),
     output:
         weights="results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors",
         log="results/{suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl",

@@ -1,0 +1,1 @@
+"""What is tried before a long training starts: its first steps at full size, and all that comes after it on a slice."""
