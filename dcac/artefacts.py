@@ -12,13 +12,14 @@ from dcac.foreign.weights_card import CONTENT
 from dcac.planning import Plan
 from dcac.provenance.code import statement
 from dcac.provenance.record import accepted_modules, read_record, sidecar_of
-from dcac.reporting.configured import configured, configured_figure, configured_scores
+from dcac.reporting.configured import configured, configured_figure, configured_report, configured_scores
+from dcac.reporting.html.sets import printed
 from dcac.settings import dump_settings
 from dcac.suites import NO_SOURCES, Suite, load_suite, split_sources
 
 CACHED = (
     *("data", "network", "latents", "run", "features", "reference", "score", "records", "samples", "correlation"),
-    *("overhead", "table", "figure", "metrics", "shown", "rehearsal"),
+    *("overhead", "table", "figure", "report", "metrics", "shown", "rehearsal"),
     *("whole", "by_output", "needed", "attention", "code"),
 )
 
@@ -181,7 +182,7 @@ class Artefacts:
             step, inputs = "dcac.reporting.overhead_table", self._made(self.plan.overheads(name))
             shown = configured(whole, name, variants)
         folder, job = f"results/{self.suite}/tables", f"{step.rpartition('.')[2]}/{self.suite}-{name}"
-        outputs = tuple(f"{folder}/{name}.{suffix}" for suffix in ("md", "tex", "csv", "json"))
+        outputs = tuple(f"{folder}/{name}.{suffix}" for suffix in ("md", "html", "tex", "csv", "json"))
         return Artefact(step, f"table {name}", outputs, outputs[-1], shown, inputs, job)
 
     def figure(self, name: str) -> Artefact:
@@ -192,10 +193,26 @@ class Artefacts:
         job = f"figure/{self.suite}-{name}"
         return Artefact("dcac.reporting.figure", f"figure {name}", outputs, outputs[-1], shown, inputs, job)
 
+    def report(self) -> Artefact:
+        """The page of the suite."""
+        whole = self.whole()
+        outputs = tuple(f"results/{self.suite}/report.{suffix}" for suffix in ("html", "json"))
+        cards = {code: self.plan.cards[code] for code in whole.domains}
+        shown = configured_report(
+            whole,
+            self.plan.reported,
+            self.plan.methods,
+            printed(cards),
+            published=self.plan.root / "published.csv",
+            accepted=[Path(path) for path in self.accepted(*self.plan.reported)],
+            told=self.plan.notices,
+        )
+        inputs = self._made(self.plan.report_inputs())
+        return Artefact("dcac.reporting.report", "report", outputs, outputs[-1], shown, inputs, f"report/{self.suite}")
+
     def metrics(self) -> Artefact:
         """The headline numbers of all tables of scores that the suite makes by itself."""
-        tables = [name for name in self.plan.tables("scores") if not self.plan.suite.tables[name].on_demand]
-        records = [self.records(name).outputs[0] for name in tables]
+        records = [self.records(name).outputs[0] for name in self.plan.reported]
 
         def text() -> str:
             from dcac.reporting.metrics import headline
@@ -238,7 +255,7 @@ class Artefacts:
     def overhead(self, variant: str, sources: str) -> Artefact:
         """What a training step of a run costs."""
         path = f"results/{self.suite}/overhead/{variant}/{sources}.json"
-        runtime = self.plan.project.runtime.model_dump()
+        runtime = self.plan.project.runtime.stepping().model_dump()
         trained = self.plan.settings(variant, sources).trained()
         asked = {"variant": variant, "sources": sources, "runtime": runtime, **trained}
         inputs = self._learnt_from(variant, sources)
@@ -248,7 +265,7 @@ class Artefacts:
     def rehearsal(self, variant: str, sources: str) -> Artefact:
         """The rehearsal of a training, whatever its seed."""
         path = f"results/{self.suite}/rehearsals/{variant}/{sources}.json"
-        settings, runtime = self.plan.settings(variant, sources), self.plan.project.runtime.model_dump()
+        settings, runtime = self.plan.settings(variant, sources), self.plan.project.runtime.stepping().model_dump()
         names = {"suite": self.suite, "variant": variant, "sources": sources, "runtime": runtime}
         asked = {**names, **settings.trained(), **settings.tested()}
         target = self.plan.rehearsed_target(sources)
@@ -257,9 +274,9 @@ class Artefacts:
         what = f"rehearsal of {variant} on {sources}"
         return Artefact("dcac.rehearsal.rehearse", what, (path,), path, asked, inputs, job)
 
-    def accepted(self, table: str) -> list[str]:
-        """Reports of a table's runs that stand for today's code only because a person accepted them."""
-        reports = [self.run(*run).sidecar for run in self.plan.runs(table)]
+    def accepted(self, *tables: str) -> list[str]:
+        """Reports of runs of some tables that stand for today's code only because a person accepted them."""
+        reports = [self.run(*run).sidecar for table in tables for run in self.plan.runs(table)]
         code = self.code("dcac.training.train")
         records = {report: read_record(Path(report)) for report in dict.fromkeys(reports)}
         return [report for report, record in records.items() if record and accepted_modules(record, code)]
@@ -270,7 +287,8 @@ class Artefacts:
 
     def by_output(self) -> dict[str, Artefact]:
         """Everything of the suite under the names of its files."""
-        pages = [*map(self.table, self.plan.suite.tables), *map(self.figure, self.plan.suite.figures), self.metrics()]
+        tables, figures = map(self.table, self.plan.suite.tables), map(self.figure, self.plan.suite.figures)
+        pages = [*tables, *figures, *self.pages()]
         return {path: artefact for artefact in behind(map(self.shown, pages)) for path in artefact.outputs}
 
     def needed(self) -> list[Artefact]:
@@ -278,7 +296,11 @@ class Artefacts:
         suite = self.plan.suite
         tables = [self.table(name) for name, table in suite.tables.items() if not table.on_demand]
         figures = [self.figure(name) for name, figure in suite.figures.items() if not figure.on_demand]
-        return behind((*tables, *figures, self.metrics()))
+        return behind((*tables, *figures, *self.pages()))
+
+    def pages(self) -> list[Artefact]:
+        """What is made of the whole suite: the report, where some table of scores is not on demand, and the metrics."""
+        return [*([self.report()] if self.plan.reported else []), self.metrics()]
 
     def _made(self, paths: Iterable[str]) -> dict[str, Given]:
         """Return what makes files that a small step reads, under their paths."""

@@ -67,6 +67,7 @@ QUESTIONS = (
     cli_workflow.why,
     cli_workflow.fingerprints,
     cli_workflow.accept,
+    cli_workflow.publish,
     cli_workflow.tidy,
 )
 for question in QUESTIONS:

@@ -78,11 +78,10 @@ def pretraining_of(name: str):
 
 
 def runtime_of_project():
-    """Return memory and speed as config/config.yaml says; outside of a checkout as they are by default."""
-    from dcac.settings import Runtime
-    from dcac.suites import CONFIG_DIR, load_project
+    """Return `runtime:` as config/config.yaml says; outside of a checkout as it is by default."""
+    from dcac.suites import CONFIG_DIR, Running, load_project
 
-    return load_project().runtime if (CONFIG_DIR / "config.yaml").is_file() else Runtime()
+    return load_project().runtime if (CONFIG_DIR / "config.yaml").is_file() else Running()
 
 
 def chosen_device(asked: str, *, count: int = 1) -> str:

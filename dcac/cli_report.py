@@ -1,4 +1,4 @@
-"""`dcac records | table | overhead_table | figure | metrics`: what people read."""
+"""`dcac records | table | overhead_table | figure | report | metrics`: what people read."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +11,11 @@ from dcac.cli_words import SuiteName, TableFiles, TableName, written
 
 app = Steps()
 PANEL = Panels.ORDER[5]
+Published = Annotated[Path, typer.Option(help="other methods' numbers (.csv)")]
+Accepted = Annotated[
+    list[Path] | None,
+    typer.Option(callback=once_each, help="report (run.json) of a run accepted by hand, for the footnote; repeat"),
+]
 
 
 @app.command("records", rich_help_panel=PANEL)
@@ -32,14 +37,11 @@ def table(
     name: TableName,
     records: Annotated[Path, typer.Argument(help="records of the table (.csv)")],
     suite: SuiteName,
-    published: Annotated[Path, typer.Option(help="other methods' numbers (.csv)")],
+    published: Published,
     out: TableFiles,
-    accepted: Annotated[
-        list[Path] | None,
-        typer.Option(callback=once_each, help="report (run.json) of a run accepted by hand, for the footnote; repeat"),
-    ] = None,
+    accepted: Accepted = None,
 ) -> None:
-    """Write one table as Markdown, LaTeX and CSV.
+    """Write one table as Markdown, HTML, LaTeX and CSV.
 
     Example: dcac table dg_single single.csv --suite paper --published config/published.csv --out dg_single.md
     """
@@ -104,6 +106,46 @@ def figure(
 
     chosen = load_suite(suite)
     figure.run(name=name, suite=chosen, variants=methods_of(chosen), inputs=inputs, out=out)
+
+
+@app.command("report", rich_help_panel=PANEL)
+def report(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            callback=once_each,
+            help="records (.csv), scores (.json), features (.npz) for ranked lists, runs (run.json), normalised files (.parquet)",
+        ),
+    ],
+    suite: SuiteName,
+    published: Published,
+    out: Annotated[
+        list[Path], typer.Option(callback=suffixed(".html", ".json"), help="outputs: .html, and .json for its record")
+    ],
+    accepted: Accepted = None,
+    told: Annotated[list[str] | None, typer.Option(help="a sentence on what is not possible here; repeat")] = None,
+) -> None:
+    """Write the suite on one page: tables, what stands behind each number, training, data, what is missing.
+
+    Example: dcac report results/demo/records/*.csv results/demo/scores/*/*/*/*.json --suite demo --published
+    config/published.csv --out report.html
+    """
+    from dcac.data.catalog import load_catalog
+    from dcac.reporting import report
+    from dcac.suites import CONFIG_DIR, load_suite
+
+    chosen = load_suite(suite)
+    cards = load_catalog(CONFIG_DIR / "datasets.yaml")
+    report.run(
+        suite=chosen,
+        variants=methods_of(chosen),
+        cards={code: cards[code] for code in chosen.domains if code in cards},
+        inputs=inputs,
+        published=published,
+        out=out,
+        accepted=accepted or [],
+        told=told or [],
+    )
 
 
 @app.command("metrics", rich_help_panel=PANEL)

@@ -99,7 +99,7 @@ def rehearse(
         published=CONFIG_DIR / "published.csv",
         out=out,
         device=chosen_device(device),
-        runtime=runtime,
+        runtime=runtime.stepping(),
     )
 
 
@@ -116,25 +116,27 @@ def train(
     """Train one run; the same command continues an interrupted one.
 
     Memory and speed are switched under `runtime:` of config/config.yaml; `gpus_per_training: 4` there makes four processes
-    share each batch, a free GPU each.
+    share each batch, a free GPU each, and `follow: tensorboard` shows the log as it grows.
 
     Example: dcac train MA.parquet MA.safetensors --config run.yaml --encoder results/weights/clip-vit-b16 --prior
     results/weights/sd15 --seed 1 --out runs/dcac/MA/seed1
     """
     runtime = runtime_of_project()
     start_processes(device, runtime.gpus_per_training)
+    from dcac.following import followed
     from dcac.training import train
 
-    train.run(
-        config=config,
-        **parted(learnt_from),
-        encoder=encoder,
-        prior=prior,
-        seed=seed,
-        out=out,
-        device=chosen_device(device),
-        runtime=runtime,
-    )
+    with followed(runtime.follow, out):
+        train.run(
+            config=config,
+            **parted(learnt_from),
+            encoder=encoder,
+            prior=prior,
+            seed=seed,
+            out=out,
+            device=chosen_device(device),
+            runtime=runtime.stepping(),
+        )
 
 
 @app.command("overhead", rich_help_panel=PANEL)
@@ -172,5 +174,5 @@ def overhead(
         out=out,
         **asked_for(steps=steps),
         device=chosen_device(device),
-        runtime=runtime_of_project(),
+        runtime=runtime_of_project().stepping(),
     )

@@ -59,8 +59,10 @@ SuiteName = Annotated[str, typer.Option(help="a file of config/suites")]
 Metric = Literal["cosine", "euclidean", "both", "card"]
 Reranking = Literal["published", "released"]
 TableName = Annotated[str, typer.Argument(help="a table of the suite")]
-TABLE_FILES = (".md", ".tex", ".csv", ".json")
+TABLE_FILES = (".md", ".html", ".tex", ".csv", ".json")
 TableFiles = Annotated[
     list[Path],
-    typer.Option(callback=suffixed(*TABLE_FILES), help="outputs: .md, .tex, .csv, and .json for what it was made from"),
+    typer.Option(
+        callback=suffixed(*TABLE_FILES), help="outputs: .md, .html, .tex, .csv, and .json for what it was made from"
+    ),
 ]

@@ -1,4 +1,4 @@
-"""`dcac status | plan | preflight | why | fingerprints | accept | tidy`: what stands or runs, why the rest is due, and what can go."""
+"""`dcac status | plan | preflight | why | fingerprints | accept | publish | tidy`: what stands, why the rest is due, what can go."""
 
 import json
 import os
@@ -110,6 +110,21 @@ def accept(runs: Annotated[list[Path], typer.Argument(help="folders of finished 
     from dcac import accept as accepting
 
     for line in accepting.run(runs):
+        typer.echo(line)
+
+
+def publish(
+    out: Annotated[Path, typer.Option(help="folder or archive (.tar) to write; it must not exist")],
+    suite: Annotated[str | None, typer.Option(help="another suite than the one in config/config.yaml")] = None,
+) -> None:
+    """Gather what of a suite may be published: weights, scores, tables and records, with checksums and terms; say what may not.
+
+    Example: dcac publish --suite paper --out dcac-paper.tar
+    """
+    from dcac import publish as publishing
+    from dcac.planning import Plan
+
+    for line in publishing.run(Plan.read(given={"suite": suite} if suite else None), out):
         typer.echo(line)
 
 

@@ -17,6 +17,7 @@ from dcac.foreign.weights_card import Weights, load_weights
 from dcac.reporting.figures.kind import Behind
 from dcac.settings import Settings
 from dcac.suites import (
+    BLIND,
     CONFIG_DIR,
     NO_SOURCES,
     REFERENCES,
@@ -210,15 +211,43 @@ class Plan:
     def figure_inputs(self, name: str) -> list[str]:
         """Files that a figure is drawn from; kinds of single runs take the first source set, seed and target."""
         figure, runs = self.suite.figures[name], list(self.runs(self.suite.figures[name].table))
+        cells = self._cells(figure.table)
+        foreign = [name for name in figure.variants if name in self.suite.references]
+        targets = cells[runs[0][1]] if runs else [t for name in foreign[:1] for t in self.reference_cells(name, cells)]
         behind = Behind(
             suite=self.project.suite,
             table=figure.table,
             runs=runs,
             named=figure.variants,
-            target=self._cells(figure.table)[runs[0][1]][0] if runs else "",
+            target=next(iter(targets), ""),
             settings=self.settings,
+            references={reference: self.reference_sources(reference) for reference in self.suite.references},
         )
         return declared.figure_kind(figure.kind).inputs(behind)
+
+    @property
+    def reported(self) -> list[str]:
+        """Tables of scores that the page of the suite shows: those that it makes by itself."""
+        return [name for name in self.tables("scores") if not self.suite.tables[name].on_demand]
+
+    def report_inputs(self) -> list[str]:
+        """Files that the page of the suite is made of; features are of the first seed, whose ranked lists it shows."""
+        suite, paths = self.project.suite, []
+        for table in self.reported:
+            scores, first = self.scores(table), self.suite.seeds_of(table)[0]
+            listed = [path for path in scores if path.split("/")[3] not in BLIND]
+            listed = [
+                path for path in listed if f"/seed{first}/" in path or path.split("/")[3] in self.suite.references
+            ]
+            paths += [f"results/{suite}/records/{table}.csv", *scores]
+            paths += [f"results/{suite}/features/{'/'.join(path.split('/')[3:])[:-5]}.npz" for path in listed]
+            paths += [
+                f"results/{suite}/runs/{v}/{sources}/seed{seed}/run.json" for v, sources, seed in self.runs(table)
+            ]
+            for sources, targets in self._cells(table).items():
+                learnt = split_sources(sources) if self.suite.variants_of(table) else []
+                paths += [f"results/data/{code}.parquet" for code in (*learnt, *targets)]
+        return list(dict.fromkeys(paths))
 
     def _cells(self, table: str) -> Mapping[str, tuple[str, ...]]:
         return self.suite.protocols[self.suite.tables[table].protocol]
@@ -293,8 +322,23 @@ class Plan:
         for name, figure in self.suite.figures.items():
             _, sources, _ = next(self.runs(figure.table), ("", "", 0))
             for variant in figure.variants:
-                if fault := declared.figure_kind(figure.kind).fault(self.settings(variant, sources)):
+                if variant in self.suite.references:
+                    self._check_drawn_reference(name, variant, sources)
+                elif fault := declared.figure_kind(figure.kind).fault(self.settings(variant, sources)):
                     raise ConfigError(f"figure '{name}' draws '{variant}', {fault}")
+
+    def _check_drawn_reference(self, figure: str, reference: str, sources: str) -> None:
+        """Refuse a reference in a figure of ranked lists that is not ranked as the runs beside it."""
+        if self.metric(reference) == "euclidean":
+            raise ConfigError(
+                f"figure '{figure}' ranks by cosine, but the card of '{reference}' fixes the Euclidean distance; leave it out"
+            )
+        own = self.reference_sources(reference)
+        if own not in (NO_SOURCES, sources) and sources:
+            raise ConfigError(
+                f"figure '{figure}' shows the first sources of its table, {sources}, but '{reference}' has learnt from {own}; "
+                "leave it out"
+            )
 
     def _all_runs(self) -> list[tuple[str, str]]:
         runs = (run[:2] for table in self.suite.tables for run in self.runs(table))

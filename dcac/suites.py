@@ -33,9 +33,20 @@ NO_SOURCES = "none"  # the `sources` word of references, which learn from no sou
 INTENDED = "intended"  # the preset that is the base file itself
 Reference = Literal["chance", "histogram", "pretrained"]  # those that need no card
 REFERENCES = get_args(Reference)
+BLIND = ("chance", "histogram")  # references without a network
 NAMED = ("label", "control", "colour", "published")  # of a variant: what another that is like it does not inherit
 COLOUR = re.compile("#[0-9a-fA-F]{6}")
 NonEmptyNames = Annotated[Names, Field(min_length=1)]
+
+
+class Running(Runtime):
+    """`runtime:` of the project: how training steps are computed, and where the logs of trainings are shown."""
+
+    follow: Literal["tensorboard", "wandb"] | None = None  # shows the log of each training there too
+
+    def stepping(self) -> Runtime:
+        """Return what acts on a step: a run knows no more of it."""
+        return Runtime(**self.model_dump(exclude={"follow"}))
 
 
 class Project(Closed):
@@ -46,7 +57,7 @@ class Project(Closed):
     data_root: Annotated[str, AfterValidator(os.path.expanduser)]
     profile: str
     accept_withdrawn: Names
-    runtime: Runtime = Runtime()
+    runtime: Running = Running()
 
 
 class Variant(NamedTuple):
@@ -88,7 +99,7 @@ class Figure(Closed):
     table: str  # the table behind it
     kind: FigureKindName  # what is drawn
     title: str  # its heading
-    variants: Names = ()  # the runs to draw, for the kinds that draw single runs
+    variants: Names = ()  # the runs to draw, for the kinds that draw single runs; in ranked lists references too
     queries: tuple[
         Share | str, ...
     ] = ()  # of ranked lists: best, median, worst, quantiles of AP, paths of query images
@@ -168,8 +179,9 @@ class Suite(Closed):
     ]  # protocol: {sources joined by +: targets}
     source_settings: dict[str, dict[str, Any]] = {}  # settings of the runs from these sources
     overrides: dict[str, Any] = {}  # settings of every run, over base and preset
-    tables: dict[str, Table]  # each becomes results/{suite}/tables/NAME.{md,tex,csv}
+    tables: dict[str, Table]  # each becomes results/{suite}/tables/NAME.{md,html,tex,csv}
     figures: dict[str, Figure] = {}  # each becomes results/{suite}/figures/NAME.{pdf,png}
+    report_faces: Literal["blurred", "shown", "none"] = "blurred"  # real people in report.html; none: left out
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Suite":
@@ -183,8 +195,11 @@ class Suite(Closed):
             _require(figure.table, self.tables, f"table of figure '{name}'")
             if self.tables[figure.table].kind != "scores":
                 raise ValueError(f"figure '{name}' is drawn from table '{figure.table}', which has no scores")
+            drawn = self.variants_of(figure.table)
+            if figure_kind(figure.kind).shows_references:
+                drawn = (*drawn, *self.references)
             for variant in figure.variants:
-                _require(variant, self.variants_of(figure.table), f"variant of figure '{name}'")
+                _require(variant, drawn, f"variant of figure '{name}'")
         for sources in self.source_settings:
             _require(sources, self.source_sets, "sources in source_settings")
         for protocol, cells in self.protocols.items():

@@ -34,7 +34,7 @@ ORDER = (  # of the data
         "overhead",
     ),
     *("reference", "embed", "extract", "samples", "correlation", "attention", "score", "records", "table"),
-    *("overhead_table", "figure", "metrics"),
+    *("overhead_table", "figure", "report", "metrics"),
 )
 TAIL = 3  # last lines of a failed job's log that are shown
 

@@ -73,8 +73,8 @@ EXTRACT = [
         (["write_config", "--suite", "s", "--variant", "v", "--sources", "x", "--out", "c.json"], "end in .yaml"),
         (["figure", "f", "r.csv", "--suite", "s", "--out", "r.csv"], "r.csv does not end in .pdf or .png"),
         (
-            ["table", "t", "r.csv", "--suite", "s", "--published", "p", "--out", "t.html"],
-            "end in .md or .tex or .csv",
+            ["table", "t", "r.csv", "--suite", "s", "--published", "p", "--out", "t.htm"],
+            "end in .md or .html or .tex or .csv",
         ),
         (["data", "import", "a.zip", "--dataset", "MA", "--out", "x.json"], "x.json does not end in .parquet"),
         (["data", "render", "campus", "--out", "x.json"], "x.json does not end in .parquet"),

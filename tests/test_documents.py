@@ -140,6 +140,13 @@ def test_the_readme_is_one_screen_with_the_two_commands():
     assert last.startswith(installed) and last.endswith(tested), "continuous integration types the README's command"
 
 
+def test_every_page_has_its_place_in_the_book():
+    places = re.findall(r"^ *- .*?([\w/]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert pages - set(places) == set(), "give it a line under `nav:` in mkdocs.yml"
+    assert len(places) == len(set(places))
+
+
 def test_no_test_needs_what_a_clone_lacks():
     """No path leads out of the checkout, and no file is skipped for lack of its cases."""
     outside = re.compile(r"\.\./shared|/ \"shared\"|not beside the project")

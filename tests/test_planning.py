@@ -89,6 +89,37 @@ def test_a_network_of_no_set_is_scored_on_every_target(plan, own_suite):
     assert found.metric("net") == "euclidean" and found.methods["net"].label == "A network"
 
 
+def ranked_lists(*names, table="dg_single"):
+    return {"figures": {"f": {"table": table, "kind": "ranked_lists", "title": "t", "variants": list(names)}}}
+
+
+def test_ranked_lists_show_networks_of_others_beside_runs(plan, own_suite):
+    root = own_suite({"trained_on": ["MS"]}, **ranked_lists("net", "chance"))
+    paths = [*(f"results/own/features/{name}/seed0/MA.npz" for name in ("net/MS", "chance/none"))]
+    paths += ["results/own/scores/net/MS/seed0/MA.json", "results/data/MA.parquet"]
+    assert plan("own", accept=["D"], root=root).figure_inputs("f") == paths
+    root = own_suite({"trained_on": ["MA"]}, variants=["baseline"], seeds=[3], **ranked_lists("baseline", "net"))
+    paths = [f"results/own/features/{place}/D.npz" for place in ("baseline/MA/seed3", "net/MA/seed0")]
+    assert plan("own", accept=["D"], root=root).figure_inputs("f")[:2] == paths
+
+
+@pytest.mark.parametrize(
+    ("card", "changes", "message"),
+    [
+        ({"metric": "euclidean"}, ranked_lists("net"), "ranks by cosine, but the card of 'net' fixes the Euclidean"),
+        (
+            {"trained_on": ["MS"]},
+            {"variants": ["baseline"], **ranked_lists("baseline", "net")},
+            "first sources of its table, MA, but 'net' has learnt from MS; leave it out",
+        ),
+        ({}, ranked_lists("nett"), r"unknown variant of figure 'f': 'nett' \(did you mean 'net'\?\)"),
+    ],
+)
+def test_a_reference_that_is_not_ranked_as_the_others_is_refused(plan, own_suite, card, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        plan("own", accept=["D"], root=own_suite(card, **changes))
+
+
 def test_sources_of_a_suite_that_trains_nothing_need_not_be_at_hand(plan, own_suite):
     found = plan("own", without=["MS", "D"], root=own_suite({"trained_on": ["MS"]}))
     assert found.suite.evaluated == ("MA", "C3") and found.runnable

@@ -174,7 +174,7 @@ def copied(tmp_path, monkeypatch):
     code._read.cache_clear()
 
 
-REPORTING = {"schemas", "table", "overhead_table", "figure", "records", "metrics"}
+REPORTING = {"schemas", "table", "overhead_table", "figure", "report", "records", "metrics"}
 OF_A_METHOD = {"train", "overhead", "samples"}
 OF_A_SCHEME = {"train", "overhead", "samples", "correlation"}
 OF_A_RUN = {"schemas", "train", "extract", "samples", "correlation", "overhead", "convert", "reference", "search"}

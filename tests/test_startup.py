@@ -23,7 +23,7 @@ BROUGHT = {  # packages -> the steps that bring these and no other
         "schemas",
         "network_files",
     ],
-    ("pandas",): ["reference", "records", "table", "overhead_table", "figure", "metrics"],
+    ("pandas",): ["reference", "records", "table", "overhead_table", "figure", "report", "metrics"],
     ("torch",): ["weights", "convert", "latents"],
     ("torch", "pandas"): ["train", "rehearse", "overhead", "extract", "correlation", "samples", "embed", "evaluate"],
     ("torch", "torchvision", "timm", "pandas"): ["pretrain_encoder", "attention", "export"],

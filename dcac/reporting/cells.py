@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ METRIC_NAMES = {"mAP": "mAP", "rank1": "R1"}
 METRICS = tuple(METRIC_NAMES)
 MARKS = {"uses-target-data": "†", "input>256x128": "‡"}
 CELLS_PER_BLOCK = 6  # the paper's Tables 2 and 3 have as many
+CELLS_PER_NARROW_BLOCK = 3  # with mAP and rank-1 of each, some hundred characters
 
 
 class Cell(NamedTuple):
@@ -40,8 +42,9 @@ class Row:
     """One method's numbers."""
 
     name: str
-    kind: str  # published, reference, ours
+    kind: str  # published, reference, ours, difference
     values: dict[tuple[Cell, str], Value] = field(default_factory=dict)
+    variant: str = ""  # whose numbers, or difference to the paper, they are; none of published rows
 
 
 def blocks(protocol: Mapping[str, Sequence[str]]) -> list[list[Cell]]:
@@ -54,6 +57,29 @@ def blocks(protocol: Mapping[str, Sequence[str]]) -> list[list[Cell]]:
         else:
             groups.append(cells)
     return groups
+
+
+def narrow_blocks(protocol: Mapping[str, Sequence[str]]) -> list[list[Cell]]:
+    """Group a protocol's cells into tables that a screen is wide enough for: one a source set, at most three cells each.
+
+    Neighbouring source sets with a single target each share a table.
+    """
+    groups: list[list[Cell]] = []
+    alone = False  # whether the last group is of source sets with one target
+    for sources, targets in protocol.items():
+        cells = [Cell(sources, target) for target in targets]
+        if alone and len(cells) == 1:
+            groups[-1] += cells
+        else:
+            groups.append(cells)
+        alone = len(cells) == 1
+    return [part for group in groups for part in _in_equal_parts(group, most=CELLS_PER_NARROW_BLOCK)]
+
+
+def _in_equal_parts(cells: Sequence[Cell], *, most: int) -> list[list[Cell]]:
+    count = -(-len(cells) // most)
+    starts = [len(cells) * part // count for part in range(count + 1)]
+    return [list(cells[start:end]) for start, end in pairwise(starts)]
 
 
 def own_rows(
@@ -75,7 +101,7 @@ def own_rows(
         learnt = not (mine["sources"] == "none").all()
         foreign = learnt and variant in references
         name = labels.get(variant, variant) + (marks_of(mine) if variant in references else "")
-        row = Row(name, "ours" if learnt and not foreign else "reference")
+        row = Row(name, "ours" if learnt and not foreign else "reference", variant=variant)
         for cell in cells:
             found = mine[(mine["target"] == cell.target) & (mine["sources"] == (cell.sources if learnt else "none"))]
             for metric in METRICS if len(found) else ():
@@ -121,13 +147,13 @@ def differences_to_paper(rows: Sequence[Row], variants: Mapping[str, Variant]) -
     """Subtract the paper's own rows from ours, where both exist."""
     by_name = {row.name: row for row in rows if row.kind == "published"}
     found = []
-    for variant in variants.values():
+    for key, variant in variants.items():
         ours = next((row for row in rows if row.kind == "ours" and row.name == variant.label), None)
         if ours is None or variant.published not in by_name:
             continue
         theirs = by_name[variant.published].values
-        values = {key: Value(v.mean - theirs[key].mean, None, v.n) for key, v in ours.values.items() if key in theirs}
-        found.append(Row(f"{ours.name} − paper", "difference", values))
+        values = {at: Value(v.mean - theirs[at].mean, None, v.n) for at, v in ours.values.items() if at in theirs}
+        found.append(Row(f"{ours.name} − paper", "difference", values, key))
     return found
 
 

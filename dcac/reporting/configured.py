@@ -11,6 +11,7 @@ from dcac import declared
 from dcac.provenance import sha256
 from dcac.provenance.code import statement
 from dcac.provenance.record import accepted_modules, read_record
+from dcac.reporting.html.template import look
 from dcac.suites import Suite, Variant
 
 
@@ -67,6 +68,40 @@ def configured_figure(suite: Suite, name: str, variants: Mapping[str, Variant]) 
     """Return what a figure takes from the configuration: its entry, and what its table does."""
     entry = suite.figure(name)
     return configured(suite, entry.table, variants) | {"figure": entry.model_dump(mode="json", exclude={"on_demand"})}
+
+
+def configured_report(
+    suite: Suite,
+    tables: Sequence[str],
+    variants: Mapping[str, Variant],
+    cards: Mapping[str, Any],
+    *,
+    published: Path,
+    accepted: Sequence[Path] = (),
+    told: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return what the page of a suite takes from elsewhere than its inputs: what its tables do, data cards, and its look.
+
+    Args:
+        cards: what is printed of the data sets' cards.
+        told: sentences on what is not possible here.
+    """
+    own = {
+        name: configured_scores(suite, name, variants, published=published, accepted=accepted)
+        for name in sorted(tables)
+    }
+    later = {
+        kind: [[name, entry.title, entry.on_demand] for name, entry in entries.items()]
+        for kind, entries in (("tables", suite.tables), ("figures", suite.figures))
+    }
+    return {
+        "tables": own,
+        "all": later,
+        "cards": dict(cards),
+        "faces": suite.report_faces,
+        "told": list(told),
+        "look": look(),
+    }
 
 
 def read_accepted(reports: Sequence[Path]) -> list[Accepted]:

@@ -1,5 +1,8 @@
 """Tables as LaTeX (booktabs), ready for \\input; escaping is done by pandas."""
 
+from collections.abc import Sequence
+from itertools import groupby
+
 import pandas as pd
 
 from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
@@ -32,7 +35,10 @@ def latex_document_part(page: Page) -> str:
 def block(cells: list[Cell], rows: list[Row], *, caption: str, label: str) -> str:
     """Write one block with its caption; the best number is bold, the second underlined."""
     columns = [(cell, metric) for cell in cells for metric in METRICS]
-    header = pd.MultiIndex.from_tuples([(str(cell), METRIC_NAMES[metric]) for cell, metric in columns])
+    header = pd.MultiIndex.from_tuples(
+        [(cell.sources, f"{cell.target} {METRIC_NAMES[metric]}") for cell, metric in columns],
+        names=["trained on", "tested on"],
+    )
     texts = [[shown(row.values.get(c), sign=row.kind == "difference") for c in columns] for row in rows]
     frame = pd.DataFrame(texts, index=[row.name for row in rows], columns=header)
     ranked = [places(rows, *column) for column in columns]
@@ -40,11 +46,26 @@ def block(cells: list[Cell], rows: list[Row], *, caption: str, label: str) -> st
     style = frame.style.format(escape="latex").format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
     style = style.apply(lambda _: pd.DataFrame(styles, index=frame.index, columns=frame.columns), axis=None)
     body = style.to_latex(hrules=True, column_format="l" + "c" * len(columns), multicol_align="c")
+    body = with_rules(body, [cell.sources for cell, _ in columns])
     return symbols(
         "\\begin{table*}\n\\centering\n"
-        f"\\caption{{{escape(caption)}}}\n\\label{{{label}}}\n"
+        f"\\caption{{{escape(caption)}}}\n\\label{{{label}}}\n\\smallskip\n"
         f"{fitted(body)}\n\\end{{table*}}\n"
     )
+
+
+def with_rules(body: str, sources: Sequence[str]) -> str:
+    """Draw a line under each source set of the first head row.
+
+    Args:
+        sources: of each column of numbers.
+    """
+    ends, rules = 1, []
+    for _, group in groupby(sources):
+        start, ends = ends + 1, ends + len(list(group))
+        rules.append(f"\\cmidrule(lr){{{start}-{ends}}}")
+    head, rest = body.split("\\\\\n", 1)
+    return f"{head}\\\\\n{' '.join(rules)}\n{rest}"
 
 
 def fitted(body: str) -> str:

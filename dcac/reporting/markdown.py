@@ -1,4 +1,4 @@
-"""Tables as a Markdown page."""
+"""Tables as a Markdown page, in blocks that a screen is wide enough for."""
 
 import pandas as pd
 from tabulate import tabulate
@@ -10,6 +10,7 @@ from dcac.reporting.page import Page
 from dcac.reporting.ranking import BEST, places, shown
 
 RUN_HEADINGS = {"variant": "method", "sources": "trained on"}
+TURNED = 4  # methods side by side
 DIAGNOSTICS_NOTE = (
     "Conditioning diagnostics of the last epoch, mean over seeds: norm of each unweighted loss term's gradient at the encoder's "
     "features, cosine between the noise term and the sum of the others, sharpness of p, and the noise loss of held-out people under "
@@ -20,11 +21,12 @@ DIAGNOSTICS_NOTE = (
 def markdown_page(page: Page) -> str:
     """Write the whole page: blocks, summary, diagnostics, notes."""
     parts = [f"# {page.title}", page.notes[0]]
-    parts += [block(cells, rows) for cells, rows in page.blocks]
+    for cells, rows in page.narrow_blocks:
+        parts += [*trained_on(cells), block(cells, rows)]
     if len(page.summary):
         intervals = any(name.startswith("interval") for name in page.summary)
         note = f" {INTERVAL_NOTE}" if intervals else ""
-        parts += [f"**Mean over all cells** (differences are paired by seed).{note}", grid(page.summary)]
+        parts += [f"**Mean over all cells** (differences are paired by seed).{note}", turned(page.summary)]
     parts += page.notes[1:]
     if len(page.diagnostics):
         parts += [DIAGNOSTICS_NOTE, grid(page.diagnostics.rename(columns=RUN_HEADINGS | diagnostics()).map(compact))]
@@ -33,8 +35,18 @@ def markdown_page(page: Page) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def trained_on(cells: list[Cell]) -> list[str]:
+    """Say once what the methods of a block learnt from, where all its cells share it."""
+    return [f"**Trained on {cells[0].sources}**"] if common_sources(cells) else []
+
+
+def common_sources(cells: list[Cell]) -> bool:
+    """Tell whether a block is of several targets of one source set."""
+    return len(cells) > 1 and len({cell.sources for cell in cells}) == 1
+
+
 def block(cells: list[Cell], rows: list[Row]) -> str:
-    """Write one block: a row a method, mAP and R1 of every cell."""
+    """Write one block: a row a method, mAP and R1 of every cell; the head names sources where they differ."""
     columns = [(cell, metric) for cell in cells for metric in METRICS]
     ranked = {column: places(rows, *column) for column in columns}
     body = []
@@ -42,7 +54,8 @@ def block(cells: list[Cell], rows: list[Row]) -> str:
         sign = row.kind == "difference"
         line = [marked(shown(row.values.get(c), sign=sign), ranked[c].get(row.name)) for c in columns]
         body.append([row.name, *line])
-    headers = ["method", *(f"{cell} {METRIC_NAMES[metric]}" for cell, metric in columns)]
+    shared = common_sources(cells)
+    headers = ["method", *(f"{c.target if shared else c} {METRIC_NAMES[metric]}" for c, metric in columns)]
     return pipes(body, headers)
 
 
@@ -56,6 +69,14 @@ def marked(text: str, place: str | None) -> str:
 def grid(table: pd.DataFrame) -> str:
     """Write a data frame of finished texts."""
     return pipes(table.values.tolist(), list(table.columns))
+
+
+def turned(table: pd.DataFrame) -> str:
+    """Write a data frame of finished texts, a column a method, as long as they are few."""
+    if len(table) > TURNED:
+        return grid(table)
+    name, *properties = table.columns
+    return pipes([[key, *table[key]] for key in properties], [name, *table[name]])
 
 
 def pipes(body: list[list[str]], headers: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Write the table of computational overhead. In: one measurement a variant and source set. Out: {table}.md, .tex, .csv and a record."""
+"""Write the table of computational overhead. In: one measurement a variant and source set. Out: {table}.md, .html, .tex, .csv, a record."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ from dcac.provenance.outputs import require_outputs
 from dcac.provenance.record import ask, made_inputs, split_off_records, write_record
 from dcac.reading import read_json
 from dcac.reporting.configured import configured
+from dcac.reporting.html.tables import plain_page
 from dcac.reporting.labels import method_labels
 from dcac.reporting.latex import PREAMBLE, escape, fitted, symbols
 from dcac.reporting.markdown import grid
@@ -56,18 +57,19 @@ CPU_MEMORY = "Memory on a CPU is what the whole process holds at most, libraries
 def run(
     *, name: str, suite: Suite, variants: Mapping[str, Variant], inputs: Sequence[Path], out: Sequence[Path]
 ) -> None:
-    """Write the table in the format that each output's suffix names, .md, .tex or .csv; in .json what it was made from.
+    """Write the table in the format that each output's suffix names, .md, .html, .tex or .csv; in .json what it was made from.
 
     Raises:
         ValueError: a measurement does not belong in the table, or two are of the same variant and sources.
     """
-    require_outputs(out, ".md", ".tex", ".csv", ".json", inputs=inputs)
+    require_outputs(out, ".md", ".html", ".tex", ".csv", ".json", inputs=inputs)
     table = suite.table(name)
     measured = read_measurements(inputs, name, suite, variants)
     title, rows = f"{suite.title}: {table.title}", printed(measured)
     notes = [MEANING, *describe(measured), *([table.note] if table.note else [])]
     writers = {
         ".md": lambda: "\n\n".join([f"# {title}", notes[0], grid(rows), *notes[1:]]) + "\n",
+        ".html": lambda: plain_page(title, notes, rows),
         ".tex": lambda: latex(rows, caption=" ".join([f"{title}.", *notes]), label=f"tab:{name}"),
         ".csv": lambda: tidy(measured).to_csv(index=False, float_format="%.6g"),
     }

@@ -1,6 +1,7 @@
 """What one table says, before it takes a format: blocks, summary, diagnostics, notes."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -40,13 +41,17 @@ class Page:
         variants = [v for v in (*suite.references, *compared) if v in set(records["variant"])]
         self.name, self.demo = name, suite.demo
         self.title = f"{suite.title}: {table.title}"
-        self.blocks: list[tuple[list[Cell], list[Row]]] = []
-        for cells in table_cells.blocks(protocol):
-            rows = table_cells.published_rows(published, table.protocol, table.published, cells)
-            rows += table_cells.own_rows(records, cells, variants, labels, references=suite.references)
-            self.blocks.append((cells, rows + table_cells.differences_to_paper(rows, known)))
+
+        def rows(cells: Sequence[Cell]) -> list[Row]:
+            found = table_cells.published_rows(published, table.protocol, table.published, cells)
+            found += table_cells.own_rows(records, cells, variants, labels, references=suite.references)
+            return found + table_cells.differences_to_paper(found, known)
+
+        self.blocks = [(cells, rows(cells)) for cells in table_cells.blocks(protocol)]
+        self.narrow_blocks = [(cells, rows(cells)) for cells in table_cells.narrow_blocks(protocol)]
         partners = {v: known[v].baseline if v in known else v for v in compared if v in variants}
         controls = {v: known[v].control for v in partners if v in known and known[v].control in partners}
+        self._compared = partners, of_protocol(records, protocol)
         self.summary = summary(records, partners, controls, protocol, labels)
         if table.correction == "holm":
             self.summary = with_corrected_tests(self.summary, records, partners, protocol, labels)
@@ -56,6 +61,22 @@ class Page:
         self.notes += [protocol_card(records, suite, labels), *euclidean_notes(records, suite, protocol, labels)]
         if suite.remark and len(heard := diagnostics(records, [suite.remark.variant], labels)):
             self.notes.append(remark(suite.remark, known[suite.remark.variant], of_protocol(records, protocol), heard))
+
+    @cached_property
+    def verdicts(self) -> dict[tuple[str, Cell], tuple[str, str]]:
+        """Say of each variant and cell how its mAP differs from its baseline's: the difference with its interval, a verdict."""
+        partners, records = self._compared
+        found = {}
+        for (sources, target), own in records.groupby(["sources", "target"], sort=False):
+            for variant, partner in partners.items():
+                difference = compared(own, variant, partner) if partner in partners and partner != variant else None
+                if difference is not None:
+                    said = verdict_text(difference, own.loc[own["variant"] == variant, "seed"].nunique())
+                    found[variant, Cell(sources, target)] = (
+                        f"{100 * difference.mean:+.2f} {interval_text(difference)}",
+                        said,
+                    )
+        return found
 
     def tidy(self) -> pd.DataFrame:
         """Return one row a method, cell and metric."""

@@ -6,7 +6,7 @@ from itertools import groupby
 import pandas as pd
 
 from dcac.data.splits import NUM_SPLITS
-from dcac.suites import Suite
+from dcac.suites import BLIND, Suite
 
 
 def protocol_card(records: pd.DataFrame, suite: Suite, labels: Mapping[str, str]) -> str:
@@ -30,7 +30,6 @@ def protocol_card(records: pd.DataFrame, suite: Suite, labels: Mapping[str, str]
     return f"Protocol card: {'; '.join(part for part in parts if part)}."
 
 
-BLIND = ("chance", "histogram")  # references without a network: no size of images is theirs
 METRIC_WORDS = {"cosine": "cosine", "euclidean": "Euclidean"}
 
 

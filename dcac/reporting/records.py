@@ -20,6 +20,7 @@ SCORES = ("mAP", "mINP", "rank1", "rank5", "rank10", "num_query", "num_gallery",
 OTHER_METRIC = ("euclidean_mAP", "euclidean_rank1")  # of a network whose card fixes no metric
 PROTOCOL = ("image_height", "image_width", "epoch", "num_distractors", "extra_weight")  # numbers of the protocol card
 SPLITS = ("num_splits", "mAP_splits_sd", "rank1_splits_sd")  # of targets scored on several splits; sd over these
+SCORE_REMEDY = "delete it and score the features again (`dcac score`)"
 log = logging.getLogger(__name__)
 
 
@@ -93,13 +94,13 @@ def read_records(path: Path) -> pd.DataFrame:
 
 
 def _read_score(path: Path) -> dict:
-    remedy = "delete it and score the features again (`dcac score`)"
-    score = read_json(path, keys=("meta", "mAP", "cmc", "interval", "identities", "code"), remedy=remedy)
+    keys = ("meta", "mAP", "cmc", "interval", "identities", "code")
+    score = read_json(path, keys=keys, remedy=SCORE_REMEDY)
     absent = [name for name in (*NAMES, "code") if name not in score["meta"]]
     if absent:
         raise ValueError(
             f"{path} does not say {', '.join(absent)} of its features, by which a table places them; write these into `meta` of "
             "the feature file and score it again"
         )
-    with naming_damage(path, remedy):
+    with naming_damage(path, SCORE_REMEDY):
         return record(score)

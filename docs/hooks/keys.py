@@ -19,8 +19,8 @@ from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining
 from dcac.foreign.network_card import Feature, PartCard, View
 from dcac.foreign.weights_card import Weights
 from dcac.schemas import schema_of
-from dcac.settings import Runtime, Settings
-from dcac.suites import Figure, Preset, Project, Remark, Suite, Table
+from dcac.settings import Settings
+from dcac.suites import Figure, Preset, Project, Remark, Running, Suite, Table
 
 CONFIG = Path(__file__).parents[2] / "config"
 INTRODUCTION = """# Configuration keys
@@ -43,7 +43,7 @@ An entry of `config/variants.yaml` is a run that differs from the base: any [set
 | `published` | text | the row of `config/published.csv` that it repeats |
 """
 MODELS = {
-    "The project": ("`config/config.yaml`: what runs.", {"its keys": Project, "runtime": Runtime}),
+    "The project": ("`config/config.yaml`: what runs.", {"its keys": Project, "runtime": Running}),
     "Suites": (
         "A file of `config/suites/`: what is trained, tested and shown. [Which suite to copy](../config/suites/README.md) says "
         "how one `extends` another.",
@@ -147,7 +147,7 @@ def meanings(model) -> dict[str, str]:
                 if isinstance(node, ast.AnnAssign):
                     comment = re.search(r"  # (.*)$", lines[node.end_lineno - 1])
                     found[node.target.id] = comment[1] if comment else ""
-    if model in (Project, Runtime):
+    if model in (Project, Running):
         found |= {key: meaning for _, key, _, meaning in lines_of(CONFIG / "config.yaml") if meaning}
     return found
 

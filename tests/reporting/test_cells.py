@@ -5,7 +5,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dcac.reporting.cells import Cell, blocks, differences_to_paper, own_rows, paired_differences, published_rows
+from dcac.reporting.cells import (
+    Cell,
+    blocks,
+    differences_to_paper,
+    narrow_blocks,
+    own_rows,
+    paired_differences,
+    published_rows,
+)
 from dcac.suites import load_suite
 
 PUBLISHED = Path(__file__).parents[2] / "config/published.csv"
@@ -93,3 +101,12 @@ def test_difference_to_the_paper_needs_both_numbers(records, variants):
     (difference,) = differences_to_paper(rows, variants)
     assert difference.name == "Baseline (ours) − paper"
     assert difference.values[CELLS[0], "mAP"].mean == pytest.approx(21.0 - 22.0)
+
+
+def test_a_narrow_block_is_of_one_source_set_or_of_single_targets():
+    def shown(protocol):
+        return [[str(cell) for cell in group] for group in narrow_blocks(protocol)]
+
+    assert shown({"a": ["b", "c", "d"], "b": ["a"], "c": ["a"]}) == [["a → b", "a → c", "a → d"], ["b → a", "c → a"]]
+    assert shown({"a": ["b", "c", "d", "e"]}) == [["a → b", "a → c"], ["a → d", "a → e"]]
+    assert shown({code: [code] for code in "abcd"}) == [["a → a", "b → b"], ["c → c", "d → d"]]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from dcac.closed import ConfigError, parse
-from dcac.reporting import page, table
+from dcac.reporting import latex, page, table
 from dcac.reporting.cells import Cell, Row, Value
 from dcac.reporting.ranking import places, shown
 from dcac.suites import Remark, Variant
@@ -154,6 +154,15 @@ def test_the_latex_compiles(written, tmp_path):
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "main.tex"], cwd=tmp_path, capture_output=True
     )
     assert result.returncode == 0, result.stdout.decode(errors="replace")[-2000:]
+
+
+def test_a_source_set_stands_once_above_a_line_over_its_targets():
+    ends = [Cell("MA", "D"), Cell("MA", "C3"), Cell("D", "MA")]
+    lines = latex.block(ends, [Row("a_b", "ours")], caption="", label="").splitlines()
+    head = next(place for place, line in enumerate(lines) if line.startswith("trained on"))
+    assert lines[head] == r"trained on & \multicolumn{4}{c}{MA} & \multicolumn{2}{c}{D} \\"
+    assert lines[head + 1] == r"\cmidrule(lr){2-5} \cmidrule(lr){6-7}"
+    assert lines[head + 2] == r"tested on & D mAP & D R1 & C3 mAP & C3 R1 & MA mAP & MA R1 \\"
 
 
 def test_a_narrow_table_is_not_blown_up_to_the_width_of_the_page(written):

@@ -75,7 +75,8 @@ def test_figures_of_runs_and_the_overhead_plan_only_what_they_draw(checkout):
     assert drawn["tsne"] == features
     assert drawn["attention"] == [*maps, "results/data/smoke-b.parquet"]
     score = "results/smoke/scores/baseline/smoke-a/seed0/smoke-b.json"
-    assert drawn["ranked_lists"] == [*features, score, "results/data/smoke-b.parquet"]
+    other = "results/smoke/features/pretrained/none/seed0/smoke-b.npz"
+    assert drawn["ranked_lists"] == [*features, other, score, "results/data/smoke-b.parquet"]
 
 
 def test_networks_of_others_are_tabled_without_any_training(checkout):
@@ -251,3 +252,18 @@ def test_an_error_of_an_import_is_seen_on_the_console(checkout):
         result = checkout.run("snakemake", "--cores", "1", *asked)
         assert result.returncode == 1
         assert "is not Market-1501 in any accepted layout" in result.stdout
+
+
+def test_memory_asked_for_grows_with_the_data(checkout):
+    run = "results/smoke/runs/baseline/smoke-a/seed0/run.json"
+
+    def asked():
+        job = checkout.snakemake("--dry-run", run, suite="smoke").partition("rule train:")[2]
+        return int(re.search(r"mem_mb=(\d+)", job)[1])
+
+    without = asked()
+    store = checkout.folder / "results/data/smoke-a.parquet"
+    store.parent.mkdir(parents=True)
+    with store.open("wb") as file:
+        file.truncate(2_000_000_000)  # a sparse file, no room on the disk
+    assert asked() == without + 3 * 2_000, "decoded pictures and what a training holds of them: a multiple of the file"

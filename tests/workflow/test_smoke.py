@@ -99,7 +99,15 @@ def test_a_setting_of_one_variant_reruns_its_runs_only(finished):
 def test_a_label_rewrites_tables_and_figures_only(finished):
     finished.edit("config/variants.yaml", "label: DCAC (ours)\n", "label: DCAC, here\n")
     planned = finished.planned()
-    assert planned == {"all": 1, "figure": 1, "table": 2, "show_figure": 1, "show_table": 2}
+    assert planned == {
+        "all": 1,
+        "figure": 1,
+        "table": 2,
+        "report": 1,
+        "show_figure": 1,
+        "show_table": 2,
+        "show_report": 1,
+    }
 
 
 def test_two_suites_keep_their_own_pages_and_the_active_one_is_shown(finished):
@@ -110,7 +118,7 @@ def test_two_suites_keep_their_own_pages_and_the_active_one_is_shown(finished):
     )
     (finished.folder / "config/suites/another.yaml").write_text("\n".join(lines), encoding="utf-8")
     results = finished.folder / "results"
-    own = ("tables/dg_single.md", "tables/dg_single.json", "figures/cmc.pdf", "metrics.json")
+    own = ("report.html", "tables/dg_single.md", "tables/dg_single.json", "figures/cmc.pdf", "metrics.json")
 
     def pages(folder):
         return {name: (folder / name).read_bytes() for name in own}
@@ -124,7 +132,9 @@ def test_two_suites_keep_their_own_pages_and_the_active_one_is_shown(finished):
     assert b"Another suite" in second["tables/dg_single.json"] and b"Smoke suite" in first["tables/dg_single.json"]
     assert finished.planned(suite="another") == {}
     made = finished.jobs(finished.snakemake())
-    assert made == {"all": 1, "show_table": 1, "show_figure": 1, "show_metrics": 1}, "showing copies, it makes nothing"
+    assert made == {"all": 1, "show_table": 1, "show_figure": 1, "show_report": 1, "show_metrics": 1}, (
+        "showing copies, it makes nothing"
+    )
     assert pages(results) == first
     (results / "tables/in_domain.md").write_text("by hand", encoding="utf-8")
     why = finished.run("dcac", "why", "in_domain").stdout

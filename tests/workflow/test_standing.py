@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.slow
-REPORTING = {"records", "table", "figure", "metrics", "show_table", "show_figure", "show_metrics"}
+REPORTING = {"records", "table", "figure", "report", "metrics"}
+REPORTING |= {"show_table", "show_figure", "show_report", "show_metrics"}
 RUN = "results/smoke/runs/dcac/smoke-a/seed0"
 
 
@@ -85,7 +86,7 @@ def test_an_accepted_run_stands_for_the_new_code(finished):
     runs = [f"results/smoke/runs/{v}/smoke-a/seed{s}" for v in ("baseline", "dcac") for s in (0, 1)]
     result = finished.run("dcac", "accept", *runs)
     assert result.returncode == 0 and "dcac.losses.identity" in result.stdout
-    assert planned(finished) == {"table": 2, "show_table": 2}, "they say so under them"
+    assert planned(finished) == {"table": 2, "show_table": 2, "report": 1, "show_report": 1}, "they say so under them"
     finished.snakemake()
     assert finished.planned() == {}
     table = (finished.folder / "results/tables/dg_single.md").read_text()

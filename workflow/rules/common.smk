@@ -123,9 +123,11 @@ def made(rule, wildcards):
         "records": lambda: make.records(w.table),
         "table": lambda: make.table(w.table),
         "figure": lambda: make.figure(w.figure),
+        "report": lambda: make.report(),
         "metrics": lambda: make.metrics(),
         "show_table": lambda: make.shown(make.table(w.table)),
         "show_figure": lambda: make.shown(make.figure(w.figure)),
+        "show_report": lambda: make.shown(make.report()),
         "show_metrics": lambda: make.shown(make.metrics()),
     }
     return several[rule]() if rule in several else [one[rule]()]
@@ -245,7 +247,12 @@ def against_option(wildcards):
 
 def accepted_option(wildcards):
     """The options that name a table's runs whose code a person accepted."""
-    return [word for path in STANDING.artefacts.accepted(wildcards.table) for word in ("--accepted", path)]
+    return accepted_in([wildcards.table])
+
+
+def accepted_in(tables):
+    """The same for several tables."""
+    return [word for path in STANDING.artefacts.accepted(*tables) for word in ("--accepted", path)]
 
 
 def archive(wildcards):
@@ -282,17 +289,37 @@ def table_records(wildcards):
 
 def all_records(wildcards):
     """Records of every table of scores that the suite makes by itself."""
-    tables = [name for name in PLAN.tables("scores") if not SUITE.tables[name].on_demand]
-    return expand("results/{suite}/records/{table}.csv", suite=PLAN.project.suite, table=tables)
+    return expand("results/{suite}/records/{table}.csv", suite=PLAN.project.suite, table=PLAN.reported)
+
+
+def report_inputs(wildcards):
+    """What the page of the suite is made of."""
+    return PLAN.report_inputs()
+
+
+def report_words(wildcards):
+    """The options of the page that name accepted runs, and what is not possible here."""
+    return accepted_in(PLAN.reported) + [word for notice in PLAN.notices for word in ("--told", notice)]
+
+
+def table_labels(wildcards):
+    """What a table is called in the report of Snakemake."""
+    return {"title": SUITE.tables[wildcards.table].title}
+
+
+def figure_labels(wildcards):
+    """What a figure is called in the report of Snakemake."""
+    return {"title": SUITE.figures[wildcards.figure].title}
 
 
 def outputs(*, on_demand):
-    """Every table and figure in every format: those that the suite makes by itself, or those made when asked for."""
+    """Every table and figure in every format and, by itself, the page of the suite; or those made when asked for."""
     tables = [name for name, table in SUITE.tables.items() if table.on_demand == on_demand]
     figures = [name for name, figure in SUITE.figures.items() if figure.on_demand == on_demand]
     return [
-        *expand("results/tables/{table}.{suffix}", table=tables, suffix=["md", "tex", "csv", "json"]),
+        *expand("results/tables/{table}.{suffix}", table=tables, suffix=["md", "html", "tex", "csv", "json"]),
         *expand("results/figures/{figure}.{suffix}", figure=figures, suffix=["pdf", "png", "json"]),
+        *(["results/report.html", "results/report.json"] if PLAN.reported and not on_demand else []),
     ]
 
 

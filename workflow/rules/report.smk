@@ -1,8 +1,8 @@
 """Records, tables, figures and the metrics that DVC shows.
 
-In: scores, measurements and runs. Out: results/{suite}/records/, tables/, figures/, metrics.json; copies of the active suite's
-in results/tables/, results/figures/ and results/metrics.json.
-Steps: records, table, overhead_table, figure, metrics; all take seconds, and run where Snakemake itself runs.
+In: scores, measurements and runs. Out: results/{suite}/records/, tables/, figures/, report.html, metrics.json;
+copies of the active suite's in results/tables/, results/figures/, results/report.html and results/metrics.json.
+Steps: records, table, overhead_table, figure, report, metrics; all take seconds, and run where Snakemake itself runs.
 """
 
 
@@ -12,9 +12,11 @@ localrules:
     table,
     overhead_table,
     figure,
+    report,
     metrics,
     show_table,
     show_figure,
+    show_report,
     show_metrics,
 
 
@@ -44,11 +46,17 @@ rule records:
 
 
 rule table:
-    """Write a table as Markdown, LaTeX and CSV; the JSON file beside them says what it was made from."""
+    """Write a table as Markdown, HTML, LaTeX and CSV; the JSON file beside them says what it was made from."""
     input:
         records=if_due("table", table_records),
     output:
-        md=report("results/{suite}/tables/{table}.md", caption="../report/table.rst", category="Tables"),
+        md="results/{suite}/tables/{table}.md",
+        html=report(
+            "results/{suite}/tables/{table}.html",
+            caption="../report/table.rst",
+            category="2. Tables",
+            labels=table_labels,
+        ),
         tex="results/{suite}/tables/{table}.tex",
         csv="results/{suite}/tables/{table}.csv",
         record="results/{suite}/tables/{table}.json",
@@ -73,15 +81,21 @@ rule table:
         " --suite {wildcards.suite:q}"
         " --published {params.published:q}"
         " {params.accepted:q}"
-        " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} --out {output.record:q}"
+        " --out {output.md:q} --out {output.html:q} --out {output.tex:q} --out {output.csv:q} --out {output.record:q}"
 
 
 rule overhead_table:
-    """Write a table of what training costs as Markdown, LaTeX and CSV."""
+    """Write a table of what training costs as Markdown, HTML, LaTeX and CSV."""
     input:
         measurements=if_due("table", table_overheads),
     output:
-        md=report("results/{suite}/tables/{table}.md", caption="../report/overhead.rst", category="Tables"),
+        md="results/{suite}/tables/{table}.md",
+        html=report(
+            "results/{suite}/tables/{table}.html",
+            caption="../report/overhead.rst",
+            category="2. Tables",
+            labels=table_labels,
+        ),
         tex="results/{suite}/tables/{table}.tex",
         csv="results/{suite}/tables/{table}.csv",
         record="results/{suite}/tables/{table}.json",
@@ -102,7 +116,7 @@ rule overhead_table:
     shell:
         "python -m dcac --log {log:q} overhead_table {wildcards.table:q} {params.measurements:q}"
         " --suite {wildcards.suite:q}"
-        " --out {output.md:q} --out {output.tex:q} --out {output.csv:q} --out {output.record:q}"
+        " --out {output.md:q} --out {output.html:q} --out {output.tex:q} --out {output.csv:q} --out {output.record:q}"
 
 
 rule figure:
@@ -111,7 +125,12 @@ rule figure:
         files=if_due("figure", figure_inputs),
     output:
         pdf="results/{suite}/figures/{figure}.pdf",
-        png=report("results/{suite}/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
+        png=report(
+            "results/{suite}/figures/{figure}.png",
+            caption="../report/figure.rst",
+            category="3. Figures",
+            labels=figure_labels,
+        ),
         record="results/{suite}/figures/{figure}.json",
     log:
         "results/logs/figure/{suite}-{figure}.log",
@@ -129,6 +148,40 @@ rule figure:
         "python -m dcac --log {log:q} figure {wildcards.figure:q} {params.files:q}"
         " --suite {wildcards.suite:q}"
         " --out {output.pdf:q} --out {output.png:q} --out {output.record:q}"
+
+
+rule report:
+    """Write the suite on one page: tables, what stands behind each number, training, data, what is missing."""
+    input:
+        files=if_due("report", report_inputs),
+    output:
+        page=report(
+            "results/{suite}/report.html",
+            caption="../report/page.rst",
+            category="1. The suite on one page",
+            labels={"title": SUITE.title},
+        ),
+        record="results/{suite}/report.json",
+    log:
+        "results/logs/report/{suite}.log",
+    benchmark:
+        "results/benchmarks/report/{suite}.tsv"
+    conda:
+        LIGHT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        files=report_inputs,
+        published="config/published.csv",
+        words=report_words,
+    shell:
+        "python -m dcac --log {log:q} report {params.files:q}"
+        " --suite {wildcards.suite:q}"
+        " --published {params.published:q}"
+        " {params.words:q}"
+        " --out {output.page:q} --out {output.record:q}"
 
 
 rule metrics:
@@ -158,7 +211,7 @@ rule show_table:
     input:
         if_due("show_table", copied("show_table")),
     output:
-        multiext("results/tables/{table}", ".md", ".tex", ".csv", ".json"),
+        multiext("results/tables/{table}", ".md", ".html", ".tex", ".csv", ".json"),
     log:
         "results/logs/show_table/{table}.log",
     benchmark:
@@ -195,6 +248,28 @@ rule show_figure:
         files=copied("show_figure"),
     shell:
         "cp {params.files:q} results/figures/ 2> {log:q}"
+
+
+rule show_report:
+    """Copy the page of the active suite to results/report.html."""
+    input:
+        if_due("show_report", copied("show_report")),
+    output:
+        multiext("results/report", ".html", ".json"),
+    log:
+        "results/logs/show_report.log",
+    benchmark:
+        "results/benchmarks/show_report.tsv"
+    conda:
+        LIGHT
+    threads: 1
+    resources:
+        mem_mb=100,
+        runtime=5,
+    params:
+        files=copied("show_report"),
+    shell:
+        "cp {params.files:q} results/ 2> {log:q}"
 
 
 rule show_metrics:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # planning reads the declarations and does without pandas
 
 RANKS = 20
 LABEL_GAP = 5.0  # percent
+TOP = 100.0  # percent, where the axis ends and the title begins
 
 
 def draw_cmc(
@@ -41,16 +42,17 @@ def draw_cmc(
         axes.plot(np.arange(1, len(curve) + 1), curve, style, color=method_colour(variant, colours), linewidth=2)
         ends.append((curve[-1], variant))
     ends.sort()
-    for height, (value, variant) in zip(spread_labels([end for end, _ in ends], gap=LABEL_GAP), ends, strict=True):
+    heights = spread_labels([end for end, _ in ends], gap=LABEL_GAP, top=TOP - LABEL_GAP / 2)
+    for height, (value, variant) in zip(heights, ends, strict=True):
         place = {"xy": (RANKS, value), "xytext": (RANKS + 0.5, height), "va": "center"}
         axes.annotate(labels.get(variant, variant), **place, color=method_colour(variant, colours))
     axes.set(
         xlabel="rank k",
         ylabel="queries with a match within rank k (%)",
         xlim=(1, RANKS * 1.55),
-        ylim=(0, 100),
-        title=title,
+        ylim=(0, TOP),
     )
+    axes.set_title(title, pad=12)
     axes.set_xticks([1, 5, 10, 15, 20])
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dcac.data.images import FORMATS, to_rgb
-from dcac.data.store import read_manifest, read_split
+from dcac.data.store import iter_split, read_manifest
 from dcac.features.feature_file import SPLITS
 
 HEAD = 0.3  # of a picture's height from its top, where the head of a person in a usual box is; source: ours
@@ -27,11 +27,14 @@ def read_pictures(store: Path, paths: Iterable[str], *, faces: str) -> dict[str,
     Raises:
         ValueError: the target has no image of some path.
     """
-    rows = read_split(store, SPLITS)
-    data = dict(zip(rows["path"], rows["data"], strict=True))
+    wanted = list(dict.fromkeys(paths))
+    data = {}
+    for part in iter_split(store, SPLITS):
+        own = part[part["path"].isin(wanted)]
+        data |= zip(own["path"], own["data"], strict=True)
     hidden = faces == "blurred" and read_manifest(store).get("layout") != "rendered"
     pictures = {}
-    for path in dict.fromkeys(paths):
+    for path in wanted:
         if path not in data:
             raise ValueError(
                 f"{store} holds no test image '{path}'; give the normalised file that the features were made of"

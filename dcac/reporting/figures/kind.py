@@ -1,7 +1,7 @@
 """What a kind of figure declares of itself."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,14 +18,21 @@ class Behind:
     suite: str
     table: str
     runs: Sequence[tuple[str, str, int]]  # variant, sources and seed of every training that the table compares
-    named: Sequence[str]  # variants
+    named: Sequence[str]  # variants, and references where the kind shows them
     target: str  # the first of the table's first sources
     settings: "Callable[[str, str], Settings]"  # of a variant on sources
+    references: Mapping[str, str] = field(default_factory=dict)  # of the suite -> what each has learnt from
 
     def of_named(self, room: str, file: str = "seed{seed}.npz") -> list[str]:
-        """Return the paths of a room of the suite's results, one a named variant, on the table's first sources and seed."""
-        _, sources, seed = self.runs[0]
-        return [f"results/{self.suite}/{room}/{v}/{sources}/{file.format(seed=seed)}" for v in self.named]
+        """Return the paths of a room of the suite's results, one a named variant, on the table's first sources and seed.
+
+        A reference has sources of its own, and the seed 0.
+        """
+        _, sources, seed = self.runs[0] if self.runs else ("", "", 0)
+        places = {
+            name: (self.references.get(name, sources), 0 if name in self.references else seed) for name in self.named
+        }
+        return [f"results/{self.suite}/{room}/{v}/{own}/{file.format(seed=n)}" for v, (own, n) in places.items()]
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,7 @@ class FigureKind:
     inputs: Callable[[Behind], list[str]]  # the files it is drawn from
     draw: "Callable[[Drawing], Figure]"
     shows_queries: bool = False  # whether `queries` may name some
+    shows_references: bool = False  # whether a reference of the suite may be named like a variant
     shows_people: bool = False  # pictures of a target, so that `faces` may be said
     fault: "Callable[[Settings], str]" = (
         any_run  # why a run that the figure names cannot be drawn, and what to do; or ""

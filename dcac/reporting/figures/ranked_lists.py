@@ -208,4 +208,12 @@ def draw(drawing: Drawing):
     return draw_ranked_lists(own, queries, store, drawing.labels, **looks)
 
 
-RANKED_LISTS = FigureKind("ranked_lists", runs="some", inputs=lists, draw=draw, shows_queries=True, shows_people=True)
+RANKED_LISTS = FigureKind(
+    "ranked_lists",
+    runs="some",
+    inputs=lists,
+    draw=draw,
+    shows_queries=True,
+    shows_references=True,
+    shows_people=True,
+)

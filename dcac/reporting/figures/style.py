@@ -1,6 +1,7 @@
 """What all figures share: colours that colour-blind readers can tell apart, and labels that do not overlap."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 
 BLUE, VERMILION, ORANGE, SKY, GREEN, GREY = (
     "#0072B2",
@@ -18,9 +19,18 @@ def method_colour(name: str, colours: Mapping[str, str | None]) -> str:
     return colours.get(name) or REFERENCE_COLOURS.get(name, GREEN)
 
 
-def spread_labels(heights: Sequence[float], *, gap: float) -> list[float]:
-    """Move labels up until neighbours are `gap` apart; heights are sorted, in the units of the axis."""
+def spread_labels(heights: Sequence[float], *, gap: float, top: float = inf) -> list[float]:
+    """Move labels apart until neighbours are `gap` apart: up where there is room below `top`, else down.
+
+    Args:
+        heights: sorted, in the units of the axis.
+        top: no label is placed higher.
+    """
     placed: list[float] = []
     for height in heights:
         placed.append(max(height, placed[-1] + gap) if placed else height)
+    limit = top
+    for place in reversed(range(len(placed))):
+        placed[place] = min(placed[place], limit)
+        limit = placed[place] - gap
     return placed

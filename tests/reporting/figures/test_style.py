@@ -6,6 +6,7 @@ from dcac.suites import load_variants
 
 def test_labels_keep_their_distance():
     assert spread_labels([10.0, 11.0, 12.0, 40.0], gap=5.0) == [10.0, 15.0, 20.0, 40.0]
+    assert spread_labels([10.0, 98.0, 99.0], gap=5.0, top=100.0) == [10.0, 95.0, 100.0]
 
 
 def test_a_method_has_a_colour_of_its_own_in_every_figure(config_dir):
