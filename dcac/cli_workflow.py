@@ -26,12 +26,13 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="look again every five seconds, until Ctrl-C")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print everything as JSON, for scripts")] = False,
 ) -> None:
-    """Say what of the suite is done, running, waiting or failed, and what is left, while Snakemake runs or not.
+    """Say what of the suite is done, running, waiting or failed, and what is left; on SLURM also why jobs wait in the queue.
 
     Example: dcac status --watch
     """
     from rich.live import Live
 
+    from dcac.cluster import waiting_here
     from dcac.planning import Plan
     from dcac.standing import Standing
     from dcac.status_page import page
@@ -41,15 +42,18 @@ def status(
     def now():
         return look(Standing(Plan.read(given={"suite": suite} if suite else None)))
 
+    def drawn():
+        return page(now(), waits=waiting_here())
+
     if as_json:
         typer.echo(now().as_json())
     elif not watch:
-        screen().print(page(now()))
+        screen().print(drawn())
     else:
-        with Live(page(now()), console=screen(), auto_refresh=False) as live:
+        with Live(drawn(), console=screen(), auto_refresh=False) as live:
             while True:
                 time.sleep(WATCH)
-                live.update(page(now()), refresh=True)
+                live.update(drawn(), refresh=True)
 
 
 def plan(
