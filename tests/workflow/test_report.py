@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -182,3 +183,18 @@ def test_a_number_leads_to_what_stands_behind_it(browser, page):
     assert browser.ask("document.querySelectorAll(\"a[href^='#']\").length") > 20
     dead = "[...document.querySelectorAll(\"a[href^='#']\")].filter((a) => !document.getElementById(a.hash.slice(1))).length"
     assert browser.ask(dead) == 0
+
+
+def test_snakemakes_own_report_has_titles_in_the_order_of_reading(smoke, tmp_path):
+    out = tmp_path / "overview.html"
+    smoke.snakemake("--report", str(out))
+    text = out.read_text(encoding="utf-8")
+    for words in (
+        "1. The suite on one page",
+        "2. Tables",
+        "3. Figures",
+        "Single-source generalisation",
+        "dg_single.html",
+    ):
+        assert words in text
+    assert "Read them in this order" in text and "dg_single.md" not in re.findall(r'"filename": "([^"]+)"', text)
