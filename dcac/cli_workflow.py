@@ -26,30 +26,34 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="look again every five seconds, until Ctrl-C")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print everything as JSON, for scripts")] = False,
 ) -> None:
-    """Say what of the suite is done, running, waiting or failed, and what is left, while Snakemake runs or not.
+    """Say what of the suite is done, running, waiting or failed, and what is left; on SLURM also why jobs wait in the queue.
 
     Example: dcac status --watch
     """
-    from rich.console import Console
     from rich.live import Live
 
+    from dcac.cluster import waiting_here
     from dcac.planning import Plan
     from dcac.standing import Standing
     from dcac.status_page import page
+    from dcac.terminal import screen
     from dcac.watching import look
 
     def now():
         return look(Standing(Plan.read(given={"suite": suite} if suite else None)))
 
+    def drawn():
+        return page(now(), waits=waiting_here())
+
     if as_json:
         typer.echo(now().as_json())
     elif not watch:
-        Console().print(page(now()))
+        screen().print(drawn())
     else:
-        with Live(page(now()), auto_refresh=False) as live:
+        with Live(drawn(), console=screen(), auto_refresh=False) as live:
             while True:
                 time.sleep(WATCH)
-                live.update(page(now()), refresh=True)
+                live.update(drawn(), refresh=True)
 
 
 def plan(
@@ -59,17 +63,16 @@ def plan(
 
     Example: dcac plan --suite paper
     """
-    from rich.console import Console
-
     from dcac import forecast
     from dcac.planning import Plan
     from dcac.standing import Standing
+    from dcac.terminal import screen
 
     planned = Plan.read(given={"suite": suite} if suite else None)
     for notice in planned.notices:
         typer.echo(notice)
     lines = forecast.forecast(Standing(planned))
-    Console().print(forecast.page(lines, planned.project.suite, **forecast.machine()))
+    screen().print(forecast.page(lines, planned.project.suite, **forecast.machine()))
 
 
 def preflight(

@@ -1,6 +1,6 @@
 """The state of a suite as a page for a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group
 from rich.table import Table
@@ -13,8 +13,8 @@ STATES = (DONE, RUNNING, WAITING, FAILED)
 STYLES = {DONE: "green", RUNNING: "cyan", WAITING: "", FAILED: "bold red"}
 
 
-def page(report: Report) -> Group:
-    """Draw the counts by rule, the trainings that run, the last words of what failed, and what is left."""
+def page(report: Report, *, waits: Sequence[str] = ()) -> Group:
+    """Draw the counts by rule, the trainings that run, the last words of what failed, why jobs wait, and what is left."""
     parts: list[Table | Text] = [_counts(report)]
     running = [job for job in report.jobs if job.state == RUNNING]
     if running:
@@ -23,6 +23,7 @@ def page(report: Report) -> Group:
         if job.state == FAILED:
             parts.append(Text(f"{job.rule} {job.name} failed:", style=STYLES[FAILED]))
             parts += [Text(f"  {line}") for line in job.tail]
+    parts += [Text(f"SLURM: {line}") for line in waits]
     parts.append(Text(summary(report)))
     return Group(*parts)
 

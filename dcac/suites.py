@@ -12,6 +12,7 @@ from dcac.closed import (
     QUOTES,
     Closed,
     ConfigError,
+    Count,
     Names,
     Seed,
     Seeds,
@@ -49,6 +50,18 @@ class Running(Runtime):
         return Runtime(**self.model_dump(exclude={"follow"}))
 
 
+class Cluster(Closed):
+    """What jobs on a cluster ask for; no other profile than `slurm` reads it."""
+
+    account: str | None = None  # that jobs are charged to
+    partition: str | None = None  # of every job; None: the cluster's own
+    gpu_partition: str | None = None  # of jobs with a GPU; None: that of every job
+    qos: str | None = None  # quality of service
+    gpu_request: Literal["gpus", "gres"] = "gpus"  # the option of sbatch that the cluster takes
+    constraint: str | None = None  # a feature of nodes, for jobs with a GPU
+    hours: Count = 24  # of a training on a GPU; one that needs more continues in its next attempt
+
+
 class Project(Closed):
     """`config/config.yaml`: what runs."""
 
@@ -58,6 +71,7 @@ class Project(Closed):
     profile: str
     accept_withdrawn: Names
     runtime: Running = Running()
+    cluster: Cluster = Cluster()
 
 
 class Variant(NamedTuple):

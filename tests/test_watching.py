@@ -103,8 +103,9 @@ def test_a_job_that_was_put_back_measures_nothing(tmp_path):
 def test_page_shows_counts_progress_and_failures():
     jobs = (*REPORT.jobs, Job("score", "x", FAILED, tail=("dcac: error: no file",)))
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(page(Report("s", jobs)))
+    console.print(page(Report("s", jobs), waits=["waits in the queue: 2 train: Priority"]))
     shown = console.export_text()
+    assert "SLURM: waits in the queue: 2 train: Priority" in shown
     assert "score x failed:" in shown and "dcac: error: no file" in shown and "40 s" in shown
 
 

@@ -20,7 +20,7 @@ from dcac.foreign.network_card import Feature, PartCard, View
 from dcac.foreign.weights_card import Weights
 from dcac.schemas import schema_of
 from dcac.settings import Settings
-from dcac.suites import Figure, Preset, Project, Remark, Running, Suite, Table
+from dcac.suites import Cluster, Figure, Preset, Project, Remark, Running, Suite, Table
 
 CONFIG = Path(__file__).parents[2] / "config"
 INTRODUCTION = """# Configuration keys
@@ -43,7 +43,7 @@ An entry of `config/variants.yaml` is a run that differs from the base: any [set
 | `published` | text | the row of `config/published.csv` that it repeats |
 """
 MODELS = {
-    "The project": ("`config/config.yaml`: what runs.", {"its keys": Project, "runtime": Running}),
+    "The project": ("`config/config.yaml`: what runs.", {"its keys": Project, "runtime": Running, "cluster": Cluster}),
     "Suites": (
         "A file of `config/suites/`: what is trained, tested and shown. [Which suite to copy](../config/suites/README.md) says "
         "how one `extends` another.",

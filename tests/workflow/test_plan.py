@@ -218,18 +218,39 @@ def test_lint_and_format_are_silent(checkout):
     assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.parametrize("profile", ["default", "slurm-gpus", "slurm-gres"])
+@pytest.mark.parametrize("profile", ["default", "slurm"])
 def test_every_profile_plans_the_paper(checkout, profile):
-    words = [
-        "results/tables/dg_single.md",
-        "--workflow-profile",
-        profile,
-        "--config",
-        "suite=paper",
-    ]
-    result = checkout.run("snakemake", "--dry-run", *words)
+    asked = ("results/tables/dg_single.md", "--workflow-profile", profile, "--config", "suite=paper")
+    result = checkout.run("snakemake", "--dry-run", *asked)
     assert result.returncode == 0, result.stdout
-    assert ("gres=gpu:1" in result.stdout) == (profile == "slurm-gres")
+    assert "gpu=1" in result.stdout and "gres" not in result.stdout
+    assert resources(result.stdout, "train")["runtime"] == "1440"
+
+
+def test_what_jobs_ask_a_cluster_for_stands_in_the_configuration(checkout):
+    checkout.edit("config/config.yaml", "  account: null ", "  account: vision ")
+    checkout.edit("config/config.yaml", "  partition: null ", "  partition: long ")
+    checkout.edit("config/config.yaml", "  gpu_partition: null ", "  gpu_partition: cards ")
+    checkout.edit("config/config.yaml", "  qos: null", "  qos: normal")
+    checkout.edit("config/config.yaml", "  gpu_request: gpus ", "  gpu_request: gres ")
+    checkout.edit("config/config.yaml", "  constraint: null ", "  constraint: a100 ")
+    checkout.edit("config/config.yaml", "  hours: 24 ", "  hours: 12 ")
+    output = checkout.snakemake("--dry-run", "--set-resources", "train:mem_mb=9000", suite="smoke-gpu")
+    everywhere = {"slurm_account": "vision", "qos": "normal"}
+    on_card = {**everywhere, "slurm_partition": "cards", "gres": "gpu:1", "gpu": "0", "constraint": "a100"}
+    train, score = resources(output, "train"), resources(output, "score")
+    assert train.items() >= {**on_card, "runtime": "720", "mem_mb": "9000"}.items(), (
+        "a command line adds, and drops nothing"
+    )
+    assert resources(output, "extract").items() >= on_card.items()
+    assert score.items() >= {**everywhere, "slurm_partition": "long", "gpu": "0"}.items()
+    assert not {"gres", "constraint"} & set(score)
+
+
+def resources(output, rule):
+    """Read the resources of a rule's first job from a dry run."""
+    line = re.search(rf"^rule {rule}:.*?^    resources: (.*?)$", output, re.MULTILINE | re.DOTALL)[1]
+    return dict(entry.split("=", 1) for entry in line.split(", "))
 
 
 def test_a_table_cut_for_want_of_data_is_named_with_the_reason(checkout):

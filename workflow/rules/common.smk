@@ -19,7 +19,7 @@ if (checkout / "dcac").is_dir():  # its own code plans and computes, in every en
     sys.path.insert(0, str(checkout))
     shell.prefix(f"export PYTHONPATH={shlex.quote(str(checkout))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
 try:
-    from dcac import declared, gpus, suites
+    from dcac import cluster, declared, gpus, suites
     from dcac.closed import ConfigError
     from dcac.planning import Plan
     from dcac.standing import Standing
@@ -69,6 +69,20 @@ def limit_to_machine():
             workflow.register_resource(name, most)
 
 
+def asked(*, gpus=0):
+    """Resources that a job on a cluster asks for beside its own memory and time, as `cluster:` of the configuration says."""
+    chosen = PLAN.project.cluster
+    wanted = {
+        "slurm_account": chosen.account,
+        "slurm_partition": chosen.gpu_partition if gpus and chosen.gpu_partition else chosen.partition,
+        "qos": chosen.qos,
+        "constraint": chosen.constraint if gpus else None,
+        "gres": f"gpu:{gpus}" if gpus and chosen.gpu_request == "gres" else None,
+        "gpu": 0 if chosen.gpu_request == "gres" else gpus,
+    }
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
 def memory(base, *, inputs):
     """Resource function: the MB of a network and its batches, and what grows with the data, a multiple of the input files.
 
@@ -91,8 +105,10 @@ def asks_for_all():
     """
     chosen = workflow.dag_settings
     chosen.rerun_triggers = frozenset()
-    if workflow.local_exec:  # a cluster knows its own limits
+    if workflow.local_exec:
         limit_to_machine()
+    else:  # a cluster knows its own limits
+        cluster.follow_jobs()
     looked_at = {"--report", "--dag", "--rulegraph", "--filegraph", "--d3dag"} & set(sys.argv)
     return bool(not workflow.is_main_process or chosen.forceall or chosen.forcerun or looked_at)
 

@@ -22,6 +22,7 @@ rule render:
         LIGHT
     threads: 1
     resources:
+        **asked(),
         mem_mb=1000,
         runtime=30,
     shell:
@@ -45,6 +46,7 @@ rule import_data:
         LIGHT
     threads: 2
     resources:
+        **asked(),
         mem_mb=2000,
         runtime=120,
     params:

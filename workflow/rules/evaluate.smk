@@ -29,7 +29,7 @@ rule extract:
         HEAVY
     threads: THREADS
     resources:
-        gpu=GPU,
+        **asked(gpus=GPU),
         mem_mb=memory(2000 if GPU == 0 else 16000, inputs=1),
         runtime=60,
         device=SUITE.device,
@@ -70,7 +70,7 @@ rule reference:
         HEAVY
     threads: THREADS
     resources:
-        gpu=GPU,
+        **asked(gpus=GPU),
         mem_mb=memory(2000, inputs=2),
         runtime=60,
         device=SUITE.device,
@@ -106,7 +106,7 @@ rule embed:
         HEAVY
     threads: THREADS
     resources:
-        gpu=GPU,
+        **asked(gpus=GPU),
         mem_mb=memory(2000 if GPU == 0 else 16000, inputs=1),
         runtime=60,
         device=SUITE.device,
@@ -139,6 +139,7 @@ rule score:
         LIGHT
     threads: 1
     resources:
+        **asked(),
         mem_mb=memory(2000, inputs=2),
         runtime=30,
     params:
@@ -169,7 +170,7 @@ rule samples:
         HEAVY
     threads: THREADS
     resources:
-        gpu=GPU,
+        **asked(gpus=GPU),
         mem_mb=memory(2000 if GPU == 0 else 16000, inputs=1),
         runtime=60,
         device=SUITE.device,
@@ -208,7 +209,7 @@ rule correlation:
         HEAVY
     threads: THREADS
     resources:
-        gpu=GPU,
+        **asked(gpus=GPU),
         mem_mb=memory(2000 if GPU == 0 else 16000, inputs=1),
         runtime=60,
         device=SUITE.device,
@@ -245,7 +246,7 @@ rule attention:
         HEAVY
     threads: THREADS
     resources:
-        gpu=GPU,
+        **asked(gpus=GPU),
         mem_mb=memory(2000 if GPU == 0 else 16000, inputs=1),
         runtime=60,
         device=SUITE.device,

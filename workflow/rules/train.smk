@@ -47,7 +47,7 @@ rule rehearse:
         HEAVY
     threads: THREADS
     resources:
-        gpu=GPUS_PER_TRAINING,
+        **asked(gpus=GPUS_PER_TRAINING),
         mem_mb=memory(3000 if GPU == 0 else 32000, inputs=3),
         runtime=60,
         device=SUITE.device,
@@ -90,9 +90,9 @@ rule train:
         HEAVY
     threads: THREADS
     resources:
-        gpu=GPUS_PER_TRAINING,
+        **asked(gpus=GPUS_PER_TRAINING),
         mem_mb=memory(3000 if GPU == 0 else 32000, inputs=3),
-        runtime=60 if GPU == 0 else 2880,
+        runtime=60 if GPU == 0 else 60 * PLAN.project.cluster.hours,
         device=SUITE.device,
     params:
         config="results/{suite}/runs/{variant}/{sources}/config.yaml",
@@ -126,7 +126,7 @@ rule overhead:
         HEAVY
     threads: THREADS
     resources:
-        gpu=GPU,
+        **asked(gpus=GPU),
         mem_mb=memory(3000 if GPU == 0 else 32000, inputs=3),
         runtime=60,
         device=SUITE.device,

@@ -5,6 +5,10 @@ Steps: pretrain_encoder, pretrain_diffusion, weights, latents.
 """
 
 
+localrules:
+    weights,
+
+
 rule pretrain_encoder:
     """Pre-train the demo's encoder on the broad synthetic domain."""
     input:
@@ -21,6 +25,7 @@ rule pretrain_encoder:
         HEAVY
     threads: 1
     resources:
+        **asked(),
         mem_mb=2000,
         runtime=60,
     params:
@@ -83,7 +88,7 @@ rule latents:
         HEAVY
     threads: THREADS
     resources:
-        gpu=GPU,
+        **asked(gpus=GPU),
         mem_mb=memory(4000 if GPU == 0 else 16000, inputs=6),
         runtime=120,
         device=SUITE.device,  # not among params: another device makes nothing due
