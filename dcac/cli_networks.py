@@ -17,7 +17,7 @@ PANEL = Panels.ORDER[1]
 def pretrain_encoder(name: NetworkName, store: Store, out: Network, device: Device = "cpu") -> None:
     """Pre-train the demo's encoder on captions of the broad synthetic domain.
 
-    Example: dcac pretrain_encoder demo-encoder results/data/broad.parquet --out results/weights/demo-encoder
+    Example: dcac pretrain_encoder demo-encoder-recipe results/data/broad.parquet --out results/weights/demo-encoder-recipe
     """
     from dcac.demo import pretrain_encoder
 
@@ -28,7 +28,7 @@ def pretrain_encoder(name: NetworkName, store: Store, out: Network, device: Devi
 def pretrain_diffusion(name: NetworkName, store: Store, out: Network, device: Device = "cpu") -> None:
     """Pre-train a small latent diffusion model, the demo's; on a set without captions an unconditional one.
 
-    Example: dcac pretrain_diffusion demo-prior results/data/broad.parquet --out results/weights/demo-prior
+    Example: dcac pretrain_diffusion demo-diffusion-recipe results/data/broad.parquet --out results/weights/demo-diffusion-recipe
     """
     from dcac.demo import pretrain_diffusion
 

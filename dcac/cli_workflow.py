@@ -30,13 +30,13 @@ def status(
 
     Example: dcac status --watch
     """
-    from rich.console import Console
     from rich.live import Live
 
     from dcac.cluster import waiting_here
     from dcac.planning import Plan
     from dcac.standing import Standing
     from dcac.status_page import page
+    from dcac.terminal import screen
     from dcac.watching import look
 
     def now():
@@ -48,9 +48,9 @@ def status(
     if as_json:
         typer.echo(now().as_json())
     elif not watch:
-        Console().print(drawn())
+        screen().print(drawn())
     else:
-        with Live(drawn(), auto_refresh=False) as live:
+        with Live(drawn(), console=screen(), auto_refresh=False) as live:
             while True:
                 time.sleep(WATCH)
                 live.update(drawn(), refresh=True)
@@ -63,17 +63,16 @@ def plan(
 
     Example: dcac plan --suite paper
     """
-    from rich.console import Console
-
     from dcac import forecast
     from dcac.planning import Plan
     from dcac.standing import Standing
+    from dcac.terminal import screen
 
     planned = Plan.read(given={"suite": suite} if suite else None)
     for notice in planned.notices:
         typer.echo(notice)
     lines = forecast.forecast(Standing(planned))
-    Console().print(forecast.page(lines, planned.project.suite, **forecast.machine()))
+    screen().print(forecast.page(lines, planned.project.suite, **forecast.machine()))
 
 
 def preflight(

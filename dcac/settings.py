@@ -39,6 +39,7 @@ class Settings(Closed):
     encoder_weights: str
     freeze_patch_projection: bool
     classifier_std: Positive
+    classifier_lr_multiplier: Positive
     bnneck_updates_per_step: Literal[1, 2]
     # losses
     id_weight: NonNegative

@@ -95,6 +95,7 @@ class Table(Closed):
     seeds: Annotated[tuple[Seed, ...], AfterValidator(distinct)] = ()  # instead of the suite's
     published: Names = ()  # origins in `config/published.csv` whose rows stand above ours, e.g. DCAC Table 2
     note: str = ""  # a sentence below it
+    correction: Literal["none", "holm"] = "none"  # of the paired tests against the baseline, for their number
     on_demand: bool = False  # made when asked for by name, not with the whole suite
 
     @model_validator(mode="after")
@@ -139,14 +140,16 @@ class Remark(Closed):
 
     @model_validator(mode="after")
     def _has_known_places(self) -> "Remark":
-        self.filled(difference="", control="", pull="", heard="")
+        self.filled(difference="", interval="", verdict="", control="", pull="", heard="")
         return self
 
-    def filled(self, *, difference: str, control: str, pull: str, heard: str) -> str:
+    def filled(self, *, difference: str, interval: str, verdict: str, control: str, pull: str, heard: str) -> str:
         """Put the numbers in.
 
         Args:
             difference: to its baseline, mAP.
+            interval: of that difference.
+            verdict: what the interval says.
             control: the words `, minus its control` and that difference, where the table has its control.
             pull: of the noise loss on the encoder, as a share of the prototype loss's.
             heard: of another image's condition in the noise loss.
@@ -155,10 +158,13 @@ class Remark(Closed):
             ValueError: the text has another place than these.
         """
         try:
-            return self.text.format(difference=difference, control=control, pull=pull, heard=heard)
+            return self.text.format(
+                difference=difference, interval=interval, verdict=verdict, control=control, pull=pull, heard=heard
+            )
         except (AttributeError, LookupError, ValueError) as error:
             raise ValueError(
-                f"the remark has a place {error} that nothing fills; use {{difference}}, {{control}}, {{pull}} and {{heard}}"
+                f"the remark has a place {error} that nothing fills; use {{difference}}, {{interval}}, {{verdict}}, {{control}}, "
+                "{pull} and {heard}"
             ) from None
 
 

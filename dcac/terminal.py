@@ -6,12 +6,16 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 DELAY = 1  # seconds before a bar appears, so that short work shows none
 ATTEMPTS = (
     ".attempts"  # folder of the logs of a job's attempts, which no rule declares and so Snakemake does not delete
 )
+NARROWEST = 40  # columns that tables are drawn for at least, whatever COLUMNS says
 KEPT = 10  # attempts whose logs stay
 
 
@@ -19,6 +23,14 @@ class _Console:
     """Where errors are shown beside the log file: standard error as it was when the step began."""
 
     stream: TextIO | None = None
+
+
+def screen() -> "Console":
+    """Return what draws tables on standard output, never too narrow to show them."""
+    from rich.console import Console
+
+    found = Console()
+    return found if found.width >= NARROWEST else Console(width=NARROWEST)
 
 
 def speak_into(log: Path) -> None:

@@ -71,7 +71,7 @@ def test_every_key_has_a_meaning(site):
     rows = [row for row in Page(site / "keys.html").rows if row and row[0] != "key"]
     assert [row for row in rows if not row[-1]] == [], "write a comment beside the key in its model"
     assert set(completed(Settings).model_fields) <= {row[0] for row in rows}
-    assert ["epochs", "whole number from 1", "60", "7"] in [row[:4] for row in rows]
+    assert ["epochs", "whole number from 1", "60", "8"] in [row[:4] for row in rows]
 
 
 def test_nothing_is_asked_of_a_network(site):

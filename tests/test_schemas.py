@@ -55,7 +55,7 @@ def test_a_file_of_the_project_fits_its_schema(path):
         ("suites/demo.yaml", ["tables", "dg_single"], "kind", "score"),
         ("variants.yaml", ["dcac"], "difusion", "lora"),
         ("presets/released.yaml", ["every_run"], "erasing_fil", 0.5),
-        ("weights.yaml", ["demo-encoder", "pretraining"], "epochs", 0),
+        ("weights.yaml", ["demo-encoder-recipe", "pretraining"], "epochs", 0),
         ("datasets.yaml", ["MA"], "status", "free"),
     ],
 )

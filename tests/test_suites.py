@@ -57,7 +57,7 @@ def edit(root):
         ({"epochs": 11}, {}, {}, 11),
         ({"epochs": 11}, {"campus": {"epochs": 12}}, {}, 12),
         ({"epochs": 11}, {"campus": {"epochs": 12}}, {"epochs": 13}, 13),
-        ({"epochs": 11}, {"winter": {"epochs": 12}}, {}, 11),
+        ({"epochs": 11}, {"street": {"epochs": 12}}, {}, 11),
     ],
 )
 def test_later_layers_win(root, edit, overrides, sources, variant, expected):

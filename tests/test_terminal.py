@@ -4,12 +4,20 @@ import io
 import subprocess
 import sys
 
-from dcac.terminal import KEPT, _keep, terminal_bar
+import pytest
+
+from dcac.terminal import KEPT, _keep, screen, terminal_bar
 
 
 class Terminal(io.StringIO):
     def isatty(self):
         return True
+
+
+@pytest.mark.parametrize(("columns", "width"), [("0", 40), ("1", 40), ("100", 100)])
+def test_tables_are_drawn_however_narrow_the_terminal_says_it_is(monkeypatch, columns, width):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert screen().width == width
 
 
 def test_file_gets_no_bar(monkeypatch):

@@ -14,7 +14,7 @@ from dcac.demo.drawing.texture import fold_bank
 from dcac.demo.people.figure import paint_person
 from dcac.demo.people.people import Person, caption, draw_person
 from dcac.demo.people.pose import View, draw_gait
-from dcac.demo.scene.camera import Camera, draw_camera, encode, expose, sense, to_bytes
+from dcac.demo.scene.camera import Camera, draw_camera, encode, expose, scene_caption, sense, to_bytes
 from dcac.demo.scene.occluders import hide
 from dcac.demo.scene.scene import panorama
 
@@ -35,7 +35,8 @@ class Rendered:
         person: Index of the person in the domain, from 0.
         camera: Index of the camera in the domain, from 0.
         shot: Index of the picture of that person at that camera, from 0.
-        caption: float32 [A] in 0..1, what a caption would name, in the order of `CAPTION_FIELDS`.
+        caption: float32 [A] in 0..1, what a caption would name of person and place, in the order of `CAPTION_FIELDS`
+            and `SCENE_FIELDS`.
     """
 
     jpeg: bytes
@@ -86,7 +87,8 @@ def render_one(domain: str, *, person: int, camera: int, shot: int, seed: int) -
     shown, station = person_of(domain, person, seed=seed), station_of(domain, camera, seed=seed)
     rng = stream(seed, domain, "shot", person, camera, shot)
     jpeg = encode(photograph(shown, station, domain=domain, rng=rng), station.camera)
-    return Rendered(jpeg=jpeg, person=person, camera=camera, shot=shot, caption=caption(shown))
+    words = np.concatenate([caption(shown), scene_caption(station.camera)])
+    return Rendered(jpeg=jpeg, person=person, camera=camera, shot=shot, caption=words)
 
 
 @dataclass(frozen=True)

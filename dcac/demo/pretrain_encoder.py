@@ -1,13 +1,12 @@
 """Pre-train the demo's encoder on captions of the broad synthetic domain: a stand-in for CLIP.
 
-In: the broad normalised file. Out: a folder in timm's layout. Images are contrasted with what a caption would say of the
-person (images of one person share it), and the attributes are regressed too; no identity labels are used otherwise.
+In: the broad normalised file. Out: a folder in timm's layout. Images are contrasted with what a caption would say of person
+and place, as web text does, and the attributes are regressed too; no identity labels are used.
 """
 
 import logging
 from pathlib import Path
 
-import numpy as np
 import timm
 import torch
 import torch.nn.functional as F
@@ -42,12 +41,12 @@ class CaptionHeads(nn.Module):
         self.caption = nn.Sequential(nn.Linear(caption, hidden), nn.GELU(), nn.Linear(hidden, joint))
         self.attributes = nn.Linear(feature, caption)
 
-    def loss(self, feature: Tensor, caption: Tensor, person: Tensor) -> Tensor:
-        """Contrast images with captions, all images of a person being positives, plus attribute regression."""
+    def loss(self, feature: Tensor, caption: Tensor) -> Tensor:
+        """Contrast images with captions, all images of one caption being positives, plus attribute regression."""
         logits = (
             F.normalize(self.image(feature), dim=1) @ F.normalize(self.caption(caption), dim=1).T / LOGIT_TEMPERATURE
         )
-        target = (person[:, None] == person[None]).float()
+        target = (caption[:, None] == caption[None]).all(dim=2).float()
         target = target / target.sum(dim=1, keepdim=True)
         contrast = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
         return contrast + F.mse_loss(self.attributes(feature), caption)
@@ -74,7 +73,6 @@ def run(*, store: Path, settings: EncoderPretraining, out: Path, device: str) ->
     if len(rows) < settings.batch:
         raise ValueError(f"{store} holds {len(rows)} train images, not one batch of {settings.batch}; lower `batch`")
     images = torch.from_numpy(decode(list(rows["data"]), height=IMAGE_SIZE[0], width=IMAGE_SIZE[1]))
-    persons = torch.from_numpy(rows["pid"].to_numpy(dtype=np.int64))
     torch.manual_seed(settings.seed)
     encoder = timm.create_model(ARCHITECTURE).to(device)
     heads = CaptionHeads(encoder.num_features, captions.shape[1]).to(device)
@@ -92,7 +90,7 @@ def run(*, store: Path, settings: EncoderPretraining, out: Path, device: str) ->
                 PAD_PIXELS,
             )
             feature = encoder(normalise(batch.to(device), mean=0.5, std=0.5))
-            loss = heads.loss(feature, captions[chosen].to(device), persons[chosen].to(device))
+            loss = heads.loss(feature, captions[chosen].to(device))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

@@ -57,7 +57,8 @@ class TrainedModel(nn.Module):
 
     def rated(self, settings: Settings) -> list[tuple[nn.Module, float]]:
         """Return the parts that train, each with its multiple of the learning rate."""
-        return [(self.reid, 1.0)]
+        reid = self.reid
+        return [(reid.backbone, 1.0), (reid.bnneck, 1.0), (reid.classifier, settings.classifier_lr_multiplier)]
 
     def heads(self) -> list[nn.Module]:
         """Return the parts that every process applies to the whole batch."""

@@ -9,7 +9,7 @@ import pandas as pd
 from dcac import declared
 from dcac.data.catalog import NO_CAMERAS
 from dcac.data.splits import NUM_SPLITS, SEED
-from dcac.evaluation.statistics import HIGHER, LOWER, UNCLEAR, mean_and_sd
+from dcac.evaluation.statistics import HIGHER, LOWER, UNCLEAR, holm, mean_and_sd
 from dcac.reporting import cells as table_cells
 from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
 from dcac.reporting.comparisons import compared, interval_text, verdict_text
@@ -53,6 +53,8 @@ class Page:
         controls = {v: known[v].control for v in partners if v in known and known[v].control in partners}
         self._compared = partners, of_protocol(records, protocol)
         self.summary = summary(records, partners, controls, protocol, labels)
+        if table.correction == "holm":
+            self.summary = with_corrected_tests(self.summary, records, partners, protocol, labels)
         judged = [v for v in compared if v not in known or known[v].baseline != v]
         self.diagnostics = diagnostics(records, judged, labels)
         self.notes = [caption(records, suite), *([table.note] if table.note else []), *footnotes(accepted)]
@@ -159,6 +161,22 @@ def summary(
     return pd.DataFrame(lines).fillna("–")
 
 
+def with_corrected_tests(
+    summary: pd.DataFrame,
+    records: pd.DataFrame,
+    partners: Mapping[str, str],
+    protocol: Protocol,
+    labels: Mapping[str, str],
+) -> pd.DataFrame:
+    """Add the p-values of the comparisons with the baselines, corrected for their number after Holm."""
+    mine = of_protocol(records, protocol)
+    tested = {variant: compared(mine, variant, partner) for variant, partner in partners.items() if variant != partner}
+    tested = {labels.get(variant, variant): found for variant, found in tested.items() if found is not None}
+    ps = dict(zip(tested, holm([found.p for found in tested.values()]), strict=True))
+    texts = [f"{ps[name]:.3f}" if name in ps else "–" for name in summary["method"]]
+    return summary.assign(**{f"p of mAP − baseline (Holm, {len(ps)} tests)": texts})
+
+
 def _against(records: pd.DataFrame, variant: str, partner: str, word: str) -> dict[str, str]:
     """Write the columns of one comparison: differences paired by seed, the interval of the mAP's, and what it says."""
     pairs = table_cells.paired_differences(records, variant, partner)
@@ -187,8 +205,12 @@ def remark(said: Remark, variant: Variant, mine: pd.DataFrame, means: pd.DataFra
         return spread(pairs.groupby("seed")["mAP_difference"].mean().tolist(), sign=True)
 
     controlled = variant.control in set(mine["variant"])
+    found = compared(mine, said.variant, variant.baseline)
+    seeds = mine.loc[mine["variant"] == said.variant, "seed"].nunique()
     return said.filled(
         difference=minus(variant.baseline),
+        interval="no interval" if found is None else interval_text(found),
+        verdict="not judged" if found is None else verdict_text(found, seeds),
         control=f", minus its control {minus(variant.control)}" if controlled else "",
         pull=f"{(means['gradient_noise'] / means['gradient_prototype']).mean():.0e}",
         heard=f"{100 * (means['noise_other'] / means['noise_own'] - 1).mean():+.2f} %",
@@ -204,7 +226,7 @@ def of_protocol(records: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
 def diagnostics(records: pd.DataFrame, variants: Sequence[str], labels: Mapping[str, str]) -> pd.DataFrame:
     """Average the conditioning diagnostics of the last epoch over seeds, one row a variant and source set."""
     runs = records[records["variant"].isin(variants)].drop_duplicates(["variant", "sources", "seed"])
-    names = list(declared.diagnostics())
+    names = [name for name in declared.diagnostics() if name in runs]
     runs = runs[runs[names].notna().any(axis=1)]  # baselines have none
     if runs.empty:
         return pd.DataFrame()

@@ -14,6 +14,7 @@ from dcac.demo.people.figure import paint_person
 from dcac.demo.people.people import CAPTION_FIELDS, caption, draw_person
 from dcac.demo.people.pose import ANKLE, HIP, SHIN, THIGH, Gait, View, draw_gait, ground, leg
 from dcac.demo.picture import folds, person_of, render, render_broad, station_of
+from dcac.demo.scene.camera import GROUNDS, SCENE_FIELDS, scene_caption
 from dcac.demo.sheet import contact_sheet
 
 LAMP = Light((0.0, 0.0, 1.0), ambient=0.5, sun=0.5)
@@ -106,12 +107,25 @@ def test_caption_has_one_kind_of_each_garment():
         assert sum(value for name, value in words.items() if name.startswith(f"{group}=")) == 1
 
 
-def test_caption_belongs_to_the_person():
+def test_caption_names_the_person_wherever_and_the_place_whoever_is_there():
     shown = some(persons=2, cameras=2, shots=2)
-    for person in (0, 1):
-        captions = [one.caption for one in shown if one.person == person]
-        assert all(np.array_equal(captions[0], other) for other in captions)
-    assert not np.array_equal(shown[0].caption, shown[-1].caption)
+    people = {one.person: one.caption[: len(CAPTION_FIELDS)] for one in shown}
+    places = {one.camera: one.caption[len(CAPTION_FIELDS) :] for one in shown}
+    for one in shown:
+        assert np.array_equal(one.caption, np.concatenate([people[one.person], places[one.camera]]))
+    assert not np.array_equal(people[0], people[1]) and not np.array_equal(places[0], places[1])
+
+
+def test_scene_caption_names_ground_light_and_cast_within_0_and_1():
+    for domain in DOMAINS:
+        for index in range(20):
+            camera = station_of(domain, index, seed=0).camera
+            words = dict(zip(SCENE_FIELDS, scene_caption(camera), strict=True))
+            assert words[f"ground={camera.ground}"] == 1 and sum(words[f"ground={kind}"] for kind in GROUNDS) == 1
+            assert words["cast_green"] == np.float32(camera.gain[1] / 2) and words["light_sun"] == np.float32(
+                camera.light.sun
+            )
+            assert all(0 <= value <= 1 for value in words.values())
 
 
 def test_people_of_a_domain_differ_in_what_a_caption_names():

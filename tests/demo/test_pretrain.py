@@ -97,6 +97,19 @@ def test_encoder_says_what_a_set_without_captions_is_good_for(make_store, tmp_pa
         )
 
 
+def test_encoder_contrasts_images_with_captions_and_pairs_equal_ones():
+    """Worked by hand: with features and captions both mapped to themselves, equal captions share their target."""
+    heads = pretrain_encoder.CaptionHeads(2, 2, hidden=2, joint=2)
+    heads.image, heads.caption, heads.attributes = (torch.nn.Identity(),) * 3
+    words = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    scores = torch.exp(words @ words.T / 0.07)
+    shares = (scores / scores.sum(dim=1, keepdim=True)).log()
+    expected = -((shares[0, 0] + shares[0, 1]) / 2 + (shares[1, 0] + shares[1, 1]) / 2 + shares[2, 2]) / 3
+    torch.testing.assert_close(heads.loss(words, words), expected)
+    apart = words + torch.tensor([[0.0, 0.0], [1e-3, 0.0], [0.0, 0.0]])  # another caption, if only just
+    assert heads.loss(words, apart) > expected
+
+
 def test_one_picture_is_not_enough_for_a_prior(make_store, tmp_path):
     with pytest.raises(ValueError, match="holds 1 train image; a prior learns from two or more"):
         pretrain(make_store("one", images=1), tmp_path / "prior")

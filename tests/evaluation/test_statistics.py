@@ -11,10 +11,12 @@ from dcac.evaluation.statistics import (
     CellDifferences,
     bootstrap_means,
     difference_over_seeds,
+    holm,
     identity_sums,
     mean_and_sd,
     paired_differences,
     percentile_interval,
+    two_sided_p,
     verdict,
 )
 from dcac.seeding import numpy_generator
@@ -224,6 +226,28 @@ def test_cells_of_one_target_share_its_identities():
     assert twice.high - twice.low == pytest.approx(width, rel=0.03)
     assert apart.high - apart.low == pytest.approx(width / 2**0.5, rel=0.03)
     assert one.mean == pytest.approx(twice.mean) == pytest.approx(apart.mean)
+
+
+def test_holm_worked_by_hand():
+    """Of four: 4 x 0.01, 3 x 0.02, 2 x 0.02 raised to the one before, 0.9."""
+    assert holm([0.02, 0.9, 0.01, 0.02]) == pytest.approx([0.06, 0.9, 0.04, 0.06])
+    assert holm([0.7, 0.6]) == [1.0, 1.0] and holm([]) == []
+
+
+def test_p_counts_the_draws_beyond_zero_on_the_rarer_side():
+    assert two_sided_p(np.array([1.0] * 97 + [-1.0] * 2)) == pytest.approx(2 * 3 / 100)
+    assert two_sided_p(np.array([-1.0] * 99)) == pytest.approx(2 / 100), "no number of draws shows a p of 0"
+    assert two_sided_p(np.zeros(99)) == 1.0
+
+
+def test_p_of_a_difference_agrees_with_its_interval():
+    queries, by_seed = np.array([1, 2, 3, 4]), np.array([0.01, 0.02, 0.04])
+    cell = CellDifferences("T", queries, by_seed[:, None] * queries)
+    found = difference_over_seeds([cell], resamples=200_000, level=0.95, seed=0)
+    t = by_seed.mean() / (by_seed.std(ddof=1) / 3**0.5)
+    assert found.p == pytest.approx(
+        1 - t / (2 + t**2) ** 0.5, abs=0.005
+    )  # Student's t of 2 degrees of freedom, both tails
 
 
 def test_cells_with_other_seeds_or_queries_are_refused():

@@ -80,6 +80,28 @@ def test_references_without_an_encoder_do_not_ask_for_its_colours(reference, col
     assert reference("chance", pixel_mean="encoder").shape[1] == 64
 
 
+def test_histogram_of_two_halves_worked_by_hand():
+    """Left half red, right half blue: each stripe has two cells of equal weight."""
+    image = np.zeros((1, 3, 16, 8), dtype=np.uint8)
+    image[0, 0, :, :4] = image[0, 2, :, 4:] = 255
+    (found,) = step.histograms(image)
+    filled = found[found > 0]
+    np.testing.assert_allclose(filled, np.full(16, (1 / 16) ** 0.5), rtol=1e-6)
+
+
+def test_histogram_listens_to_the_middle_of_the_image():
+    """A red column amid blue weighs more than one at the edge, by the bell of a quarter of the width."""
+    shares = {}
+    for column in (0, 4):
+        image = np.zeros((1, 3, 8, 9), dtype=np.uint8)
+        image[0, 2] = 255
+        image[0, :, :, column] = np.array([255, 0, 0])[:, None]
+        red = step.histograms(image)[0].reshape(8, -1)[:, :64]  # hues below one half
+        shares[column] = float((red**2).sum())
+    bell = np.exp(-(((np.arange(9) - 4) / (9 / 4)) ** 2) / 2)
+    assert shares == pytest.approx({0: bell[0] / bell.sum(), 4: bell[4] / bell.sum()}, rel=1e-5)
+
+
 def test_unknown_reference_is_refused(reference):
     with pytest.raises(ValueError, match="unknown reference 'colour'; choose chance, histogram or pretrained"):
         reference("colour")

@@ -117,4 +117,8 @@ def row(variant, sources, target, seed, mAP, rank1):
         "noise_own": 0.2 if learnt else None,
         "noise_null": 0.201 if learnt else None,
         "noise_other": 0.202 if learnt else None,
+        "noise_null_low": 0.0005 if learnt else None,
+        "noise_null_high": 0.0015 if learnt else None,
+        "noise_other_low": 0.0005 if learnt else None,
+        "noise_other_high": 0.0015 if learnt else None,
     }

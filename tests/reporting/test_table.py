@@ -73,9 +73,33 @@ def test_a_suite_remarks_on_its_variant_with_the_variants_numbers(suite, variant
     assert "Ours" not in "".join(shown_page.notes), "a table without the variant has no remark"
 
 
+def test_a_remark_says_what_the_interval_says(suite, variants, records, remark):
+    said = remark.model_copy(update={"text": "{interval}: {verdict}"})
+    shown_page = page.Page("dg_single", suite.model_copy(update={"remark": said}), records, PUBLISHED, variants)
+    row = shown_page.summary.set_index("method").loc["DCAC (ours)"]
+    assert shown_page.notes[-1] == f"{row['interval of mAP − baseline']}: {row['verdict on mAP − baseline']}"
+
+
+def test_tests_of_several_configurations_are_corrected_for_their_number(suite, variants, records):
+    worse = records[records["variant"] == "dcac"].assign(variant="another", mAP=lambda rows: rows["mAP"] - 0.2)
+    entry = suite.tables["dg_single"].model_copy(
+        update={"correction": "holm", "variants": ("baseline", "dcac", "another")}
+    )
+    several = suite.model_copy(update={"tables": {"dg_single": entry}})
+    known = variants | {"another": Variant("Another", {})}
+    shown = page.Page("dg_single", several, pd.concat([records, worse]), PUBLISHED, known).summary
+    mine = page.of_protocol(records, suite.protocols["single-source"])
+    p = page.compared(mine, "dcac", "baseline").p
+    assert shown.set_index("method")["p of mAP − baseline (Holm, 2 tests)"].to_dict() == {
+        "Baseline (ours)": "–",
+        "DCAC (ours)": f"{min(1, 2 * p):.3f}",
+        "Another": f"{min(1, 2 * p):.3f}",
+    }
+
+
 @pytest.mark.parametrize("text", ["it is {differnce}", "it is {", "it is {}", "it is {difference.mean}"])
 def test_a_remark_with_a_place_that_nothing_fills_is_refused(text):
-    with pytest.raises(ConfigError, match=r"use \{difference\}, \{control\}, \{pull\} and \{heard\}"):
+    with pytest.raises(ConfigError, match=r"use \{difference\}, \{interval\}, \{verdict\}, \{control\}, "):
         parse(Remark, {"variant": "dcac", "text": text}, "test")
 
 

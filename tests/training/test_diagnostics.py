@@ -109,8 +109,21 @@ def test_held_out_loss_equals_one_image_at_a_time(build, held_out, memory, schem
             latents, noise, steps = (part[i : i + 1] for part in held_out.batch)
             for name, token in (("own", tokens[i]), ("null", empty), ("other", tokens[(i + 3) % 6])):
                 losses[name].append(model.prior.loss_per_image(latents, token, noise, steps).item())
-    assert report == pytest.approx({f"noise_{name}": np.mean(values) for name, values in losses.items()}, rel=1e-4)
-    assert len(set(report.values())) == 3
+    expected = {f"noise_{name}": np.mean(values) for name, values in losses.items()}
+    for name, below in (("null", "own"), ("other", "null")):
+        differences = np.subtract(losses[name], losses[below])
+        reach = 1.96 * differences.std(ddof=1) / 6**0.5
+        expected[f"noise_{name}_low"], expected[f"noise_{name}_high"] = (
+            differences.mean() - reach,
+            differences.mean() + reach,
+        )
+    assert report == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    assert len(set(report.values())) == 7
+
+
+def test_one_image_alone_has_losses_and_no_interval(build, held_out, memory):
+    alone = HeldOut(held_out.images[:1], DiffusionBatch(*(part[:1] for part in held_out.batch)))
+    assert set(held_out_noise_loss(build("fc"), alone, memory, size=8)) == {"noise_own", "noise_null", "noise_other"}
 
 
 def test_measuring_leaves_the_model_as_it_was(build, held_out, memory):

@@ -70,7 +70,8 @@ def test_feature_scheme_has_one_prompt_a_feature_value(build):
 
 
 def test_optimiser_holds_exactly_what_trains_at_its_own_rate(build, settings):
-    settings = settings.model_copy(update={"prompt_lr_multiplier": 2.0, "lora_lr_multiplier": 3.0})
+    rates = {"prompt_lr_multiplier": 2.0, "lora_lr_multiplier": 3.0, "classifier_lr_multiplier": 4.0}
+    settings = settings.model_copy(update=rates)
     model = build(freeze_patch_projection=True)
     optimiser = build_optimiser(model, settings)
     held = {id(parameter): group for group in optimiser.param_groups for parameter in group["params"]}
@@ -78,6 +79,7 @@ def test_optimiser_holds_exactly_what_trains_at_its_own_rate(build, settings):
         assert (id(parameter) in held) is parameter.requires_grad, name
         if parameter.requires_grad:
             expected = {"reid": 1.0, "prompts": 2.0, "prior": 3.0}[name.partition(".")[0]]
+            expected = 4.0 if name == "reid.classifier.weight" else expected
             assert held[id(parameter)]["multiplier"] == expected
             assert held[id(parameter)]["weight_decay"] == settings.weight_decay
     assert not model.reid.bnneck.bias.requires_grad and not model.reid.backbone.patch_embed.proj.weight.requires_grad

@@ -57,6 +57,35 @@ def test_a_clone_that_pulls_has_every_result_and_nothing_left_to_do(versioned, t
     assert not [path for path in (clone.folder / "results").rglob("*") if path.suffix in (".tmp", ".state")]
 
 
+def test_what_is_temporary_never_enters_the_cache_and_another_umask_pulls_the_same(versioned, tmp_path):
+    copy = versioned.at(tmp_path / "copy")
+    shutil.copytree(versioned.folder, copy.folder, symlinks=True)
+    run = copy.folder / "results/smoke/runs/dcac/smoke-a"
+    temporary = (
+        *(run / "seed0.state/checkpoint.pt", run / "seed0.state.previous/checkpoint.pt", run / ".seed0.host-1-a.tmp"),
+        *(copy.folder / "results/.kept/train/x/weights", copy.folder / "results/data/.MA.fetching/part"),
+    )
+    for number, path in enumerate(temporary):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"temporary {number}", encoding="utf-8")
+    (run / "seed0.published").write_text("wanted", encoding="utf-8")
+    assert copy.run("dvc", "commit", "-f").returncode == 0
+    cached = {path.read_bytes() for path in (copy.folder / ".dvc/cache").rglob("*") if path.is_file()}
+    assert b"wanted" in cached and not [text for text in cached if text.startswith(b"temporary")]
+    (run / "seed0.published").unlink()
+    assert copy.run("dvc", "commit", "-f").returncode == 0
+    for words in (["remote", "add", "-f", "-d", "store", str(tmp_path / "remote")], ["push"]):
+        assert copy.run("dvc", *words).returncode == 0
+    assert copy.run("git", "clone", "-q", ".", str(tmp_path / "clone")).returncode == 0
+    clone = copy.at(tmp_path / "clone")
+    shutil.copy(copy.folder / ".dvc/config", clone.folder / ".dvc/config")
+    shutil.copy(copy.folder / "dvc.lock", clone.folder / "dvc.lock")
+    result = clone.run("bash", "-c", "umask 077 && dvc pull && snakemake --cores 1 --dry-run")
+    assert result.returncode == 0, result.stdout
+    assert "Nothing to be done" in result.stdout
+    assert clone.run("bash", "-c", "umask 077 && dvc repro").stdout.count("Nothing to be done") == 1
+
+
 def shown_metrics(checkout):
     """Return what `dvc metrics show` prints, a table a key."""
     shown = json.loads(checkout.run("dvc", "metrics", "show", "--json").stdout)

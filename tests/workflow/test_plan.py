@@ -23,13 +23,29 @@ def test_the_demo_suite_trains_each_source_set_once_a_variant_and_seed(checkout)
     planned = trainings(checkout.snakemake("--dry-run"))
     assert set(planned.values()) == {1}
     assert {variant for variant, _, _ in planned} == {"baseline", "dcac", "dcac-placebo"}
-    assert {seed for _, _, seed in planned} == {"0", "1"}
-    assert len({sources for _, sources, _ in planned}) == 8
+    assert {seed for _, _, seed in planned} == {"0", "1", "2"}
+    assert len({sources for _, sources, _ in planned}) == 5
 
 
 def test_one_table_plans_only_its_protocol(checkout):
     planned = trainings(checkout.snakemake("--dry-run", "results/tables/dg_single.md"))
-    assert {sources for _, sources, _ in planned} == {"campus", "winter", "mall", "street"}
+    assert {sources for _, sources, _ in planned} == {"campus", "mall", "street"}
+
+
+def test_the_demo_takes_its_shipped_networks_and_makes_them_again_when_asked(checkout):
+    jobs = checkout.planned()
+    assert jobs["weights"] == 2 and jobs["render"] == 4 and not {"pretrain_encoder", "pretrain_diffusion"} & set(jobs)
+    made = [f"results/weights/demo-{kind}-recipe/manifest.json" for kind in ("encoder", "diffusion")]
+    again = checkout.planned(*made)
+    assert (again["pretrain_encoder"], again["pretrain_diffusion"], again["render"]) == (1, 1, 1)
+
+
+def test_the_research_table_trains_every_configuration_with_every_seed(checkout):
+    planned = trainings(checkout.snakemake("--dry-run", "results/tables/demo_prior.md"))
+    assert len({variant for variant, _, _ in planned} - {"baseline", "dcac"}) == 6
+    assert {(sources, seed) for _, sources, seed in planned} == {(s, n) for s in ("campus", "street") for n in "012"}
+    assert len(planned) == 8 * 2 * 3
+    assert "results/tables/demo_prior.md" not in checkout.snakemake("--dry-run")
 
 
 def test_the_demo_ablation_is_made_on_demand_and_takes_the_demos_own_runs(checkout):
@@ -154,8 +170,8 @@ def test_a_real_run_without_data_stops_with_the_remedy(checkout):
     [
         ("config/config.yaml", "suite: demo ", "suite: dmeo ", "did you mean 'demo'"),
         ("config/config.yaml", "profile: default", "profil: default", "did you mean 'profile'"),
-        ("config/base/demo.yaml", "learning_rate: 4.0e-4", "learning_rat: 4.0e-4", "did you mean 'learning_rate'"),
-        ("config/base/demo.yaml", "learning_rate: 4.0e-4", "learning_rate: -1", "'learning_rate' is -1"),
+        ("config/base/demo.yaml", "learning_rate: 2.0e-4", "learning_rat: 2.0e-4", "did you mean 'learning_rate'"),
+        ("config/base/demo.yaml", "learning_rate: 2.0e-4", "learning_rate: -1", "'learning_rate' is -1"),
         (
             "config/suites/demo.yaml",
             "[campus, winter, mall, street]\nvariants",

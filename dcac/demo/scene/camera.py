@@ -12,6 +12,9 @@ from dcac.demo.drawing.paint import Light
 from dcac.demo.drawing.streams import choose, within
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+GROUNDS = ("grass", "asphalt", "paving", "snow", "polished", "tiles")
+SCENE_FIELDS = [f"ground={kind}" for kind in GROUNDS] + ["light_ambient", "light_sun"]
+SCENE_FIELDS += ["cast_red", "cast_green", "cast_blue", "saturation", "contrast"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,17 @@ def draw_camera(rng: np.random.Generator, kinds: tuple[CameraRanges, ...], *, ya
         occluded=ranges.occluded,
         crowded=ranges.crowded,
     )
+
+
+def scene_caption(camera: Camera) -> np.ndarray:
+    """Return what a caption would say of the place: its ground, its light and how the camera colours it.
+
+    Returns:
+        float32 [S] in 0..1, in the order of `SCENE_FIELDS`; factors around 1 are halved.
+    """
+    grounds = [float(camera.ground == kind) for kind in GROUNDS]
+    tone = [channel / 2 for channel in (*camera.gain, camera.saturation, camera.contrast)]
+    return np.array([*grounds, camera.light.ambient, camera.light.sun, *tone], dtype=np.float32)
 
 
 def to_bytes(picture: np.ndarray) -> np.ndarray:

@@ -48,6 +48,10 @@ DCAC = Method(
         "noise_own": "noise loss, own",
         "noise_null": "noise loss, null",
         "noise_other": "noise loss, other",
+        "noise_null_low": "null − own, low",
+        "noise_null_high": "null − own, high",
+        "noise_other_low": "other − null, low",
+        "noise_other_high": "other − null, high",
     },
     conditioned=True,
 )

@@ -17,10 +17,12 @@ if TYPE_CHECKING:  # planning reads the declarations and does without pandas
 
 TERM_COLOURS = (ORANGE, BLUE, VERMILION, GREEN, SKY)  # of the loss terms, in the order of their declaration
 CONDITIONS = {"own": BLUE, "null": GREY, "other": VERMILION}
+BELOW = {"null": "own", "other": "null"}  # the condition that another's loss is compared with, image by image
 CONDITION_NAMES = {"own": "own", "null": "without information", "other": "another image's"}
 HEADINGS = (
     "left: norm of each loss's gradient at the encoder's features",
-    "right: noise loss of unseen people by condition, in percent above that under their own",
+    "right: noise loss of unseen people by condition, in percent above that under their own; bands hold 95 % of the paired",
+    "difference between no information and own, and between another image's and no information, over the images of a run",
 )
 LABEL_ROOM = 1.55  # of the last epoch: where the axis ends, so that labels stand beside the curves
 LABEL_GAP = 0.17  # of the axis
@@ -44,10 +46,18 @@ def read_logs(paths: Sequence[Path]) -> "pd.DataFrame":
 
 
 def curves(logs: "pd.DataFrame") -> "pd.DataFrame":
-    """Average over the runs of a variant, a row an epoch; `excess_*` is the noise loss above its own condition's, in percent."""
-    logs = logs.reindex(columns=logs.columns.union([f"noise_{name}" for name in CONDITIONS]))
+    """Average over the runs of a variant, a row an epoch; `excess_*` is the noise loss above its own condition's, in percent.
+
+    `excess_*_low` and `excess_*_high` bound it by the mean of the runs' paired intervals.
+    """
+    bounds = [f"noise_{name}_{end}" for name in BELOW for end in ("low", "high")]
+    logs = logs.reindex(columns=logs.columns.union([*(f"noise_{name}" for name in CONDITIONS), *bounds]))
     for name in CONDITIONS:
         logs[f"excess_{name}"] = 100 * (logs[f"noise_{name}"] / logs["noise_own"] - 1)
+    for name, below in BELOW.items():
+        for end in ("low", "high"):
+            reached = logs[f"noise_{below}"] + logs[f"noise_{name}_{end}"]
+            logs[f"excess_{name}_{end}"] = 100 * (reached / logs["noise_own"] - 1)
     return logs.groupby(["variant", "epoch"]).mean(numeric_only=True)
 
 
@@ -70,6 +80,9 @@ def draw_diagnostics(logs: "pd.DataFrame", variants: Sequence[str], labels: Mapp
         }
         plot(axes[0], gradients, colours)
         plot(axes[1], {name: epochs[f"excess_{name}"] for name in CONDITIONS}, CONDITIONS)
+        for name in BELOW:
+            ends = epochs[f"excess_{name}_low"], epochs[f"excess_{name}_high"]
+            axes[1].fill_between(epochs.index, *ends, color=CONDITIONS[name], alpha=0.2, linewidth=0)
         axes[0].set_title(labels.get(variant, variant), loc="left", fontsize="medium")
     for gradient, excess in grid:  # once all limits are known
         gradient.set_yscale("log")

@@ -21,7 +21,8 @@ class Epoch:
         """Return the line as training writes it."""
         line = {"event": "epoch", "epoch": number, "gradient_id": 0.1, "gradient_prototype": 5.0}
         triple = dict(zip(("noise_own", "noise_null", "noise_other"), self.held_out or (), strict=False))
-        return line | {"gradient_noise": self.noise} | triple
+        ends = {"noise_null_low": 0.0, "noise_null_high": 0.01, "noise_other_low": -0.01, "noise_other_high": 0.03}
+        return line | {"gradient_noise": self.noise} | triple | (ends if triple else {})
 
 
 @pytest.fixture
@@ -62,6 +63,15 @@ def test_curves_are_means_over_runs_and_excess_is_percent_of_the_own_conditions_
     assert means.loc[("dcac", 1), "gradient_noise"] == pytest.approx(2e-4)
     assert means.loc[("dcac", 1), "excess_null"] == pytest.approx((2 + 0) / 2)
     assert means.loc[("dcac", 2), "excess_other"] == pytest.approx((5 + 0) / 2)
+
+
+def test_bands_are_paired_intervals_above_the_condition_below(logs):
+    means = curves(logs)
+    assert means.loc[("dcac", 1), "excess_null_high"] == pytest.approx(2.0)
+    assert means.loc[("dcac", 1), "excess_other_low"] == pytest.approx((0 + -2) / 2)
+    assert means.loc[("dcac", 1), "excess_other_high"] == pytest.approx((8 + 6) / 2)
+    figure = draw_diagnostics(logs, ["dcac"], LABELS, title="t")
+    assert len(figure.axes[1].collections) == 2
 
 
 def test_each_curve_is_named_once_and_a_missing_one_is_explained(logs):
