@@ -193,11 +193,12 @@ def test_each_group_follows_the_schedule_at_its_own_multiple(make, tmp_path, mon
         return original(self, *positional, **named)
 
     monkeypatch.setattr(Training, "step", step)
-    training = make(prompt_lr_multiplier=2.0, lora_lr_multiplier=5.0, epochs=3, warmup_epochs=2, decay_epochs=(3,))
+    own = {"classifier_lr_multiplier": 3.0, "prompt_lr_multiplier": 2.0, "lora_lr_multiplier": 5.0}
+    training = make(**own, epochs=3, warmup_epochs=2, decay_epochs=(3,))
     training.fit(tmp_path, "me", header={})
-    settings = training.settings
+    settings, multiples = training.settings, (1.0, 1.0, 3.0, 2.0, 5.0)  # backbone, BNNeck, classifier, prompts, LoRA
     expected = [
-        [pytest.approx(factor(epoch, settings) * settings.learning_rate * multiple) for multiple in (1.0, 2.0, 5.0)]
+        [pytest.approx(factor(epoch, settings) * settings.learning_rate * multiple) for multiple in multiples]
         for epoch in (1, 2, 3)
         for _ in draw_batches(training, epoch)
     ]

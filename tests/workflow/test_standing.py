@@ -34,10 +34,14 @@ def test_a_deleted_cache_is_made_again_only_where_something_new_needs_it(finishe
     assert planned(finished, "--config", "seeds=[0,1,2]")["train"] == 2
 
 
+def test_a_note_of_a_card_makes_due_only_the_page_that_shows_it(finished):
+    finished.edit("config/datasets.yaml", "\nsmoke-a:\n", "\nsmoke-a:\n  notes: A note.\n")
+    assert planned(finished) == {"report": 1, "show_report": 1}
+
+
 @pytest.mark.parametrize(
     ("path", "old", "new"),
     [
-        ("config/datasets.yaml", "\nsmoke-a:\n", "\nsmoke-a:\n  notes: A note.\n"),
         ("dcac/training/card.py", "# Re-ID model", "# A Re-ID model"),
         ("dcac/model/latents.py", "is not the file of its sidecar", "is another file than its sidecar says"),
         ("dcac/training/train.py", "is complete already", "is there, complete"),
