@@ -37,6 +37,30 @@ def compared(records: pd.DataFrame, variant: str, partner: str) -> Difference | 
     return difference_over_seeds(cells, resamples=RESAMPLES, level=LEVEL, seed=BOOTSTRAP_SEED)
 
 
+def level(records: pd.DataFrame, variant: str) -> Difference | None:
+    """Average the mAP of one variant over all cells, with the interval over seeds and identities.
+
+    Args:
+        records: of one protocol.
+
+    Returns:
+        The mean as a share, whose verdict and p say nothing; None where records hold no sums by identity.
+    """
+    mine = records[records["variant"] == variant]
+    if mine.empty or "identities" not in mine or mine["identities"].isna().any():
+        return None
+    keys = ["sources", "target"]
+    seeds = _common([set(rows["seed"]) for _, rows in mine.groupby(keys, sort=False)])
+    mine = mine[mine["seed"].isin(seeds)].sort_values([*keys, "seed"], kind="stable")
+    if mine.empty:
+        return None
+    cells = []
+    for (_, target), rows in mine.groupby(keys, sort=False):
+        sums = [json.loads(text) for text in rows["identities"]]
+        cells.append(CellDifferences(str(target), np.array(sums[0]["queries"]), np.array([run["mAP"] for run in sums])))
+    return difference_over_seeds(cells, resamples=RESAMPLES, level=LEVEL, seed=BOOTSTRAP_SEED)
+
+
 def interval_text(difference: Difference) -> str:
     """Write an interval of shares in percent points."""
     return f"[{100 * difference.low:+.2f}, {100 * difference.high:+.2f}]"

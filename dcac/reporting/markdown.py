@@ -23,10 +23,11 @@ def markdown_page(page: Page) -> str:
     parts = [f"# {page.title}", page.notes[0]]
     for cells, rows in page.narrow_blocks:
         parts += [*trained_on(cells), block(cells, rows)]
-    if len(page.summary):
-        intervals = any(name.startswith("interval") for name in page.summary)
-        note = f" {INTERVAL_NOTE}" if intervals else ""
-        parts += [f"**Mean over all cells** (differences are paired by seed).{note}", turned(page.summary)]
+    if len(page.levels):
+        note = f" {INTERVAL_NOTE}" if "interval of mAP" in page.levels else ""
+        parts += [f"**Mean over all cells**.{note}", grid(page.levels)]
+    if len(page.differences):
+        parts += ["**Differences**, paired by seed, on the mean over all cells.", turned(page.differences)]
     parts += page.notes[1:]
     if len(page.diagnostics):
         parts += [DIAGNOSTICS_NOTE, grid(page.diagnostics.rename(columns=RUN_HEADINGS | diagnostics()).map(compact))]

@@ -12,7 +12,7 @@ from dcac.data.splits import NUM_SPLITS, SEED
 from dcac.evaluation.statistics import HIGHER, LOWER, UNCLEAR, holm, mean_and_sd
 from dcac.reporting import cells as table_cells
 from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
-from dcac.reporting.comparisons import compared, interval_text, verdict_text
+from dcac.reporting.comparisons import compared, interval_text, level, verdict_text
 from dcac.reporting.configured import Accepted
 from dcac.reporting.labels import method_labels
 from dcac.reporting.protocol_card import euclidean_notes, protocol_card
@@ -52,6 +52,7 @@ class Page:
         partners = {v: known[v].baseline if v in known else v for v in compared if v in variants}
         controls = {v: known[v].control for v in partners if v in known and known[v].control in partners}
         self._compared = partners, of_protocol(records, protocol)
+        self.levels = levels(records, variants, protocol, labels)
         self.summary = summary(records, partners, controls, protocol, labels)
         if table.correction == "holm":
             self.summary = with_corrected_tests(self.summary, records, partners, protocol, labels)
@@ -61,6 +62,12 @@ class Page:
         self.notes += [protocol_card(records, suite, labels), *euclidean_notes(records, suite, protocol, labels)]
         if suite.remark and len(heard := diagnostics(records, [suite.remark.variant], labels)):
             self.notes.append(remark(suite.remark, known[suite.remark.variant], of_protocol(records, protocol), heard))
+
+    @property
+    def differences(self) -> pd.DataFrame:
+        """The summary without what `levels` says; empty where no method is compared."""
+        found = self.summary.drop(columns=METRIC_NAMES.values(), errors="ignore")
+        return found if len(found.columns) > 1 else pd.DataFrame()
 
     @cached_property
     def verdicts(self) -> dict[tuple[str, Cell], tuple[str, str]]:
@@ -125,6 +132,33 @@ def footnotes(accepted: Sequence[Accepted]) -> list[str]:
     runs = ", ".join(entry.run for entry in accepted)
     modules = ", ".join(sorted({module for entry in accepted for module in entry.modules}))
     return [f"Made before today's code and accepted by hand as equal (changed since: {modules}): {runs}."]
+
+
+def levels(
+    records: pd.DataFrame, variants: Sequence[str], protocol: Protocol, labels: Mapping[str, str]
+) -> pd.DataFrame:
+    """Average each method that has all cells over them, those that learnt from no source too, with the interval of its mAP."""
+    lines, cells = [], sum(len(targets) for targets in protocol.values())
+    for variant in variants:
+        mine = at_cells(records[records["variant"] == variant], protocol)
+        if len(mine.drop_duplicates(["sources", "target"])) < cells:
+            continue
+        per_seed = mine.groupby("seed")[list(METRICS)].mean() * 100
+        line = {"method": labels.get(variant, variant)}
+        line |= {name: spread(per_seed[metric].tolist()) for metric, name in METRIC_NAMES.items()}
+        found = level(mine, variant)
+        if found is not None:
+            line["interval of mAP"] = f"[{100 * found.low:.1f}, {100 * found.high:.1f}]"
+        lines.append(line)
+    return pd.DataFrame(lines).fillna("–")
+
+
+def at_cells(records: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
+    """Keep the records of a protocol's cells; those that learnt from no source stand in every cell of their target."""
+    if not (records["sources"] == "none").all():
+        return of_protocol(records, protocol)
+    cells = [(sources, target) for sources, targets in protocol.items() for target in targets]
+    return pd.concat([records[records["target"] == target].assign(sources=sources) for sources, target in cells])
 
 
 def summary(
