@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from dcac.evaluation.statistics import Difference
 from dcac.reporting import page
-from dcac.reporting.comparisons import compared, interval_text, verdict_text
+from dcac.reporting.comparisons import compared, interval_text, level, verdict_text
 from dcac.suites import Variant
 
 PUBLISHED = Path(__file__).parents[2] / "config/published.csv"
@@ -23,6 +24,24 @@ def test_the_mean_difference_is_that_of_the_scores(records):
 def test_only_seeds_that_every_cell_has_are_compared(records):
     fewer = records[~((records["target"] == "C3") & (records["variant"] == "dcac") & (records["seed"] == 2))]
     assert compared(fewer, "dcac", "baseline").mean == pytest.approx(0.02)  # seed 1: 0.03 and 0.01
+
+
+def test_a_level_is_the_mean_over_cells_and_of_one_seed_its_interval_is_over_identities(records):
+    assert level(records, "dcac").mean == pytest.approx(records.loc[records["variant"] == "dcac", "mAP"].mean())
+    one = records[(records["variant"] == "dcac") & (records["seed"] == 1) & (records["target"] == "MS")]
+    sums = json.loads(one["identities"].iloc[0])
+    draws = np.random.default_rng(0).integers(len(sums["mAP"]), size=(4000, len(sums["mAP"])))
+    means = [np.take(sums["mAP"], draw).sum() / np.take(sums["queries"], draw).sum() for draw in draws]
+    found = level(one, "dcac")
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.02)
+    assert level(one, "unknown") is None
+
+
+def test_what_learnt_from_no_source_stands_in_every_cell_of_its_target(records):
+    chance = records[records["variant"] == "chance"]
+    protocol = {"MA": ("MS", "C3"), "D": ("MS",)}
+    found = page.at_cells(chance, protocol)
+    assert list(zip(found["sources"], found["target"], strict=True)) == [("MA", "MS"), ("MA", "C3"), ("D", "MS")]
 
 
 def test_without_pairs_or_sums_there_is_nothing_to_compare(records):
