@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import signal
+from pathlib import Path
 
 import pytest
 import timm
@@ -432,3 +435,25 @@ def test_full_size_checkpoint_fills_a_full_size_run(compvis_unet, clip_visual, c
     assert sum(v.numel() for n, v in ours.items() if n.endswith("base_layer.bias")) == 74_880
     trained = [v for n, v in ours.items() if not n.startswith("reid.bnneck") and not n.endswith("base_layer.bias")]
     assert sum(v.numel() for v in trained) - 768 * 3 * 16 * 16 + 512 == 89_005_312
+
+
+def test_what_a_killed_conversion_left_goes_with_the_next(convert, choose, tmp_path):
+    out = convert(choose())
+    whole = sorted(path.name for path in out.iterdir())
+    again = {"source": tmp_path / "released.pth", "out": out, "config": tmp_path / "config.yaml", "prior": None}
+
+    def half(_, path, **named):
+        Path(path).write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            step.save_file = half
+            step.run(**again)
+        finally:
+            os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert sorted(path.name for path in out.iterdir()) != whole, "half a file is left"
+    step.run(**again)
+    assert sorted(path.name for path in out.iterdir()) == whole
