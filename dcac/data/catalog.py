@@ -131,6 +131,7 @@ class Card(Closed):
     ask: str | None = None  # whom, and how
     archives: tuple[Archive, ...] = ()  # its files
     folders: tuple[str, ...] = ()  # names of the unpacked set, whatever their case, hyphens and underscores
+    beside: tuple[str, ...] = ()  # names of files that a layout reads too, in the archive or beside it
     layouts: dict[str, str] = {}  # name: tree; what `dcac data import` accepts
     variants: dict[str, Variant] = {}  # name: counts that are asserted on import; the first is the default
     versions: tuple[str, ...] = ()  # releases in circulation
@@ -166,8 +167,8 @@ class Card(Closed):
         """Return what acts when the normalised file is made, as plain JSON values: no prose, no links.
 
         Args:
-            archive: the archive or folder of a real set; it acts by its content, a folder by its name too, which may
-                tell a version.
+            archive: the archive or folder of a real set; it acts by its content and that of `beside`, a folder by its name
+                too, which may tell a version.
         """
         acting = {"code", "layouts", "variants", "versions", "fingerprints", "distractor_pid", "synthetic"}
         facts = self.model_dump(mode="json", include=acting)
@@ -179,6 +180,8 @@ class Card(Closed):
             facts["archive"] = {"sha256": content_hash(archive, ignored=is_leftover)}
             if archive.is_dir():
                 facts["archive"]["folder"] = archive.name
+            beside = [archive.parent / name for name in self.beside]
+            facts["archive"] |= {path.name: content_hash(path) for path in beside if path.is_file()}
         return facts
 
     def table(self, archive: Path) -> Path:

@@ -136,3 +136,14 @@ def test_code_with_an_underscore_is_refused_with_what_it_may_hold(tmp_path):
     (tmp_path / "datasets.yaml").write_text("my_set:\n  name: x\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"data set 'my_set' cannot be a name in a path; use letters .*, digits and -"):
         load_catalog(tmp_path / "datasets.yaml")
+
+
+def test_a_split_beside_the_archive_acts_by_its_content(catalog, tmp_path):
+    card, found = catalog["C3"], []
+    assert card.beside == tuple(f"cuhk03_new_protocol_config_{variant}.mat" for variant in ("detected", "labeled"))
+    (tmp_path / "cuhk03_release.zip").write_bytes(b"archive")
+    for split in (None, b"one", b"two"):
+        if split is not None:
+            (tmp_path / card.beside[1]).write_bytes(split)
+        found.append(card.made_from(tmp_path / "cuhk03_release.zip")["archive"])
+    assert found[0] != found[1] != found[2]
