@@ -69,7 +69,7 @@ def overhead_table(
     suite: SuiteName,
     out: TableFiles,
 ) -> None:
-    """Write one table of what training costs as Markdown, LaTeX and CSV.
+    """Write one table of what training costs as Markdown, HTML, LaTeX and CSV.
 
     Example: dcac overhead_table overhead overhead/*/MA.json --suite paper --out overhead.md
     """

@@ -235,12 +235,11 @@ class Plan:
         suite, paths = self.project.suite, []
         for table in self.reported:
             scores, first = self.scores(table), self.suite.seeds_of(table)[0]
-            listed = [path for path in scores if path.split("/")[3] not in BLIND]
-            listed = [
-                path for path in listed if f"/seed{first}/" in path or path.split("/")[3] in self.suite.references
-            ]
             paths += [f"results/{suite}/records/{table}.csv", *scores]
-            paths += [f"results/{suite}/features/{'/'.join(path.split('/')[3:])[:-5]}.npz" for path in listed]
+            for variant, *place in (Path(path).with_suffix(".npz").parts[3:] for path in scores):
+                shown = f"seed{first}" in place or variant in self.suite.references
+                if shown and variant not in BLIND:
+                    paths.append("/".join(("results", suite, "features", variant, *place)))
             paths += [
                 f"results/{suite}/runs/{v}/{sources}/seed{seed}/run.json" for v, sources, seed in self.runs(table)
             ]

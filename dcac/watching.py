@@ -22,17 +22,8 @@ LOGS = Path("results/logs")
 ENDED = re.compile(r"done in ([\d.]+) s$")  # the last line of a step that succeeded
 REUSED = ("put back, nothing is computed", "is complete already")  # of a job that measures nothing
 ORDER = (  # of the data
-    *(
-        "render",
-        "import_data",
-        "pretrain_encoder",
-        "pretrain_diffusion",
-        "weights",
-        "latents",
-        "rehearse",
-        "train",
-        "overhead",
-    ),
+    *("render", "import_data", "pretrain_encoder", "pretrain_diffusion", "weights", "latents"),
+    *("rehearse", "train", "overhead"),
     *("reference", "embed", "extract", "samples", "correlation", "attention", "score", "records", "table"),
     *("overhead_table", "figure", "report", "metrics"),
 )

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain, count, islice
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,17 +12,13 @@ import numpy as np
 import torch
 
 from dcac.settings import Settings
-from dcac.training import state
 from dcac.training.loop import Training
-from dcac.training.schedule import factor
 from dcac.training.state import Progress
 from dcac.training.step import weight_of
 
 STEPS = 20  # of the canary; source: ours, as many as `overhead` times
 AGAIN = 2  # steps after the checkpoint, done straight on and once more after it was read: the second shows the optimiser's state
-TOLERANCE = (
-    0.02  # share that a loss may differ by after a resume on a GPU, whose kernels round as they like; on a CPU it is 0
-)
+TOLERANCE = 0.02  # share that a loss may differ by after a resume on a GPU, whose kernels round freely; on a CPU 0
 
 
 class Band(NamedTuple):
@@ -74,8 +70,7 @@ def bands(settings: Settings, identities: int) -> dict[str, Band]:
 def walk(training: Training, *, steps: int = STEPS) -> tuple[Walk, Progress]:
     """Do the first steps of a run, as its first epoch does them, and look at their losses and at the last gradients."""
     progress = Progress(memory=training.build_memory())
-    for group in training.optimiser.param_groups:
-        group["lr"] = factor(1, training.settings) * training.settings.learning_rate * group["multiplier"]
+    training.set_rate(1)
     training.model.train()
     losses: dict[str, list[float]] = {}
     seconds = []
@@ -136,19 +131,15 @@ def resume_faults(training: Training, folder: Path, progress: Progress, *, steps
         folder: of the checkpoint.
         progress: where the canary ended.
     """
-    progress.scaler = training.scaler.state_dict()
     if training.hardware.is_main:
         folder.mkdir(parents=True, exist_ok=True)
-        state.save(folder, "canary", training.model, training.optimiser, progress)
-    training.hardware.wait()
+    training.save(folder, "canary", progress)
     onward = replace(progress)
     straight = [step(training, steps + number, onward) for number in range(AGAIN)]
-    resumed = state.load(folder, "canary", training.model, training.optimiser)
+    resumed = training.restore(folder, "canary")
     if resumed.memory is None:
         return [f"the checkpoint in {folder} cannot be read back; look at the disk that it lies on"]
     resumed.memory = resumed.memory.to(training.device)
-    if resumed.scaler:
-        training.scaler.load_state_dict(resumed.scaler)
     again = [step(training, steps + number, resumed) for number in range(AGAIN)]
     allowed = 0.0 if training.device.type == "cpu" else TOLERANCE
     return [
@@ -161,5 +152,4 @@ def resume_faults(training: Training, folder: Path, progress: Progress, *, steps
 
 def _rows(training: Training, number: int) -> np.ndarray:
     """Return the rows of a step's batch: those of the first epochs, one after another."""
-    epochs = chain.from_iterable(map(training.batches.of_epoch, count(1)))
-    return next(islice(epochs, number, None))
+    return next(islice(training.batches.of_all_epochs(), number, None))

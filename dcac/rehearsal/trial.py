@@ -12,7 +12,7 @@ from dcac.features.targets import TEST_SPLITS
 from dcac.provenance import write_json
 from dcac.reporting import records, table
 from dcac.settings import Settings, load_settings
-from dcac.suites import Suite, Variant
+from dcac.suites import Suite, Variant, split_sources
 from dcac.training.loop import Training
 from dcac.training.state import learnt_state
 
@@ -77,7 +77,7 @@ def write_run(training: Training, folder: Path, names: Mapping[str, str | int], 
         "code": "rehearsal",
         "settings": settings.model_dump(mode="json"),
         "seed": names["seed"],
-        "data": dict.fromkeys(str(names["sources"]).split("+"), ""),
+        "data": dict.fromkeys(split_sources(str(names["sources"])), ""),
         "epoch": {},
     }
     write_json(folder / "run.json", report)

@@ -1,7 +1,7 @@
 """One variant against another over all cells: the interval of their paired difference, and what it says."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,8 @@ import pandas as pd
 from dcac.evaluation.score import BOOTSTRAP_SEED, LEVEL, RESAMPLES
 from dcac.evaluation.statistics import ENOUGH_SEEDS, CellDifferences, Difference, difference_over_seeds
 
+CELL = ["sources", "target"]
+RUN = [*CELL, "seed"]
 INTERVAL_NOTE = (
     f"Intervals hold {100 * LEVEL:g} % and are over training seeds and query identities together; with one seed they are "
     f"over identities alone. With fewer than {ENOUGH_SEEDS} seeds a verdict speaks of these runs, not of the methods."
@@ -24,17 +26,10 @@ def compared(records: pd.DataFrame, variant: str, partner: str) -> Difference | 
     Returns:
         The mean difference over cells, as a share; None where records hold no sums by identity.
     """
-    keys = ["sources", "target", "seed"]
     if "identities" not in records:
         return None
-    ours, theirs = (records[records["variant"] == name][[*keys, "identities"]] for name in (variant, partner))
-    pairs = ours.merge(theirs, on=keys, suffixes=("", "_theirs"))
-    seeds = _common([set(rows["seed"]) for _, rows in pairs.groupby(["sources", "target"], sort=False)])
-    pairs = pairs[pairs["seed"].isin(seeds)].sort_values(keys, kind="stable")
-    if pairs.empty:
-        return None
-    cells = [_cell(str(target), rows) for (_, target), rows in pairs.groupby(["sources", "target"], sort=False)]
-    return difference_over_seeds(cells, resamples=RESAMPLES, level=LEVEL, seed=BOOTSTRAP_SEED)
+    ours, theirs = (records[records["variant"] == name][[*RUN, "identities"]] for name in (variant, partner))
+    return _over_cells(ours.merge(theirs, on=RUN, suffixes=("", "_theirs")), _cell)
 
 
 def level(records: pd.DataFrame, variant: str) -> Difference | None:
@@ -47,18 +42,9 @@ def level(records: pd.DataFrame, variant: str) -> Difference | None:
         The mean as a share, whose verdict and p say nothing; None where records hold no sums by identity.
     """
     mine = records[records["variant"] == variant]
-    if mine.empty or "identities" not in mine or mine["identities"].isna().any():
+    if "identities" not in mine or mine["identities"].isna().any():
         return None
-    keys = ["sources", "target"]
-    seeds = _common([set(rows["seed"]) for _, rows in mine.groupby(keys, sort=False)])
-    mine = mine[mine["seed"].isin(seeds)].sort_values([*keys, "seed"], kind="stable")
-    if mine.empty:
-        return None
-    cells = []
-    for (_, target), rows in mine.groupby(keys, sort=False):
-        sums = [json.loads(text) for text in rows["identities"]]
-        cells.append(CellDifferences(str(target), np.array(sums[0]["queries"]), np.array([run["mAP"] for run in sums])))
-    return difference_over_seeds(cells, resamples=RESAMPLES, level=LEVEL, seed=BOOTSTRAP_SEED)
+    return _over_cells(mine, _own_cell)
 
 
 def interval_text(difference: Difference) -> str:
@@ -73,8 +59,20 @@ def verdict_text(difference: Difference, pairs: int) -> str:
     return f"{difference.verdict} in {'this pair' if pairs == 1 else f'these {pairs} pairs'} of runs"
 
 
-def _common(sets: Sequence[set]) -> set:
-    return set.intersection(*sets) if sets else set()
+def _over_cells(rows: pd.DataFrame, cell: Callable[[str, pd.DataFrame], CellDifferences]) -> Difference | None:
+    """Average over cells the seeds that all of them have; None where there are none."""
+    seeds = [set(own["seed"]) for _, own in rows.groupby(CELL, sort=False)]
+    common = rows[rows["seed"].isin(set.intersection(*seeds) if seeds else set())].sort_values(RUN, kind="stable")
+    if common.empty:
+        return None
+    cells = [cell(str(target), own) for (_, target), own in common.groupby(CELL, sort=False)]
+    return difference_over_seeds(cells, resamples=RESAMPLES, level=LEVEL, seed=BOOTSTRAP_SEED)
+
+
+def _own_cell(target: str, rows: pd.DataFrame) -> CellDifferences:
+    """Take the sums by identity as they are, one row a seed."""
+    sums = [json.loads(text) for text in rows["identities"]]
+    return CellDifferences(target, np.array(sums[0]["queries"]), np.array([run["mAP"] for run in sums]))
 
 
 def _cell(target: str, rows: pd.DataFrame) -> CellDifferences:

@@ -74,10 +74,16 @@ def grid(table: pd.DataFrame) -> str:
 
 def turned(table: pd.DataFrame) -> str:
     """Write a data frame of finished texts, a column a method, as long as they are few."""
-    if len(table) > TURNED:
-        return grid(table)
+    return grid(side_by_side(table))
+
+
+def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
+    """Turn a table of few methods so that each has a column."""
+    if table.empty or len(table) > TURNED:
+        return table
     name, *properties = table.columns
-    return pipes([[key, *table[key]] for key in properties], [name, *table[name]])
+    rows = [[key, *table[key]] for key in properties]
+    return pd.DataFrame(rows, columns=[name, *table[name]])
 
 
 def pipes(body: list[list[str]], headers: list[str]) -> str:

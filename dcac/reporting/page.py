@@ -65,9 +65,8 @@ class Page:
 
     @property
     def differences(self) -> pd.DataFrame:
-        """The summary without what `levels` says; empty where no method is compared."""
-        found = self.summary.drop(columns=METRIC_NAMES.values(), errors="ignore")
-        return found if len(found.columns) > 1 else pd.DataFrame()
+        """The summary; empty where no method is compared."""
+        return self.summary if len(self.summary.columns) > 1 else pd.DataFrame()
 
     @cached_property
     def verdicts(self) -> dict[tuple[str, Cell], tuple[str, str]]:
@@ -168,7 +167,7 @@ def summary(
     protocol: Protocol,
     labels: Mapping[str, str],
 ) -> pd.DataFrame:
-    """Average each variant over all cells, and its paired differences to its baseline and its control over the seeds.
+    """Average over all cells each variant's paired differences to its baseline and its control over the seeds.
 
     Args:
         partners: what each variant is compared with; variants in the table's order.
@@ -178,9 +177,6 @@ def summary(
     lines = []
     for variant, partner in partners.items():
         line = {"method": labels.get(variant, variant)}
-        per_seed = mine[mine["variant"] == variant].groupby("seed")[list(METRICS)].mean() * 100
-        for metric, name in METRIC_NAMES.items():
-            line[name] = spread(per_seed[metric].tolist())
         if variant != partner and partner in partners:
             several = len(set(partners.values())) > 1
             line |= {"baseline": labels.get(partner, partner)} if several else {}

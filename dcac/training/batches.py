@@ -3,6 +3,8 @@
 Every draw comes from a generator named by the run's seed, its purpose and the step.
 """
 
+from collections.abc import Iterator
+from itertools import chain, count
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +55,10 @@ class Batches:
             images=self.settings.images_per_identity,
             generator=numpy_generator(self.seed, "sampler", epoch),
         )
+
+    def of_all_epochs(self) -> Iterator[np.ndarray]:
+        """Draw the batches of one epoch after another, int64 [P * K] each, without end."""
+        return chain.from_iterable(map(self.of_epoch, count(1)))
 
     def batch(self, rows: np.ndarray, name: str, memory: Tensor) -> Batch:
         """Draw the views of a batch.

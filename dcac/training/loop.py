@@ -67,8 +67,8 @@ class Training:
 
     def fit(self, folder: Path, identity: str, *, header: dict) -> dict:
         """Run all remaining epochs; return what the run's report says of time, memory and diagnostics."""
-        progress = self._restore(folder, identity)
-        save = partial(self._save, folder, identity, progress)
+        progress = self.restore(folder, identity)
+        save = partial(self.save, folder, identity, progress)
         journal = Journal(folder / "log.jsonl" if self.hardware.is_main else None, progress.log_bytes)
         if not progress.log_bytes:
             journal.write({"event": "start", **header})
@@ -91,7 +91,7 @@ class Training:
     ) -> dict:
         """Do the batches of an epoch that remain; return its line of the log."""
         started = time.perf_counter()
-        rate = self._set_rate(epoch)
+        rate = self.set_rate(epoch)
         self._renew_memory(progress)
         batches = self.batches.of_epoch(epoch)
         stepping, first = time.perf_counter(), progress.batch
@@ -189,7 +189,8 @@ class Training:
         report = diagnostics.gradients(terms, embedding.feature, scale=scale, own=self.own_terms)
         return report | self.model.report_batch(embedding, batch)
 
-    def _set_rate(self, epoch: int) -> float:
+    def set_rate(self, epoch: int) -> float:
+        """Set each part's learning rate to that of an epoch; return the rate of a part without a multiple."""
         rate = factor(epoch, self.settings) * self.settings.learning_rate
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["multiplier"]
@@ -201,7 +202,8 @@ class Training:
             progress.memory = self.build_memory()
         progress.memory = progress.memory.to(self.device)
 
-    def _restore(self, folder: Path, identity: str) -> state.Progress:
+    def restore(self, folder: Path, identity: str) -> state.Progress:
+        """Read the checkpoint of a run into networks, optimiser and scaler; without one the run begins."""
         for turn in (True, False):  # the main process first: it sets a foreign checkpoint aside
             if self.hardware.is_main == turn:
                 progress = state.load(folder, identity, self.model, self.optimiser)
@@ -210,7 +212,8 @@ class Training:
             self.scaler.load_state_dict(progress.scaler)
         return progress
 
-    def _save(self, folder: Path, identity: str, progress: state.Progress) -> None:
+    def save(self, folder: Path, identity: str, progress: state.Progress) -> None:
+        """Write the checkpoint of a run."""
         progress.scaler = self.scaler.state_dict()
         if self.hardware.is_main:
             state.save(folder, identity, self.model, self.optimiser, progress)

@@ -5,7 +5,7 @@ In: a run's settings, data and networks. Out: one JSON file; nothing is trained 
 
 import time
 from collections.abc import Sequence
-from itertools import chain, count, islice
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -96,8 +96,8 @@ def time_steps(training: Training, steps: int) -> list[float]:
     on_gpu = training.device.type == "cuda"
     progress = Progress(memory=training.build_memory())
     training.model.train()
-    seconds, epochs = [], chain.from_iterable(map(training.batches.of_epoch, count(1)))
-    for number, rows in enumerate(islice(epochs, WARM_UP + steps)):
+    seconds = []
+    for number, rows in enumerate(islice(training.batches.of_all_epochs(), WARM_UP + steps)):
         if on_gpu and number == WARM_UP:
             torch.cuda.reset_peak_memory_stats(training.device)
         _wait(on_gpu)

@@ -10,7 +10,7 @@ from dcac.declared import diagnostics
 from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
 from dcac.reporting.comparisons import INTERVAL_NOTE
 from dcac.reporting.html.template import fill, read
-from dcac.reporting.markdown import DIAGNOSTICS_NOTE, RUN_HEADINGS, TURNED, compact
+from dcac.reporting.markdown import DIAGNOSTICS_NOTE, RUN_HEADINGS, compact, side_by_side
 from dcac.reporting.page import Page
 from dcac.reporting.ranking import places, shown
 
@@ -95,15 +95,6 @@ def block(page: Page, cells: Sequence[Cell], rows: Sequence[Row], link: Link) ->
         "rows": body,
         "about": "; ".join(f"trained on {sources}" for sources, _ in groups),
     }
-
-
-def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
-    """Turn a table of few methods so that each has a column."""
-    if table.empty or len(table) > TURNED:
-        return table
-    name, *properties = table.columns
-    rows = [[key, *table[key]] for key in properties]
-    return pd.DataFrame(rows, columns=[name, *table[name]])
 
 
 def grid(table: pd.DataFrame | None) -> dict | None:
