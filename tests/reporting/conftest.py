@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -122,3 +123,16 @@ def row(variant, sources, target, seed, mAP, rank1):
         "noise_other_low": 0.0005 if learnt else None,
         "noise_other_high": 0.0015 if learnt else None,
     }
+
+
+@pytest.fixture
+def rows_of_target():
+    """Return a function that draws pids, camids, splits and paths of 6 queries and 30 gallery images."""
+
+    def draw(generator):
+        pids = np.concatenate([np.arange(6), generator.integers(0, 8, 30)])
+        camids = np.concatenate([np.zeros(6, int), generator.integers(0, 3, 30)])
+        split = ["query"] * 6 + ["gallery"] * 30
+        return pids, camids, split, [f"{s}/{i:02d}.png" for i, s in enumerate(split)]
+
+    return draw

@@ -16,13 +16,10 @@ LABELS = {"baseline": "Baseline (ours)", "dcac": "DCAC (ours)"}
 
 
 @pytest.fixture
-def target(tmp_path):
+def target(tmp_path, rows_of_target):
     """A target of 6 queries and 30 gallery images with its normalised file, features of two methods, and a score."""
     generator = np.random.default_rng(0)
-    pids = np.concatenate([np.arange(6), generator.integers(0, 8, 30)])
-    camids = np.concatenate([np.zeros(6, int), generator.integers(0, 3, 30)])
-    split = ["query"] * 6 + ["gallery"] * 30
-    paths = [f"{s}/{i:02d}.png" for i, s in enumerate(split)]
+    pids, camids, split, paths = rows_of_target(generator)
     records = []
     for pid, camid, own, path in zip(pids, camids, split, paths, strict=True):
         stream = io.BytesIO()

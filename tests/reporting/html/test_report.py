@@ -17,13 +17,10 @@ from dcac.suites import Variant
 
 
 @pytest.fixture
-def world(tmp_path, suite):
+def world(tmp_path, suite, rows_of_target):
     """Files of two methods trained on MA and tested on T: records, scores, features, runs, and pictures of real people."""
     generator = np.random.default_rng(0)
-    pids = np.concatenate([np.arange(6), generator.integers(0, 8, 30)])
-    camids = np.concatenate([np.zeros(6, int), generator.integers(0, 3, 30)])
-    split = ["query"] * 6 + ["gallery"] * 30
-    paths = [f"{s}/{i:02d}.png" for i, s in enumerate(split)]
+    pids, camids, split, paths = rows_of_target(generator)
     pictures = []
     for pid, camid, own, path in zip(pids, camids, split, paths, strict=True):
         stream = io.BytesIO()
