@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dcac.planning import Plan
-from dcac.provenance import manifest, sha256, write_json
+from dcac.provenance import manifest, write_json
 from dcac.provenance.files import temporary_name
 from dcac.provenance.record import read_record
+from dcac.provenance.runs import require_own_weights
 from dcac.suites import split_sources
 
 ARCHIVE = ".tar"  # weights do not shrink
@@ -81,9 +82,7 @@ def chosen(plan: Plan, folder: Path, held: dict[str, str]) -> Iterator[Path]:
 
 def of_run(plan: Plan, run_folder: Path, held: dict[str, str]) -> Iterator[Path]:
     """Yield the files of a finished run, whose weights must be its own; without them where its data are withdrawn."""
-    record, weights = read_record(run_folder / "run.json"), run_folder / "weights.safetensors"
-    if record is not None and (not weights.is_file() or sha256(weights) != record["meaning"]):
-        raise ValueError(f"{weights} is not the file that run.json beside it speaks of; train the run again")
+    require_own_weights(run_folder)
     codes = split_sources(run_folder.parent.name)
     withdrawn = any(plan.cards[code].status == "withdrawn" for code in codes if code in plan.cards)
     if withdrawn:

@@ -5,11 +5,16 @@ import tarfile
 from dataclasses import replace
 from hashlib import sha256
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from dcac import publish
 from dcac.planning import Plan
 from dcac.provenance.record import KEY, Asked, Input
+
+WEIGHTS = save({"bias": np.zeros(2)}, metadata={"identity": "me"})
+REPORT = {"code": "c", "identity": "me", "settings": {}, "seed": 0, "data": {}, "epoch": {}}
 
 
 def write(path, content=b"x"):
@@ -31,9 +36,9 @@ def plan(config_dir, tmp_path):
     for sources in ("smoke-a", "smoke-a+smoke-b"):
         run = folder / f"runs/dcac/{sources}/seed0"
         write(run.parent / "config.yaml")
-        write(run / "weights.safetensors", b"weights")
+        write(run / "weights.safetensors", WEIGHTS)
         write(run / "lora/adapter.safetensors")
-        write(run / "run.json", record(sha256(b"weights").hexdigest()))
+        write(run / "run.json", REPORT | record(sha256(WEIGHTS).hexdigest()))
         write(run.with_name("seed0.state") / "checkpoint.pt")
     write(folder / "runs/dcac/smoke-b/seed1.state/checkpoint.pt")
     write(folder / "features/dcac/smoke-a/seed0/smoke-b.npz")
@@ -62,7 +67,7 @@ def test_what_may_go_out_does_and_the_rest_is_named(plan, tmp_path):
         assert part in text
     assert "data smoke-a" in text and "network smoke-encoder: made by the workflow" in text
     listed = json.loads((tmp_path / "out/manifest.json").read_text())["files"]
-    assert listed[f"{run}/seed0/weights.safetensors"]["sha256"] == sha256(b"weights").hexdigest()
+    assert listed[f"{run}/seed0/weights.safetensors"]["sha256"] == sha256(WEIGHTS).hexdigest()
     assert all(line in (tmp_path / "out/TERMS.md").read_text() for line in told[1:])
 
 
@@ -80,7 +85,7 @@ def test_foreign_weights_an_existing_place_and_nothing_at_all_are_refused(plan, 
         publish.run(plan, tmp_path / "results", results=tmp_path / "results")
     with pytest.raises(ValueError, match="nothing of suite 'smoke' is finished"):
         publish.run(plan, tmp_path / "out", results=tmp_path / "empty")
-    write(tmp_path / "results/smoke/runs/dcac/smoke-a/seed0/weights.safetensors", b"others")
+    write(tmp_path / "results/smoke/runs/dcac/smoke-a/seed0/weights.safetensors", save({"bias": np.ones(2)}))
     with pytest.raises(ValueError, match=r"is not the file that run\.json beside it speaks of"):
         publish.run(plan, tmp_path / "out", results=tmp_path / "results")
     assert not (tmp_path / "out").exists()
