@@ -52,7 +52,7 @@ def run(
     if not due:
         return
     stamp = {"code": {"reference": digest(next(iter(due.values())).code)}, "environment": environment()}
-    encode = _pretrained(encoder, settings, device) if reference == "pretrained" else histograms
+    encode = pretrained(encoder, settings, device) if reference == "pretrained" else histograms
     for store, asked in due.items():
         rows = read_split(store, TEST_SPLITS, images=False)
         if reference == "chance":
@@ -95,7 +95,8 @@ def _column_weights(width: int) -> np.ndarray:
     return np.exp(-(offsets**2) / 2)
 
 
-def _pretrained(encoder: Path, settings: Settings, device: str) -> Callable[[np.ndarray], np.ndarray]:
+def pretrained(encoder: Path, settings: Settings, device: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from images to the features of an encoder as it comes, unit vectors."""
     import torch.nn.functional as F
     from torch import Tensor
 
