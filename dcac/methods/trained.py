@@ -30,11 +30,12 @@ class HeldOut:
     """Images of people never trained on, with fixed noise and time steps, so that epochs compare."""
 
     images: Tensor  # float [H, 3, height, width], test view
-    batch: DiffusionBatch
+    draws: tuple[DiffusionBatch, ...]  # of all images, each
 
     def to(self, device: torch.device) -> "HeldOut":
         """Copy it to a device."""
-        return HeldOut(self.images.to(device), DiffusionBatch(*(part.to(device) for part in self.batch)))
+        draws = tuple(DiffusionBatch(*(part.to(device) for part in batch)) for batch in self.draws)
+        return HeldOut(self.images.to(device), draws)
 
 
 class TrainedModel(nn.Module):
