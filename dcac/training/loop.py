@@ -105,7 +105,9 @@ class Training:
         means = {term: float(total) / len(batches) for term, total in progress.sums.items()}
         _check_finite(means, epoch)
         rate_of_images = batches[first:].size / (time.perf_counter() - stepping)
-        if self.held_out is not None and (epoch % self.settings.diagnostic_period == 0 or epoch == self.settings.epochs):
+        if self.held_out is not None and (
+            epoch % self.settings.diagnostic_period == 0 or epoch == self.settings.epochs
+        ):
             size = self.runtime.micro_batch or HELD_OUT_BATCH
             report |= self.model.report_held_out(self.held_out, progress.built(), size=size)
         seconds = time.perf_counter() - started

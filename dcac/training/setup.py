@@ -111,7 +111,5 @@ def load_held_out(
     images = decode([rows[i] for i in chosen], height=settings.image_height, width=settings.image_width)
     generator = torch_generator(seed, "held-out")
     moments = latents.query[torch.from_numpy(chosen)]
-    draws = tuple(
-        draw(moments, latents.scaling_factor, num_steps, generator) for _ in range(settings.diagnostic_draws)
-    )
+    draws = tuple(draw(moments, latents.scaling_factor, num_steps, generator) for _ in range(settings.diagnostic_draws))
     return HeldOut(test_view(torch.from_numpy(images), settings), draws)
