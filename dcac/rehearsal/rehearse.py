@@ -90,7 +90,7 @@ def run(
     if not hardware.is_main:
         return
     with timed(seconds, "trial"), tempfile.TemporaryDirectory() as scratch:
-        names = {"suite": suite, "variant": variant, "sources": sources, "seed": SEED}
+        names: dict[str, str | int] = {"suite": suite, "variant": variant, "sources": sources, "seed": SEED}
         trial = run_through(
             training,
             names=names,

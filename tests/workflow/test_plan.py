@@ -24,12 +24,12 @@ def test_the_demo_suite_trains_each_source_set_once_a_variant_and_seed(checkout)
     assert set(planned.values()) == {1}
     assert {variant for variant, _, _ in planned} == {"baseline", "dcac", "dcac-placebo"}
     assert {seed for _, _, seed in planned} == {"0", "1", "2"}
-    assert len({sources for _, sources, _ in planned}) == 5
+    assert len({sources for _, sources, _ in planned}) == 4
 
 
 def test_one_table_plans_only_its_protocol(checkout):
     planned = trainings(checkout.snakemake("--dry-run", "results/tables/dg_single.md"))
-    assert {sources for _, sources, _ in planned} == {"campus", "mall", "street"}
+    assert {sources for _, sources, _ in planned} == {"campus", "street"}
 
 
 def test_the_demo_takes_its_shipped_networks_and_makes_them_again_when_asked(checkout):
