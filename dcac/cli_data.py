@@ -1,12 +1,15 @@
 """`dcac data STEP`: bring data sets into normalised files."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from dcac.cli_options import Steps, suffixed
 from dcac.suites import CONFIG_DIR
+
+if TYPE_CHECKING:
+    from dcac.data.catalog import Card
 
 app = Steps(no_args_is_help=True, help="Data sets: status, fetch, add, import, check, render, sheet.")
 
@@ -207,7 +210,7 @@ def sheet(
     contact_sheet([list(read_split(path, "train")["data"][:images]) for path in stores]).save(out)
 
 
-def card(code: str):
+def card(code: str) -> "Card":
     """Return the card of a data set."""
     from dcac.data.catalog import load_catalog
 

@@ -35,12 +35,14 @@ def samples(
     """
     from dcac.inspection import samples
 
+    learnt = parted(learnt_from)
     samples.run(
         run_folder=run,
         config=config,
         encoder=encoder,
         prior=prior,
-        **parted(learnt_from),
+        stores=learnt.stores,
+        latents=learnt.latents,
         out=out,
         **asked_for(count=count),
         device=chosen_device(device),

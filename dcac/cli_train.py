@@ -87,7 +87,7 @@ def rehearse(
     whole = load_suite(suite)
     rehearse.run(
         config=config,
-        **parted(learnt_from),
+        **parted(learnt_from)._asdict(),
         encoder=encoder,
         prior=prior,
         target=target,
@@ -129,7 +129,7 @@ def train(
     with followed(runtime.follow, out):
         train.run(
             config=config,
-            **parted(learnt_from),
+            **parted(learnt_from)._asdict(),
             encoder=encoder,
             prior=prior,
             seed=seed,
@@ -160,13 +160,14 @@ def overhead(
     """
     from dcac.training import overhead
 
-    parts = parted(learnt_from)
-    given = "+".join(path.stem for path in parts["stores"])
+    learnt = parted(learnt_from)
+    given = "+".join(path.stem for path in learnt.stores)
     if sources != given:
         raise ValueError(f"--sources {sources}, but the normalised files given are those of {given}; give either's")
     overhead.run(
         config=config,
-        **parts,
+        stores=learnt.stores,
+        latents=learnt.latents,
         encoder=encoder,
         prior=prior,
         variant=variant,

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from typer.models import OptionInfo
 
 from dcac.cli_options import folder_of, named_once, stores_and_latents, suffixed
 
 
-def written(suffix: str):
+def written(suffix: str) -> OptionInfo:
     """Return the option of the one file that a step writes."""
     return typer.Option(callback=suffixed(suffix), help=f"file to write ({suffix})")
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dcac.reporting.figures.kind import FigureKind
     from dcac.settings import Settings
 
+    Part = LossTerm | Method | Scheme  # what may bring keys of its own
+
 Model = TypeVar("Model", bound=Closed)
 
 
@@ -27,7 +29,7 @@ def completed(base: type[Model]) -> type[Model]:
     from dcac import methods
     from dcac.model import schemes
 
-    parts = (*terms(), *schemes.SCHEMES, *methods.METHODS)
+    parts: tuple[Part, ...] = (*terms(), *schemes.SCHEMES, *methods.METHODS)
     return _joined(base, tuple(part.settings for part in parts if part.settings is not None))
 
 
@@ -128,12 +130,12 @@ def ignored(settings: "Settings") -> frozenset[str]:
     from dcac.model import schemes
 
     own = method(settings)
-    acting = [own, *own.terms, *losses.TERMS]
+    acting: list[Part] = [own, *own.terms, *losses.TERMS]
     acting += [scheme for scheme in schemes.SCHEMES if own.conditioned and scheme.name == settings.condition]
     return own.ignores | (_brought((*terms(), *schemes.SCHEMES, *methods.METHODS)) - _brought(acting))
 
 
-def _brought(parts: Iterable["Method | LossTerm | Scheme"]) -> frozenset[str]:
+def _brought(parts: "Iterable[Part]") -> frozenset[str]:
     return frozenset(key for part in parts if part.settings is not None for key in part.settings.model_fields)
 
 

@@ -1,7 +1,6 @@
 """Where results lie: in the folder `results/` of a checkout, or in a storage from which Snakemake brings them."""
 
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
@@ -42,7 +41,7 @@ class InStorage(Here):
     def __init__(self, stored: Callable[[str], Stored]):
         self.stored = stored
         self.folder = TemporaryDirectory(prefix="dcac-")
-        self.readable = cache(self.readable)
+        self.asked: set[str] = set()
 
     def has(self, path: str) -> bool:
         """Tell whether the storage has a file."""
@@ -51,9 +50,10 @@ class InStorage(Here):
     def readable(self, path: str) -> Path:
         """Fetch a file, if the storage has it, and return its copy."""
         copy = Path(self.folder.name, path)
-        if self.has(path):
+        if path not in self.asked and self.has(path):
             copy.parent.mkdir(parents=True, exist_ok=True)
             found = self.stored(path)
             found.set_local_path(copy)
             found.retrieve_object()
+        self.asked.add(path)
         return copy

@@ -87,6 +87,8 @@ class Settings(Closed):
     precision: Literal["fp32", "bf16", "fp16"]
     # report
     diagnostic_images: Count
+    diagnostic_draws: Count
+    diagnostic_period: Count
 
     @model_validator(mode="before")
     @classmethod

@@ -37,6 +37,8 @@ TINY = {
     "learning_rate": 1.0e-3,
     "precision": "fp32",
     "diagnostic_images": 8,
+    "diagnostic_draws": 1,
+    "diagnostic_period": 1,
 }
 ENCODER = {"patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2, "img_size": [HEIGHT, WIDTH]}
 

@@ -76,17 +76,18 @@ def test_misspelt_key_of_any_layer_names_its_nearest_neighbour(root, edit, layer
         edit("variants.yaml", dcac=wrong)
     else:
         edit(
-            "suites/demo.yaml", **{"overrides": wrong} if layer == "overrides" else {"source_settings": {"mall": wrong}}
+            "suites/demo.yaml",
+            **{"overrides": wrong} if layer == "overrides" else {"source_settings": {"street": wrong}},
         )
     with pytest.raises(ConfigError, match=r"unknown key 'learing_rate' \(did you mean 'learning_rate'\?\)"):
-        run_settings(load_suite("demo", root), "dcac", "mall", root)
+        run_settings(load_suite("demo", root), "dcac", "street", root)
 
 
 def test_missing_key_is_named(root):
     path = root / "base" / "demo.yaml"
     path.write_text(path.read_text().replace("lora_alpha:", "# lora_alpha:"))
     with pytest.raises(ConfigError, match="key 'lora_alpha' is missing; add it"):
-        run_settings(load_suite("demo", root), "dcac", "mall", root)
+        run_settings(load_suite("demo", root), "dcac", "street", root)
 
 
 @pytest.mark.parametrize(
@@ -96,13 +97,13 @@ def test_missing_key_is_named(root):
 def test_value_out_of_range_is_named_with_its_key(root, edit, key, value):
     edit("variants.yaml", dcac={key: value})
     with pytest.raises(ConfigError, match=f"'{key}' is {value!r}"):
-        run_settings(load_suite("demo", root), "dcac", "mall", root)
+        run_settings(load_suite("demo", root), "dcac", "street", root)
 
 
 def test_all_faults_are_reported_at_once(root, edit):
     edit("variants.yaml", dcac={"epochs": 0, "lora_rang": 4})
     with pytest.raises(ConfigError, match="epochs") as caught:
-        run_settings(load_suite("demo", root), "dcac", "mall", root)
+        run_settings(load_suite("demo", root), "dcac", "street", root)
     assert "lora_rang" in str(caught.value) and "'lora_rank'" in str(caught.value)
 
 
@@ -110,13 +111,13 @@ def test_unknown_suite_and_variant_name_their_nearest_neighbour(config_dir):
     with pytest.raises(ConfigError, match=r"unknown suite 'papper' \(did you mean 'paper'\?\).*one of: .*demo.*paper"):
         load_suite("papper", config_dir)
     with pytest.raises(ConfigError, match=r"unknown variant 'dcca' \(did you mean 'dcac'\?\)"):
-        run_settings(load_suite("demo", config_dir), "dcca", "mall", config_dir)
+        run_settings(load_suite("demo", config_dir), "dcca", "street", config_dir)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source_settings": {"mal": {"epochs": 4}}}, "sources in source_settings: 'mal' .did you mean 'mall'"),
+        ({"source_settings": {"stret": {"epochs": 4}}}, "sources in source_settings: 'stret' .did you mean 'street'"),
         ({"protocols": {"single-source": {"campus": ["wintr"]}}}, "'wintr' .did you mean 'winter'"),
         ({"figures": {"cmc": {"table": "dg_singel", "kind": "cmc", "title": "t"}}}, "'dg_single'"),
         ({"seed": [1]}, "unknown key 'seed' .did you mean 'seeds'"),

@@ -1,7 +1,7 @@
 """The cards of the data sets: what `config/datasets.yaml` knows of each, as closed models."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -242,7 +242,7 @@ def load_cards(path: Path) -> dict[str, Card]:
     return {code: parse(Card, {"code": code, **card}, f"{path}: {code}") for code, card in cards.items()}
 
 
-def require_accepted(card: Card, accept_withdrawn: tuple[str, ...] = ()) -> None:
+def require_accepted(card: Card, accept_withdrawn: Collection[str] = ()) -> None:
     """Refuse a withdrawn data set that `accept_withdrawn` does not list.
 
     Raises:

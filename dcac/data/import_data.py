@@ -274,7 +274,8 @@ def _remarks(card: Card, told: str, variant: str, fingerprint: str) -> list[str]
 
 
 def _images_in_both(records: Sequence[Record], findings: Sequence[Finding]) -> int:
-    train, test = set(), set()
+    train: set[str] = set()
+    test: set[str] = set()
     for record, finding in zip(records, findings, strict=True):
         (train if record.split == "train" else test).add(finding.digest)
     return len((train & test) - {""})

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dcac.data.stored_rows import SPLITS, ForeignStore, iter_group, iter_rows, open_store, split_ranges
 from dcac.provenance import atomic, sha256, write_json
@@ -276,7 +276,9 @@ def _schema(
     ]
     fields += [("caption", pa.list_(pa.float32()))] * captions
     fields += columns.items()
-    features = {name: {"dtype": HUB_NAMES.get(str(kind), str(kind)), "_type": "Value"} for name, kind in fields}
+    features: dict[str, dict[str, object]] = {
+        name: {"dtype": HUB_NAMES.get(str(kind), str(kind)), "_type": "Value"} for name, kind in fields
+    }
     features["image"] = {"_type": "Image"}
     if captions:
         features["caption"] = {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "List"}
@@ -286,7 +288,7 @@ def _schema(
     )
 
 
-def _sidecar(ordered: Sequence[Record], manifest: Mapping[str, object], **hashes: str) -> dict:
+def _sidecar(ordered: Sequence[Record], manifest: Mapping[str, Any], **hashes: str) -> dict:
     counts = count(ordered, distractor_pid=manifest.get("distractor_pid"))
     own = {"images": len(ordered), "counts": counts, **hashes}
     taken = sorted({"schema", *own} & set(manifest))

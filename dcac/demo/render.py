@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dcac.data.catalog import Card, Crowd, Network
 from dcac.data.store import Record, read_manifest, write_store
 from dcac.provenance.keep import put_back
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
+
+if TYPE_CHECKING:
+    from dcac.demo.picture import Rendered
 
 
 def run(card: Card, out: Path) -> dict:
@@ -70,6 +74,6 @@ def _crowd_records(code: str, crowd: Crowd) -> Iterator[Record]:
         yield _record(code, "train", image, caption=tuple(float(value) for value in image.caption))
 
 
-def _record(code: str, split: str, image, *, caption: tuple[float, ...] | None = None) -> Record:
+def _record(code: str, split: str, image: "Rendered", *, caption: tuple[float, ...] | None = None) -> Record:
     path = f"{split}/{image.person + 1:04d}_c{image.camera + 1}_{image.shot}.jpg"
     return Record(split, image.person + 1, image.camera, code, path, image.jpeg, caption)

@@ -11,7 +11,7 @@ from dcac.evaluation.ranking.blocks import Progress, count_with_numpy, count_wit
 from dcac.evaluation.ranking.checks import checked_max_rank
 from dcac.evaluation.ranking.counting import ExactDistances, Standing, count_roughly, settle
 from dcac.evaluation.ranking.distances import Geometry, Metric, measure
-from dcac.evaluation.ranking.labels import Labels, MatchIndex, checked_labels
+from dcac.evaluation.ranking.labels import Column, Labels, MatchIndex, checked_labels
 from dcac.evaluation.ranking.ranks import Averages, Matches, average, rank_matches
 
 BLOCK_VALUES = 2**24  # query x gallery values held at once (64 MB of float32)
@@ -47,11 +47,11 @@ class RankedRow:
 
 def score_ranking(
     query_features: ArrayLike,
-    query_pids: ArrayLike,
-    query_camids: ArrayLike,
+    query_pids: Column,
+    query_camids: Column,
     gallery_features: ArrayLike,
-    gallery_pids: ArrayLike,
-    gallery_camids: ArrayLike,
+    gallery_pids: Column,
+    gallery_camids: Column,
     *,
     metric: Metric = "cosine",
     max_rank: int = 50,
@@ -92,10 +92,10 @@ def score_ranking(
 
 def score_distances(
     blocks: Iterable[NDArray[np.floating]],
-    query_pids: ArrayLike,
-    query_camids: ArrayLike,
-    gallery_pids: ArrayLike,
-    gallery_camids: ArrayLike,
+    query_pids: Column,
+    query_camids: Column,
+    gallery_pids: Column,
+    gallery_camids: Column,
     *,
     max_rank: int = 50,
 ) -> RankingScore:

@@ -45,7 +45,11 @@ def recognise(file: FeatureFile, path: Path, *, dataset: str | None = None, stor
     """
     if dataset not in (None, OTHER, *PEOPLE):
         raise ValueError(f"{dataset!r} has no shipped splits; give {', '.join(PEOPLE)}, or {OTHER} for one ranking")
-    said = {"meta": _named(file), "store": store and _of_store(file, path, store), "option": dataset}
+    said = {
+        "meta": _named(file),
+        "store": _of_store(file, path, store) if store is not None else None,
+        "option": dataset,
+    }
     known = {by: code for by, code in said.items() if code is not None}
     for by, code in known.items():
         first, one = next(iter(known.items()))

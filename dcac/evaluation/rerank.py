@@ -14,7 +14,7 @@ from dcac.evaluation.metrics import RankedRow, RankingScore, score_rows
 from dcac.evaluation.ranking.blocks import Progress, slices
 from dcac.evaluation.ranking.checks import checked_features
 from dcac.evaluation.ranking.distances import FLOAT64_ROUNDING, Geometry, Metric, measure
-from dcac.evaluation.ranking.labels import checked_labels
+from dcac.evaluation.ranking.labels import Column, checked_labels
 from dcac.evaluation.ranking.neighbours import Neighbours, find_neighbours
 from dcac.evaluation.reranking.reciprocal import encode, expand_queries
 from dcac.evaluation.reranking.sparse import SparseRows, overlap
@@ -138,11 +138,11 @@ def k_reciprocal(
 
 def score_reranked(
     query_features: ArrayLike,
-    query_pids: ArrayLike,
-    query_camids: ArrayLike,
+    query_pids: Column,
+    query_camids: Column,
     gallery_features: ArrayLike,
-    gallery_pids: ArrayLike,
-    gallery_camids: ArrayLike,
+    gallery_pids: Column,
+    gallery_camids: Column,
     *,
     settings: Settings,
     metric: Metric,
@@ -168,8 +168,9 @@ def score_reranked(
     labels = checked_labels(
         query_pids, query_camids, gallery_pids, gallery_camids, num_query=len(query_pids), num_gallery=len(gallery_pids)
     )
-    options = {"settings": settings, "metric": metric, "extra": extra, "progress": progress}
-    reranking = rerank(query_features, gallery_features, **options)
+    reranking = rerank(
+        query_features, gallery_features, settings=settings, metric=metric, extra=extra, progress=progress
+    )
     return score_rows(reranking.ranked_rows(), labels, max_rank=max_rank)
 
 

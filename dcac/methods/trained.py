@@ -13,6 +13,8 @@ from dcac.model.latents import DiffusionBatch
 from dcac.settings import Settings
 
 if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel
+
     from dcac.training.batches import Batch
 
 
@@ -28,11 +30,12 @@ class HeldOut:
     """Images of people never trained on, with fixed noise and time steps, so that epochs compare."""
 
     images: Tensor  # float [H, 3, height, width], test view
-    batch: DiffusionBatch
+    draws: tuple[DiffusionBatch, ...]  # of all images, each
 
     def to(self, device: torch.device) -> "HeldOut":
         """Copy it to a device."""
-        return HeldOut(self.images.to(device), DiffusionBatch(*(part.to(device) for part in self.batch)))
+        draws = tuple(DiffusionBatch(*(part.to(device) for part in batch)) for batch in self.draws)
+        return HeldOut(self.images.to(device), draws)
 
 
 class TrainedModel(nn.Module):
@@ -46,7 +49,7 @@ class TrainedModel(nn.Module):
         self.settings = settings
 
     @property
-    def unet(self) -> nn.Module | None:
+    def unet(self) -> "UNet2DConditionModel | None":
         """The large network beside the encoder, for the switches of memory and speed."""
         return None
 

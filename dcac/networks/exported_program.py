@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import SupportsFloat
 
 import numpy as np
 import torch
@@ -39,6 +40,7 @@ class ProgramEncoder:
 
 def named(outputs: object) -> dict[str, NDArray]:
     """Name a program's outputs: a mapping by its keys, a sequence by places, a single tensor `features`."""
+    pairs: list[tuple[object, object]]
     if isinstance(outputs, Tensor):
         pairs = [("features", outputs)]
     elif isinstance(outputs, Mapping):
@@ -125,5 +127,5 @@ def _limits(program: torch.export.ExportedProgram, symbol: str) -> Batch:
     return Batch(1, BATCH)
 
 
-def _finite(bound: object) -> float:
-    return float(np.inf) if "int_oo" in str(bound) else float(bound)  # type: ignore[arg-type]
+def _finite(bound: SupportsFloat) -> float:
+    return float(np.inf) if "int_oo" in str(bound) else float(bound)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from dcac.data.views import by_channel
 from dcac.features.extract import BATCH, CPU_BATCH
 from dcac.features.opened import open_run
 from dcac.foreign.network_card import NetworkCard, PartCard, View
@@ -71,9 +72,12 @@ def find_encoder(folder: Path, settings: Settings) -> Path:
 
 def view_of(settings: Settings) -> View:
     """Say how a run wants its images."""
-    mean, std = (
-        tuple(value) if isinstance(value, tuple) else (value,) * 3
-        for value in (settings.pixel_mean, settings.pixel_std)
+    return View(
+        height=settings.image_height,
+        width=settings.image_width,
+        resize=settings.evaluation_resize,
+        channels="rgb",
+        scale=1,
+        mean=by_channel(settings.pixel_mean),
+        std=by_channel(settings.pixel_std),
     )
-    size = {"height": settings.image_height, "width": settings.image_width, "resize": settings.evaluation_resize}
-    return View(**size, channels="rgb", scale=1, mean=mean, std=std)

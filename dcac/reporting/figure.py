@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dcac.provenance import atomic
 from dcac.provenance.outputs import require_outputs
@@ -11,6 +12,9 @@ from dcac.reporting.configured import configured_figure
 from dcac.reporting.figures.kind import Drawing
 from dcac.reporting.labels import method_labels
 from dcac.suites import Suite, Variant
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def run(
@@ -32,7 +36,7 @@ def run(
         write_record(sidecar, asked)
 
 
-def draw(name: str, suite: Suite, variants: Mapping[str, Variant], inputs: Sequence[Path]):
+def draw(name: str, suite: Suite, variants: Mapping[str, Variant], inputs: Sequence[Path]) -> "Figure":
     """Draw a figure of the suite as its kind asks.
 
     Args:

@@ -11,6 +11,7 @@ from dcac.provenance import atomic
 from dcac.provenance.code import PACKAGE
 from dcac.provenance.outputs import require_outputs
 from dcac.provenance.record import ask, made_inputs, split_off_records, write_record
+from dcac.reporting.cells import Cell
 from dcac.reporting.configured import configured_report, read_accepted
 from dcac.reporting.figures.style import method_colour
 from dcac.reporting.html import runs as run_pages
@@ -192,7 +193,7 @@ class Report:
 
         return sorted(self.scores, key=place)
 
-    def _link(self, variant: str, cell) -> str:
+    def _link(self, variant: str, cell: Cell) -> str:
         keys = (Key(variant, cell.sources, cell.target), Key(variant, scored.NO_SOURCES, cell.target))
         return next((key.place for key in keys if key in self.scores), "")
 
@@ -231,7 +232,8 @@ class Report:
         found = {}
         for path in self.files.features:
             meta = read_features(path).meta
-            found[(*(str(meta[name]) for name in ("variant", "sources", "target")), int(meta["seed"]))] = path
+            variant, sources, target, seed = (str(meta[name]) for name in ("variant", "sources", "target", "seed"))
+            found[variant, sources, target, int(seed)] = path
         return found
 
     def _training(self, sources: str, charts: Sequence[Curve]) -> dict[str, Any]:

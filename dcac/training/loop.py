@@ -105,9 +105,11 @@ class Training:
         means = {term: float(total) / len(batches) for term, total in progress.sums.items()}
         _check_finite(means, epoch)
         rate_of_images = batches[first:].size / (time.perf_counter() - stepping)
-        if self.held_out is not None:
+        if self.held_out is not None and (
+            epoch % self.settings.diagnostic_period == 0 or epoch == self.settings.epochs
+        ):
             size = self.runtime.micro_batch or HELD_OUT_BATCH
-            report |= self.model.report_held_out(self.held_out, progress.memory, size=size)
+            report |= self.model.report_held_out(self.held_out, progress.built(), size=size)
         seconds = time.perf_counter() - started
         progress.seconds += seconds
         line = {
@@ -144,7 +146,7 @@ class Training:
         self, rows: np.ndarray, name: str, progress: state.Progress, *, diagnose: bool
     ) -> tuple[dict[str, Tensor], dict[str, float]]:
         """Do one optimiser step; return the loss terms (detached) and, if asked, the gradient diagnostics."""
-        batch = self.batches.batch(rows, name, progress.memory)
+        batch = self.batches.batch(rows, name, progress.built())
         self.optimiser.zero_grad(set_to_none=True)
         embedding, terms, finish = self._losses(batch)
         report = self._diagnose(terms, embedding, batch) if diagnose else {}
@@ -154,7 +156,7 @@ class Training:
         self.scaler.update()
         with self._memory_precision():
             progress.memory = memory.update(
-                progress.memory,
+                batch.memory,
                 embedding.direction,
                 batch.labels,
                 momentum=self.settings.prototype_momentum,

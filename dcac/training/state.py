@@ -36,6 +36,12 @@ class Progress:
     scaler: dict = field(default_factory=dict)  # state of the gradient scaler; empty without one
     log_bytes: int = 0  # length of log.jsonl at the checkpoint
 
+    def built(self) -> Tensor:
+        """Return the memory M [N, D], which the first epoch builds before its first step."""
+        if self.memory is None:
+            raise ValueError("the run has no memory yet; build it before the first step")
+        return self.memory
+
 
 def locked(folder: Path) -> AbstractContextManager[None]:
     """Hold a run's state directory against a second writer, as far as the file system knows locks.

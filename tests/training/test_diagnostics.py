@@ -85,9 +85,10 @@ def build(encoder_folder, prior_folder, settings):
 @pytest.fixture
 def held_out():
     generator = torch_generator(0, "held-out")
-    latents, noise = torch.randn(2, 6, 4, 8, 8, generator=generator)
-    steps = torch.randint(0, 1000, (6,), generator=generator)
-    return HeldOut(torch.randn(6, 3, 32, 16, generator=generator), DiffusionBatch(latents, noise, steps))
+    latents, *noises = torch.randn(3, 6, 4, 8, 8, generator=generator)
+    steps = torch.randint(0, 1000, (2, 6), generator=generator)
+    draws = tuple(DiffusionBatch(latents, noise, step) for noise, step in zip(noises, steps, strict=True))
+    return HeldOut(torch.randn(6, 3, 32, 16, generator=generator), draws)
 
 
 @pytest.fixture
@@ -106,9 +107,10 @@ def test_held_out_loss_equals_one_image_at_a_time(build, held_out, memory, schem
         empty = torch.zeros_like(mean) if scheme == "feature" else mean
         losses = {"own": [], "null": [], "other": []}
         for i in range(6):
-            latents, noise, steps = (part[i : i + 1] for part in held_out.batch)
+            one = [DiffusionBatch(*(part[i : i + 1] for part in draw)) for draw in held_out.draws]
             for name, token in (("own", tokens[i]), ("null", empty), ("other", tokens[(i + 3) % 6])):
-                losses[name].append(model.prior.loss_per_image(latents, token, noise, steps).item())
+                found = [model.prior.loss_per_image(context=token, **draw._asdict()).item() for draw in one]
+                losses[name].append(np.mean(found))
     expected = {f"noise_{name}": np.mean(values) for name, values in losses.items()}
     for name, below in (("null", "own"), ("other", "null")):
         differences = np.subtract(losses[name], losses[below])
@@ -122,7 +124,8 @@ def test_held_out_loss_equals_one_image_at_a_time(build, held_out, memory, schem
 
 
 def test_one_image_alone_has_losses_and_no_interval(build, held_out, memory):
-    alone = HeldOut(held_out.images[:1], DiffusionBatch(*(part[:1] for part in held_out.batch)))
+    draws = tuple(DiffusionBatch(*(part[:1] for part in draw)) for draw in held_out.draws)
+    alone = HeldOut(held_out.images[:1], draws)
     assert set(held_out_noise_loss(build("fc"), alone, memory, size=8)) == {"noise_own", "noise_null", "noise_other"}
 
 

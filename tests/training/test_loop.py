@@ -185,6 +185,13 @@ def test_memory_is_rebuilt_each_epoch_or_once(make, tmp_path, monkeypatch):
         assert len(built) == times
 
 
+def test_the_held_out_noise_loss_comes_once_a_period_and_after_the_last_epoch(make, tmp_path):
+    training = make(epochs=5, decay_epochs=(4,), diagnostic_period=2)
+    epochs = training.fit(tmp_path, "identity", header={})["epochs"]
+    assert [line["epoch"] for line in epochs if "noise_own" in line] == [2, 4, 5]
+    assert all("p_max" in line for line in epochs)
+
+
 def test_each_group_follows_the_schedule_at_its_own_multiple(make, tmp_path, monkeypatch):
     rates, original = [], Training.step
 

@@ -141,11 +141,15 @@ def test_held_out_images_are_evenly_spaced_queries_with_fixed_draws(
     chosen = [0, 2, 4, 6, 9, 11, 13, 15]  # 8 of 16
     expected = (torch.from_numpy(images[chosen]).float() / 255 - 0.5) / 0.5
     torch.testing.assert_close(first.images, expected)
-    assert all(torch.equal(a, b) for a, b in zip(first.batch, again.batch, strict=True))
-    assert not torch.equal(first.batch.noise, other.batch.noise)
+    assert all(torch.equal(a, b) for a, b in zip(first.draws[0], again.draws[0], strict=True))
+    assert not torch.equal(first.draws[0].noise, other.draws[0].noise)
     few = settings.model_copy(update={"diagnostic_images": 500})
     assert len(load_held_out(few, [store], cached, 1000, 0).images) == 16
-    assert np.isfinite(first.batch.latents.numpy()).all()
+    assert np.isfinite(first.draws[0].latents.numpy()).all()
+    twice = load_held_out(settings.model_copy(update={"diagnostic_draws": 2}), [store], cached, 1000, 0)
+    assert len(first.draws) == 1 and len(twice.draws) == 2
+    assert torch.equal(twice.draws[0].noise, first.draws[0].noise)
+    assert not torch.equal(twice.draws[1].noise, first.draws[0].noise)
 
 
 @pytest.fixture

@@ -24,12 +24,12 @@ def test_the_demo_suite_trains_each_source_set_once_a_variant_and_seed(checkout)
     assert set(planned.values()) == {1}
     assert {variant for variant, _, _ in planned} == {"baseline", "dcac", "dcac-placebo"}
     assert {seed for _, _, seed in planned} == {"0", "1", "2"}
-    assert len({sources for _, sources, _ in planned}) == 5
+    assert len({sources for _, sources, _ in planned}) == 4
 
 
 def test_one_table_plans_only_its_protocol(checkout):
     planned = trainings(checkout.snakemake("--dry-run", "results/tables/dg_single.md"))
-    assert {sources for _, sources, _ in planned} == {"campus", "mall", "street"}
+    assert {sources for _, sources, _ in planned} == {"campus", "street"}
 
 
 def test_the_demo_takes_its_shipped_networks_and_makes_them_again_when_asked(checkout):
@@ -245,6 +245,14 @@ def test_what_jobs_ask_a_cluster_for_stands_in_the_configuration(checkout):
     assert resources(output, "extract").items() >= on_card.items()
     assert score.items() >= {**everywhere, "slurm_partition": "long", "gpu": "0"}.items()
     assert not {"gres", "constraint"} & set(score)
+
+
+def test_a_reference_without_a_network_asks_for_no_card(checkout):
+    output = checkout.snakemake("--dry-run", suite="smoke-gpu")
+    jobs = checkout.jobs(output)
+    assert jobs["reference"] == 2 and jobs["pretrained"] == 1
+    plain, network = resources(output, "reference"), resources(output, "pretrained")
+    assert plain.items() >= {"gpu": "0", "device": "cpu"}.items() and network.items() >= {"gpu": "1"}.items()
 
 
 def resources(output, rule):

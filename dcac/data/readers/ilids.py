@@ -17,13 +17,13 @@ def read_ilids(source: Source, variant: str) -> Reading:
     Raises:
         LayoutError: Neither Persons nor images is there.
     """
-    roots = {folder: find_root(source.names, folder) for folder in LAYOUTS}
-    folder = next((folder for folder, root in roots.items() if root is not None), None)
-    if folder is None:
+    found = [(folder, root) for folder in LAYOUTS if (root := find_root(source.names, folder)) is not None]
+    if not found:
         raise LayoutError("there is no folder Persons or images")
+    folder, root = found[0]
     reading = Reading(LAYOUTS[folder], "original")
     for split in ("query", "gallery"):
-        read_folders(source, reading, domain="iLIDS", folders={roots[folder] + folder: split}, label=label)
+        read_folders(source, reading, domain="iLIDS", folders={root + folder: split}, label=label)
     reading.strays, reading.nearly = sorted(set(reading.strays)), sorted(set(reading.nearly))
     return reading
 

@@ -71,7 +71,7 @@ def _read_lists(source: Source, root: str, version: str, *, keep_val: bool) -> R
         folder = train_folder if part in ("train", "val") else test_folder
         for relative, pid, camid in _entries(source, root + list_name):
             name = find_name(on_disk, folder + relative)
-            if unlisted.pop(name, None) is None:
+            if name is None or unlisted.pop(name, None) is None:
                 raise LayoutError(
                     f"{root}{list_name} names {relative}, which is missing or listed twice; get the set again"
                 )

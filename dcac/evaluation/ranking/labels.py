@@ -1,11 +1,14 @@
 """Who is on each image and which camera took it: what counts as a match, and what leaves a query's ranking."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcac.evaluation.ranking.checks import checked_ids, checked_pids
+
+Column = Sequence[int] | NDArray  # identities or cameras, one a row of features; torch tensors do as well
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Does the prior speak? Sharpness of p, and the noise loss of people never trained on."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,7 +27,7 @@ def held_out_noise_loss(model: "DCAC", held_out: HeldOut, memory: Tensor, *, siz
 
     `null` mixes all prompts equally (p = 1 / N; a zero token for the `feature` scheme): a token without information.
     `other` takes the condition of an image half the set away. The same noise and steps serve all three, so that the
-    differences are paired over images.
+    differences are paired over images; an image's loss is the mean over its draws.
 
     Args:
         size: images a forward pass.
@@ -43,7 +44,7 @@ def held_out_noise_loss(model: "DCAC", held_out: HeldOut, memory: Tensor, *, siz
     chunks = [model.reid(images) for images in held_out.images.split(size)]
     own = torch.cat([model.context(embedding, labels=torch.zeros(0), memory=memory) for embedding in chunks])
     contexts = {"own": own, "null": model.uninformed_context(len(own)), "other": own.roll(len(own) // 2, dims=0)}
-    losses = {name: _noise_losses(model, held_out.batch, context, size) for name, context in contexts.items()}
+    losses = {name: _noise_losses(model, held_out.draws, context, size) for name, context in contexts.items()}
     model.train(training)
     report = {f"noise_{name}": loss.mean().item() for name, loss in losses.items()}
     if len(own) > 1:
@@ -58,7 +59,12 @@ def _interval(name: str, differences: Tensor) -> dict[str, float]:
     return {f"{name}_low": mean - reach, f"{name}_high": mean + reach}
 
 
-def _noise_losses(model: "DCAC", batch: DiffusionBatch, context: Tensor, size: int) -> Tensor:
+def _noise_losses(model: "DCAC", draws: Sequence[DiffusionBatch], context: Tensor, size: int) -> Tensor:
+    """Noise loss of each image [H], the mean over its draws."""
+    return torch.stack([_noise_loss(model, batch, context, size) for batch in draws]).mean(dim=0)
+
+
+def _noise_loss(model: "DCAC", batch: DiffusionBatch, context: Tensor, size: int) -> Tensor:
     parts = zip(*(part.split(size) for part in (*batch, context)), strict=True)
     losses = [
         model.prior.loss_per_image(latents=latents, context=token, noise=noise, steps=steps)

@@ -19,5 +19,7 @@ OF_THE_PRIOR = frozenset(
         "lora_qkv_bias",
         "lora_lr_multiplier",
         "diagnostic_images",
+        "diagnostic_draws",
+        "diagnostic_period",
     }
 )

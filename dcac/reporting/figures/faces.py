@@ -28,7 +28,7 @@ def read_pictures(store: Path, paths: Iterable[str], *, faces: str) -> dict[str,
         ValueError: the target has no image of some path.
     """
     wanted = list(dict.fromkeys(paths))
-    data = {}
+    data: dict[str, bytes] = {}
     for part in iter_split(store, SPLITS):
         own = part[part["path"].isin(wanted)]
         data |= zip(own["path"], own["data"], strict=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,10 @@ from dcac.reading import read_arrays
 from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
 from dcac.settings import Settings
 
+if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
+    from matplotlib.figure import Figure
+    from matplotlib.gridspec import GridSpec
+
 NAMES = {"true": "own\ncondition", "uniform": "no\ninformation", "swapped": "another's\ncondition"}
 EXPLANATION = "error: mean square against the image's own latent, over the images shown; a row shares one draw of noise"
 TILE = 1.0  # inches, width and height of a picture
@@ -17,7 +22,7 @@ MARGINS = (1.3, 1.7)  # inches beside and above the pictures
 GAP = 0.15  # of a picture, before the columns of each start
 
 
-def draw_samples(path: Path, *, title: str):
+def draw_samples(path: Path, *, title: str) -> "Figure":
     """Show, a row an image: the picture, what the autoencoder keeps of it, and what comes back under each condition.
 
     Args:
@@ -68,7 +73,9 @@ def row_names(content: Mapping[str, np.ndarray]) -> list[str]:
     return [f"{key}{share}" for key, share in zip(content["keys"], shares, strict=True)]
 
 
-def show(figure, grid, column: int, pictures: Sequence[np.ndarray], *, head: str) -> None:
+def show(
+    figure: "Figure", grid: "GridSpec", column: int, pictures: Sequence[np.ndarray] | np.ndarray, *, head: str
+) -> None:
     """Draw a column of pictures uint8 [3, S, S] under its head."""
     for row, picture in enumerate(pictures):
         axes = figure.add_subplot(grid[row, column])
@@ -89,7 +96,7 @@ def fault(settings: Settings) -> str:
     return "which has no prior; name a variant that has one" if declared.needed(settings, "prior") is None else ""
 
 
-def draw(drawing: Drawing):
+def draw(drawing: Drawing) -> "Figure":
     """Draw the samples of the run."""
     return draw_samples(drawing.inputs[0], title=f"{drawing.title}, {drawing.labels[drawing.named[0]]}")
 

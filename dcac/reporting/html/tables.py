@@ -76,7 +76,8 @@ def block(page: Page, cells: Sequence[Cell], rows: Sequence[Row], link: Link) ->
         for cell, metric in columns:
             value = row.values.get((cell, metric))
             beside = list(page.verdicts.get((row.variant, cell), ())) if metric == "mAP" else []
-            if row.variant in paper and (difference := paper[row.variant].values.get((cell, metric))) is not None:
+            difference = paper[row.variant].values.get((cell, metric)) if row.variant in paper else None
+            if value is not None and difference is not None:
                 beside.append(f"paper {value.mean - difference.mean:.1f} ({difference.mean:+.1f})")
             numbers.append(
                 Number(
