@@ -40,7 +40,7 @@ def stored(tmp_path_factory, checkout_in):
 
 def test_the_suite_runs_to_its_tables_and_every_result_lies_in_the_storage(stored):
     for name in ("tables/dg_single.md", "small/tables/dg_single.md", "report.html", "metrics.json"):
-        assert (stored.store / "results" / name).stat().st_size > 100
+        assert (stored.store / "results" / name).stat().st_size > 50
     assert {path.name for path in (stored.store / RUN).iterdir()} == {"weights.safetensors", "log.jsonl", "run.json"}
     network = {path.name for path in (stored.store / "results/weights/smoke-encoder").iterdir()}
     assert {"config.json", "model.safetensors", "manifest.json"} <= network
