@@ -79,6 +79,7 @@ def asked(*, gpus=0):
         "constraint": chosen.constraint if gpus else None,
         "gres": f"gpu:{gpus}" if gpus and chosen.gpu_request == "gres" else None,
         "gpu": 0 if chosen.gpu_request == "gres" else gpus,
+        "nodes": 1 if gpus > 1 else None,  # else cards of several might be given
     }
     return {name: value for name, value in wanted.items() if value is not None}
 
