@@ -82,7 +82,7 @@ class Artefacts:
         if archive is None:  # only the file made from it is here: it speaks for its archive
             settings |= {k: v for k, v in self._recorded(sidecar).items() if k == "archive"}
         job = f"import_data/{code}"
-        return Artefact("dcac.data.import_data", f"data {code}", (store, sidecar), sidecar, settings, job=job)
+        return Artefact("dcac.data.imports.import_data", f"data {code}", (store, sidecar), sidecar, settings, job=job)
 
     def network(self, name: str) -> Artefact:
         """A pre-trained network."""

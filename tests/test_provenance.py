@@ -209,7 +209,7 @@ OF_A_RUN |= {"attention", "evaluate", "export"}
         ),
         ("evaluation/ranking/ranks.py", "return ", "return 1 and ", {"score", "evaluate"}, {"score"}),
         ("data/readers/viper.py", "return ", "return 1 and ", set(), set()),
-        ("data/import_data.py", "[:32]", "[:31]", {"adding", "import_data"}, {"import_data"}),
+        ("data/imports/import_data.py", "[:32]", "[:31]", {"adding", "import_data"}, {"import_data"}),
     ],
 )
 def test_an_edit_of_the_package_moves_what_it_touches(copied, path, old, new, may_move, must_move):

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcac.data import checking, store
+from dcac.data import store
+from dcac.data.imports import checking
 from dcac.data.store import Record, iter_split, read_split, stored_splits, write_store
 
 COUNTS = {"train": 5, "query": 2, "gallery": 4}

@@ -15,8 +15,8 @@ from torch import nn
 from dcac import losses, methods
 from dcac.artefacts import Artefacts
 from dcac.closed import Closed, ConfigError, NonNegative, Positive, load_yaml, parse
-from dcac.data import adding, import_data
 from dcac.data.catalog import LOCAL, load_cards, load_catalog
+from dcac.data.imports import adding, import_data
 from dcac.data.store import Record, read_split, write_store
 from dcac.evaluation import score
 from dcac.features import extract

@@ -7,7 +7,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from dcac.data.archives import open_source
-from dcac.data.import_data import run
+from dcac.data.imports.import_data import run
 from dcac.data.readers import LayoutError
 from dcac.data.readers.cuhk03 import Cell, label, own_data, read_cuhk03
 from dcac.data.store import read_split

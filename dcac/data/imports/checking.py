@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dcac.data.imports.verifying import Finding, verify
 from dcac.data.store import EMBEDDED, SPLITS, Record, content_line, count, read_group, read_manifest
 from dcac.data.stored_rows import open_store
-from dcac.data.verifying import Finding, verify
 from dcac.data.workers import spread
 from dcac.provenance import sha256
 from dcac.reading import naming_damage

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from dcac.data import checking, store
+from dcac.data import store
+from dcac.data.imports import checking
 from dcac.data.store import Record, write_store
 
 MANIFEST = {"dataset": "MA", "version": "v1", "variant": "standard", "standard": True, "fingerprint": "f"}

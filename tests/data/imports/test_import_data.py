@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from dcac.data.counts import CountError, queries_without_match
-from dcac.data.import_data import images_fingerprint, run
+from dcac.data.imports.counts import CountError, queries_without_match
+from dcac.data.imports.import_data import images_fingerprint, run
+from dcac.data.imports.verifying import Finding, UnreadableError
 from dcac.data.readers import LayoutError
 from dcac.data.store import Record, read_manifest, read_split
-from dcac.data.verifying import Finding, UnreadableError
 
 MARKET = [
     "Market-1501-v15.09.15/bounding_box_train/0002_c1s1_000451_03.jpg",

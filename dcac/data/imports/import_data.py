@@ -12,13 +12,13 @@ from pathlib import Path
 
 from dcac.data.archives import Source, open_inside
 from dcac.data.catalog import Card, Limits, Variant, require_accepted
-from dcac.data.counts import Comparison, CountError, queries_without_match, require_matches
-from dcac.data.own_pictures import settle
+from dcac.data.imports.counts import Comparison, CountError, queries_without_match, require_matches
+from dcac.data.imports.own_pictures import settle
+from dcac.data.imports.verifying import ANOTHER_COPY, Finding, refuse_or_drop, verify
 from dcac.data.readers import LayoutError, Reading, made_with, reader_of
 from dcac.data.readers.layout import UNKNOWN, tree
 from dcac.data.readers.own import labels_fingerprint
 from dcac.data.store import Record, count, read_manifest, write_store
-from dcac.data.verifying import ANOTHER_COPY, Finding, refuse_or_drop, verify
 from dcac.provenance.keep import put_back
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import BY_HAND, ask

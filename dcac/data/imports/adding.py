@@ -10,8 +10,8 @@ import yaml
 from dcac.closed import ConfigError, is_blank, load_yaml, parse, require_names
 from dcac.data.archives import Source
 from dcac.data.catalog import NO_CAMERAS, OWN, STANDARD, Card, Limits, SplitCounts, Variant, require_new
-from dcac.data.counts import Comparison
-from dcac.data.import_data import examine, open_set
+from dcac.data.imports.counts import Comparison
+from dcac.data.imports.import_data import examine, open_set
 from dcac.data.readers.layout import LayoutError
 from dcac.data.readers.own import DRAWN, recognise
 from dcac.data.store import Record, count
