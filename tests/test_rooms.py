@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ MODULES = {
 }
 
 
+@cache
 def parsed(name):
     return ast.parse(MODULES[name].read_text(encoding="utf-8"))
 

@@ -30,7 +30,7 @@ from dcac.model.schemes.scheme import Scheme
 from dcac.planning import Plan
 from dcac.reporting import figure, figures, records, table
 from dcac.reporting.figures.kind import FigureKind
-from dcac.reporting.records import read_records
+from dcac.reporting.tables.recorded import read_records
 from dcac.settings import Runtime, parse_settings
 from dcac.suites import Suite, Variant
 

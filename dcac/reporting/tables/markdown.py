@@ -4,10 +4,10 @@ import pandas as pd
 from tabulate import tabulate
 
 from dcac.declared import diagnostics
-from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
-from dcac.reporting.comparisons import INTERVAL_NOTE
-from dcac.reporting.page import Page
-from dcac.reporting.ranking import BEST, places, shown
+from dcac.reporting.tables.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.tables.comparisons import INTERVAL_NOTE
+from dcac.reporting.tables.page import Page
+from dcac.reporting.tables.ranking import BEST, places, shown
 
 RUN_HEADINGS = {"variant": "method", "sources": "trained on"}
 TURNED = 4  # methods side by side
