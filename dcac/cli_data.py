@@ -201,10 +201,10 @@ def sheet(
 
     Example: dcac data sheet results/data/street.parquet --out sheet.png
     """
-    from dcac.data.store import read_manifest, read_split
+    from dcac.data.store import read_sidecar, read_split
     from dcac.demo.sheet import contact_sheet
 
-    real = [path for path in stores if read_manifest(path).get("layout") != "rendered"]
+    real = [path for path in stores if read_sidecar(path).get("layout") != "rendered"]
     if real:
         raise ValueError(f"{real[0]} holds pictures of real people; a contact sheet is for rendered domains only")
     contact_sheet([list(read_split(path, "train")["data"][:images]) for path in stores]).save(out)

@@ -21,7 +21,7 @@ from dcac.settings import Runtime, Settings, load_settings
 from dcac.training.hardware import Hardware
 from dcac.training.inputs import Inputs
 from dcac.training.loop import Training
-from dcac.training.state import Progress
+from dcac.training.state import RunState
 
 SEED = 0
 STEPS = 20  # timed, unless a person asks for another number
@@ -94,7 +94,7 @@ def asked_overhead(
 def time_steps(training: Training, steps: int) -> list[float]:
     """Return the seconds of each step after the warm-up; on CUDA the peak of memory starts anew after it too."""
     on_gpu = training.device.type == "cuda"
-    progress = Progress(memory=training.build_memory())
+    progress = RunState(memory=training.build_memory())
     training.model.train()
     seconds = []
     for number, rows in enumerate(islice(training.batches.of_all_epochs(), WARM_UP + steps)):

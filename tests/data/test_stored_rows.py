@@ -23,7 +23,7 @@ def table(tmp_path_factory):
         for split, count in COUNTS.items()
         for number in range(count)
     ]
-    write_store(records, out, manifest={"dataset": "MA"})
+    write_store(records, out, facts={"dataset": "MA"})
     return pq.read_table(out)
 
 
@@ -72,7 +72,7 @@ def test_one_row_group_is_streamed(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "ROWS_PER_GROUP", 10)
     noise = np.random.default_rng(0)
     records = [Record("train", 1, 0, "MA", f"{i:04d}", noise.bytes(8_000)) for i in range(4096)]
-    write_store(records, tmp_path / "a.parquet", manifest={})
+    write_store(records, tmp_path / "a.parquet", facts={})
     whole = pq.read_table(tmp_path / "a.parquet")
     pq.write_table(whole, tmp_path / "b.parquet", compression="NONE")
     del whole

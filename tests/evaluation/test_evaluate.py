@@ -63,7 +63,7 @@ def write_target(tmp_path):
                     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(stream, format="PNG")
                     records.append(Record(split, pid, camera, code, f"{split}/{pid}_{shot}.png", stream.getvalue()))
         path = tmp_path / f"data/{code}.parquet"
-        write_store(records, path, manifest={"dataset": code, "version": "1"})
+        write_store(records, path, facts={"dataset": code, "version": "1"})
         return path
 
     return write

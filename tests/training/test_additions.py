@@ -64,7 +64,7 @@ def target(other_store, tmp_path):
         for split, camid, shots in parts
         for row in shots
     ]
-    write_store(images, tmp_path / "T.parquet", manifest={"dataset": "T", "version": "1"})
+    write_store(images, tmp_path / "T.parquet", facts={"dataset": "T", "version": "1"})
     return tmp_path / "T.parquet"
 
 

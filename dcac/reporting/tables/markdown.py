@@ -14,7 +14,7 @@ TURNED = 4  # methods side by side
 DIAGNOSTICS_NOTE = (
     "Conditioning diagnostics of the last epoch, mean over seeds: norm of each unweighted loss term's gradient at the encoder's "
     "features, cosine between the noise term and the sum of the others, sharpness of p, and the noise loss of held-out people under "
-    "their own condition, an uninformative one, and another image's, with 95 % intervals of the paired differences over a run's images."
+    "their own condition, none (null), and another image's (other), with 95 % intervals of the paired differences over a run's images."
 )
 
 

@@ -17,7 +17,7 @@ from dcac.data.imports.own_pictures import CopyError, MatchError
 from dcac.data.imports.verifying import UnreadableError
 from dcac.data.locate import locate
 from dcac.data.readers import LayoutError
-from dcac.data.store import read_manifest, read_split
+from dcac.data.store import read_sidecar, read_split
 from dcac.demo import render
 
 LABELS = ["split", "pid", "camid"]
@@ -61,7 +61,7 @@ def added(add, tmp_path):
         card = load_cards(tmp_path / LOCAL)["LAB"]
         out = tmp_path / "LAB.parquet"
         import_data.run(locate(card, tmp_path / "data"), out, card=card)
-        sidecar = read_manifest(out)
+        sidecar = read_sidecar(out)
         return read_split(out, list(sidecar["counts"])), sidecar
 
     return call
