@@ -71,9 +71,9 @@ def run(
     """
     require_output(out, ".npz", inputs=[*stores, *latents])
     settings = load_settings(config)
-    if declared.needed(settings, "prior") is None:
+    if not declared.can_sample(settings):
         raise ValueError(
-            f"{run_folder} has no prior to sample from (method {settings.method}); choose a variant that has one"
+            f"{run_folder} has no prior to sample from under a condition (method {settings.method}); choose a variant that has one"
         )
     inputs = inputs_of(run_folder, encoder=encoder, stores=stores, prior=prior, latents=latents)
     asked = ask(__name__, {} if count == IMAGES else {"count": count}, inputs)

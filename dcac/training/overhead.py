@@ -4,7 +4,7 @@ In: a run's settings, data and networks. Out: one JSON file; nothing is trained 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -41,11 +41,12 @@ def run(
     device: str,
     steps: int = STEPS,
     runtime: Runtime = Runtime(),
+    networks: Mapping[str, Path] | None = None,
 ) -> None:
     """Measure the training step of a run: parameters, seconds, images per second, peak memory.
 
     Args:
-        config, stores, latents, encoder, prior, device, runtime: as for training.
+        config, stores, latents, encoder, prior, device, runtime, networks: as for training.
         variant, sources: names of the run, for the table.
         steps: how many steps are timed, each alone.
         out: file to write.
@@ -57,7 +58,7 @@ def run(
         raise ValueError(f"steps is {steps}, and nothing would be timed; ask for 1 or more")
     require_output(out, ".json", inputs=[*stores, *latents])
     settings = load_settings(config)
-    inputs = Inputs(stores, encoder, latents, prior)
+    inputs = Inputs(stores, encoder, latents, prior, networks or {})
     asked = asked_overhead(settings, inputs, variant=variant, sources=sources, steps=steps, runtime=runtime)
     hardware = Hardware(device, settings.precision)
     training = Training(settings, inputs, seed=SEED, hardware=hardware, runtime=runtime)

@@ -92,8 +92,10 @@ def samples(behind: Behind) -> list[str]:
 
 
 def fault(settings: Settings) -> str:
-    """Say that a run without a prior has nothing to sample from."""
-    return "which has no prior; name a variant that has one" if declared.needed(settings, "prior") is None else ""
+    """Say that a run without a prior, or with one that no condition steers, has nothing to sample from."""
+    if declared.needed(settings, "prior") is None:
+        return "which has no prior; name a variant that has one"
+    return "" if declared.can_sample(settings) else "whose prior has no condition; name a variant that has one"
 
 
 def draw(drawing: Drawing) -> "Figure":
