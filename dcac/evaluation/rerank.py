@@ -14,7 +14,7 @@ from dcac.evaluation.metrics import RankedRow, RankingScore, score_rows
 from dcac.evaluation.ranking.blocks import Progress, slices
 from dcac.evaluation.ranking.checks import checked_features
 from dcac.evaluation.ranking.distances import FLOAT64_ROUNDING, Geometry, Metric, measure
-from dcac.evaluation.ranking.labels import Column, checked_labels
+from dcac.evaluation.ranking.identities import Column, checked_identities
 from dcac.evaluation.ranking.neighbours import Neighbours, find_neighbours
 from dcac.evaluation.reranking.reciprocal import encode, expand_queries
 from dcac.evaluation.reranking.sparse import SparseRows, overlap
@@ -165,13 +165,13 @@ def score_reranked(
         extra: distances of others for some pairs, mixed in before neighbours are sought.
         progress: told how many rows have their neighbours.
     """
-    labels = checked_labels(
+    identities = checked_identities(
         query_pids, query_camids, gallery_pids, gallery_camids, num_query=len(query_pids), num_gallery=len(gallery_pids)
     )
     reranking = rerank(
         query_features, gallery_features, settings=settings, metric=metric, extra=extra, progress=progress
     )
-    return score_rows(reranking.ranked_rows(), labels, max_rank=max_rank)
+    return score_rows(reranking.ranked_rows(), identities, max_rank=max_rank)
 
 
 def rerank(
