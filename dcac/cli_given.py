@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from dcac import gpus
+from dcac import ending, gpus
 from dcac.cli_options import folder_of
 from dcac.closed import Closed
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # what a command does not need is not loaded
     from dcac.suites import Running, Suite, Variant
 
 Recipe = TypeVar("Recipe", bound=Closed)
+SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"  # that the launcher of several processes hands on to them
+GRACE = 300  # seconds that they then have for a step and a checkpoint
 
 
 class LearntFrom(NamedTuple):
@@ -135,10 +137,17 @@ def chosen_device(asked: str, *, count: int = 1) -> str:
 
 
 def start_processes(device: str, count: int) -> None:
-    """Become `count` processes, each with a GPU of its own, unless one is enough or a launcher has done it already."""
-    if count == 1 or device == "cpu" or gpus.is_ranked():
+    """Become `count` processes, each with a GPU and its share of the threads, unless a launcher has done it already."""
+    if gpus.is_ranked():
+        ending.end_with_parent()
+        return
+    if count == 1 or device == "cpu":
         return
     gpus.take(count)
     gpus.hold_on()
     launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-    os.execv(sys.executable, [sys.executable, "-m", *launcher, "-m", "dcac.cli", *sys.argv[1:]])
+    launcher += [f"--signals-to-handle={SIGNALS}", f"--shutdown-timeout={GRACE}"]
+    words = [sys.executable, "-m", *launcher, "-m", "--", "dcac.cli", *sys.argv[1:]]  # `--log` is not the launcher's
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    threads = {"OMP_NUM_THREADS": str(max(1, int(given) // count))} if given.isdigit() else {}
+    os.execve(sys.executable, words, {**os.environ, **threads})

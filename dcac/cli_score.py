@@ -88,7 +88,7 @@ def reference(
         stores=stores,
         names=names,
         out=out,
-        device=chosen_device(device),
+        device=chosen_device(device) if kind == "pretrained" else "cpu",  # the others load no network
     )
 
 

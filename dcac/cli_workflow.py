@@ -51,7 +51,7 @@ def status(
         return page(now(), waits=waiting_here())
 
     if as_json:
-        typer.echo(now().as_json())
+        typer.echo(now().as_json(waits=waiting_here()))
     elif not watch:
         screen().print(drawn())
     else:

@@ -79,6 +79,11 @@ def test_rule_step_module_and_log_folder_share_one_word():
     assert len(rules()) >= 15
     pattern = r'"python -m dcac --log \{log:q\} ((?:data )?[a-z_]+) |step="(\w+)"|"(cp) '
     for rule, text in rules().items():
+        if (
+            "shell:" not in text and "params:" not in text
+        ):  # the same step on another machine: it has the log of the rule it uses
+            assert not {"log:", "output:"} & set(text.split())
+            continue
         word = next(filter(None, re.search(pattern, text).groups()))
         assert f"results/logs/{rule}" in text and f"results/benchmarks/{rule}" in text
         if word == "cp":  # a rule that only copies is no step

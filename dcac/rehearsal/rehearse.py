@@ -52,7 +52,7 @@ def run(
     """Try a training and what follows it; whatever would fail hours later fails now, with all its reasons.
 
     Args:
-        config, stores, latents, encoder, prior, device, runtime, networks: as for training.
+        config, stores, latents, encoder, prior, device, runtime, networks: as for training, also with several processes.
         target: normalised file of a target, of which a slice is scored.
         suite, variant, sources: names of the run.
         whole, variants, published: of the table that the slice goes into.
@@ -81,6 +81,7 @@ def run(
         with timed(seconds, "resume"):
             faults = [*seen.faults, *resume_faults(training, folder, progress)]
         checkpoint, free = (folder / NEWEST).stat().st_size, shutil.disk_usage(folder).free
+        hardware.wait()  # until all processes have looked
     finally:
         if hardware.is_main:
             shutil.rmtree(folder, ignore_errors=True)

@@ -71,9 +71,7 @@ def run(
     facts = _facts(asked, settings, inputs, seed)
     header = {**facts, "environment": environment(), **hardware.facts(), "runtime": runtime.model_dump()}
     with ExitStack() as stack:
-        if hardware.is_main:
-            enter_when_free(stack, partial(state.locked, folder), pause=PAUSE, tell=TELL)  # the run is made only once
-        hardware.wait()
+        _hold(stack, folder, hardware)  # the run is made only once
         if _stands(asked, out, hardware):  # another process has trained it meanwhile
             return
         training = Training(settings, inputs, seed=seed, hardware=hardware, runtime=runtime)
@@ -99,6 +97,15 @@ def _stands(asked: Asked, out: Path, hardware: Hardware) -> bool:
         return False
     hardware.wait()  # until all have looked
     return hardware.any(hardware.is_main and put_back(asked, out))
+
+
+def _hold(stack: ExitStack, folder: Path, hardware: Hardware) -> None:
+    """Hold the lock of a run in the main process; the others hear of each look, lest their patience with it ends."""
+    if hardware.is_main:
+        enter_when_free(stack, partial(state.locked, folder), pause=PAUSE, tell=TELL, looked=hardware.any)
+        return
+    while not hardware.any(False):
+        continue
 
 
 def _facts(asked: Asked, settings: Settings, inputs: Inputs, seed: int) -> dict:

@@ -247,6 +247,14 @@ def test_what_jobs_ask_a_cluster_for_stands_in_the_configuration(checkout):
     assert not {"gres", "constraint"} & set(score)
 
 
+def test_a_reference_without_a_network_asks_for_no_card(checkout):
+    output = checkout.snakemake("--dry-run", suite="smoke-gpu")
+    jobs = checkout.jobs(output)
+    assert jobs["reference"] == 2 and jobs["pretrained"] == 1
+    plain, network = resources(output, "reference"), resources(output, "pretrained")
+    assert plain.items() >= {"gpu": "0", "device": "cpu"}.items() and network.items() >= {"gpu": "1"}.items()
+
+
 def resources(output, rule):
     """Read the resources of a rule's first job from a dry run."""
     line = re.search(rf"^rule {rule}:.*?^    resources: (.*?)$", output, re.MULTILINE | re.DOTALL)[1]
