@@ -226,6 +226,20 @@ def prior_manifest(wildcards):
     return [f"results/weights/{prior}/manifest.json"] if prior else []
 
 
+def network_manifests(wildcards):
+    """Manifests of the networks beside the encoder that a run is built with; the baseline needs none."""
+    return [f"results/weights/{card}/manifest.json" for card in declared.networks(settings(wildcards)).values()]
+
+
+def network_options(wildcards):
+    """The options that name these networks by their manifests."""
+    words = []
+    for name, card in declared.networks(settings(wildcards)).items():
+        manifest = f"results/weights/{card}/manifest.json"
+        words += ["--prior", manifest] if name == "prior" else ["--network", f"{name}={manifest}"]
+    return words
+
+
 def learnt_from(wildcards):
     """Files that a run learns from: its sources and, where it has a prior, their cached latents."""
     return source_stores(wildcards) + source_latents(wildcards)
