@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -240,7 +241,7 @@ def test_dvc_reproduces_on_a_cluster_with_accounts_and_a_clone_has_nothing_to_do
     other, meanings = finished.run(*taken).stdout.strip(), {}
     with (finished.folder / "repro.log").open("w") as log:
         words = {"cwd": finished.folder, "env": finished.environment, "stdout": log, "stderr": log}
-        repro = subprocess.Popen(["dvc", "repro"], **words)
+        repro = subprocess.Popen(["dvc", "repro"], start_new_session=True, **words)
     try:
         deadline = time.monotonic() + PATIENCE
         while (waits := ("train", "QOSMaxJobsPerUserLimit")) not in meanings:
@@ -251,8 +252,8 @@ def test_dvc_reproduces_on_a_cluster_with_accounts_and_a_clone_has_nothing_to_do
         assert finished.run("scancel", other).returncode == 0
         assert repro.wait(PATIENCE) == 0, (finished.folder / "repro.log").read_text()[-5000:]
     finally:
-        repro.kill()
-        repro.wait()
+        if repro.poll() is None:  # Snakemake would outlive it
+            os.killpg(repro.pid, signal.SIGKILL)
     history = finished.run("sacct", "-X", "--parsable2", "--format=jobid,state,account,qos,comment").stdout.splitlines()
     jobs = {job["Comment"].split("_")[1]: job for job in csv.DictReader(history, delimiter="|") if job["Comment"]}
     assert set(jobs) == {"train", "extract", "score"}
