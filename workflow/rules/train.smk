@@ -48,7 +48,7 @@ rule rehearse:
     threads: THREADS
     resources:
         **asked(gpus=GPUS_PER_TRAINING),
-        mem_mb=memory(3000 if GPU == 0 else 32000, inputs=3),
+        mem_mb=memory(3000 if GPU == 0 else 32000 * GPUS_PER_TRAINING, inputs=3),
         runtime=60,
         device=SUITE.device,
     params:
@@ -91,7 +91,7 @@ rule train:
     threads: THREADS
     resources:
         **asked(gpus=GPUS_PER_TRAINING),
-        mem_mb=memory(3000 if GPU == 0 else 32000, inputs=3),
+        mem_mb=memory(3000 if GPU == 0 else 32000 * GPUS_PER_TRAINING, inputs=3),
         runtime=60 if GPU == 0 else 60 * PLAN.project.cluster.hours,
         device=SUITE.device,
     params:
