@@ -10,7 +10,7 @@ from dcac.provenance.record import ask, made_inputs, split_off_records, write_re
 from dcac.reporting import figures
 from dcac.reporting.configured import configured_figure
 from dcac.reporting.figures.kind import Drawing
-from dcac.reporting.labels import method_labels
+from dcac.reporting.tables.labels import method_labels
 from dcac.suites import Suite, Variant
 
 if TYPE_CHECKING:

@@ -91,6 +91,7 @@ def asked(*, gpus=0):
         "constraint": chosen.constraint if gpus else None,
         "gres": f"gpu:{gpus}" if gpus and chosen.gpu_request == "gres" else None,
         "gpu": 0 if chosen.gpu_request == "gres" else gpus,
+        "nodes": 1 if gpus > 1 else None,  # else cards of several might be given
     }
     return {name: value for name, value in wanted.items() if value is not None}
 
@@ -279,6 +280,20 @@ def prior_manifest(wildcards):
     """The run's diffusion prior; the baseline needs none."""
     prior = declared.needed(settings(wildcards), "prior")
     return [network(prior)] if prior else []
+
+
+def network_manifests(wildcards):
+    """Manifests of the networks beside the encoder that a run is built with; the baseline needs none."""
+    return [network(card) for card in declared.networks(settings(wildcards)).values()]
+
+
+def network_options(wildcards):
+    """The options that name these networks."""
+    words = []
+    for name, card in declared.networks(settings(wildcards)).items():
+        given = place(network(card))
+        words += ["--prior", given] if name == "prior" else ["--network", f"{name}={given}"]
+    return words
 
 
 def learnt_from(wildcards):

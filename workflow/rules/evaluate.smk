@@ -169,7 +169,7 @@ rule score:
 
 
 rule samples:
-    """Denoise training images under their own, a uniform and another image's condition."""
+    """Denoise training images under their own, no and another image's condition."""
     input:
         config=if_due("samples", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
         report=if_due("samples", "results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json"),

@@ -71,7 +71,7 @@ def records(behind: Behind) -> list[str]:
 
 def draw(drawing: Drawing) -> "Figure":
     """Draw the curves of all methods of the table."""
-    from dcac.reporting.records import read_records
+    from dcac.reporting.tables.recorded import read_records
 
     return draw_cmc(
         read_records(drawing.inputs[0]),

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from dcac.declared import diagnostics
-from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
-from dcac.reporting.comparisons import INTERVAL_NOTE
 from dcac.reporting.html.template import fill, read
-from dcac.reporting.markdown import DIAGNOSTICS_NOTE, RUN_HEADINGS, compact, side_by_side
-from dcac.reporting.page import Page
-from dcac.reporting.ranking import places, shown
+from dcac.reporting.tables.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.tables.comparisons import INTERVAL_NOTE
+from dcac.reporting.tables.markdown import DIAGNOSTICS_NOTE, RUN_HEADINGS, compact, side_by_side
+from dcac.reporting.tables.page import Page
+from dcac.reporting.tables.ranking import places, shown
 
 Link = Callable[[str, Cell], str]  # from a variant and a cell to the place that a number leads to; empty: nowhere
 
