@@ -87,7 +87,7 @@ class Artefacts:
         if archive is None:  # only the file made from it is here: it speaks for its archive
             settings |= {k: v for k, v in self._recorded(sidecar).items() if k == "archive"}
         job = f"import_data/{code}"
-        return Artefact("dcac.data.import_data", f"data {code}", (store, sidecar), sidecar, settings, job=job)
+        return Artefact("dcac.data.imports.import_data", f"data {code}", (store, sidecar), sidecar, settings, job=job)
 
     def network(self, name: str) -> Artefact:
         """A pre-trained network."""
@@ -357,12 +357,12 @@ class Artefacts:
         inputs["encoder"] = Given(self.network(settings.encoder_weights))
         if (autoencoder := declared.needed(settings, "latents")) is not None:
             inputs |= {f"latents {code}": Given(self.latents(code, autoencoder)) for code in codes}
-        if (prior := declared.needed(settings, "prior")) is not None:
-            inputs["prior"] = Given(self.network(prior))
-        return inputs
+        return inputs | {name: Given(self.network(card)) for name, card in declared.networks(settings).items()}
 
     def _looked_at(self, variant: str, sources: str, seed: int) -> dict[str, Given]:
-        return {"run": Given(self.run(variant, sources, seed)), **self._learnt_from(variant, sources)}
+        inputs = {"run": Given(self.run(variant, sources, seed)), **self._learnt_from(variant, sources)}
+        others = set(declared.networks(self.plan.settings(variant, sources))) - {"prior"}
+        return {name: given for name, given in inputs.items() if name not in others}
 
     def _look(self, room: str, variant: str, sources: str, seed: int, inputs: Mapping[str, Given]) -> Artefact:
         path = f"results/{self.suite}/{room}/{variant}/{sources}/seed{seed}.npz"

@@ -4,15 +4,45 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from dcac import gpus
+from dcac import ending, gpus
+from dcac.cli_options import folder_of
+from dcac.closed import Closed
+
+if TYPE_CHECKING:  # what a command does not need is not loaded
+    from dcac.foreign.weights_card import Weights
+    from dcac.suites import Running, Suite, Variant
+
+Recipe = TypeVar("Recipe", bound=Closed)
+SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"  # that the launcher of several processes hands on to them
+GRACE = 300  # seconds that they then have for a step and a checkpoint
 
 
-def parted(files: Sequence[Path]) -> dict[str, list[Path]]:
+class LearntFrom(NamedTuple):
+    """The files of a run's sources."""
+
+    stores: list[Path]  # normalised files
+    latents: list[Path]
+
+
+def parted(files: Sequence[Path]) -> LearntFrom:
     """Tell normalised files and cached latents apart by their suffixes."""
-    parts = {"stores": ".parquet", "latents": ".safetensors"}
-    return {name: [path for path in files if path.suffix == suffix] for name, suffix in parts.items()}
+    kinds = (".parquet", ".safetensors")
+    return LearntFrom(*([path for path in files if path.suffix == kind] for kind in kinds))
+
+
+def named_networks(given: Sequence[str] | None) -> dict[str, Path]:
+    """Read NAME=FOLDER; a manifest stands for its folder."""
+    found: dict[str, Path] = {}
+    for text in given or ():
+        name, equals, path = text.partition("=")
+        if not (name and equals and path) or name in found:
+            raise ValueError(
+                f"--network {text} is not NAME=FOLDER, each name once; write for example teacher=results/weights/clip"
+            )
+        found[name] = folder_of(Path(path)) or Path(path)
+    return found
 
 
 def asked_for(**options: object) -> dict[str, Any]:
@@ -29,7 +59,7 @@ def named_store(name: str) -> Path:
     return path
 
 
-def methods_of(suite):
+def methods_of(suite: "Suite") -> "dict[str, Variant]":
     """Return what may stand in a row of a suite's tables: variants, and the networks among its references."""
     from dcac.foreign.weights_card import load_weights
     from dcac.planning import named_methods
@@ -39,7 +69,7 @@ def methods_of(suite):
     return named_methods(suite, load_variants(), load_weights(CONFIG_DIR / "weights.yaml") if foreign else {})
 
 
-def weights_card(name: str):
+def weights_card(name: str) -> "Weights":
     """Return the card of a network of config/weights.yaml."""
     from dcac.foreign.weights_card import load_weights
     from dcac.suites import CONFIG_DIR
@@ -69,15 +99,18 @@ def require_variant(config: Path, suite: str, variant: str, sources: str) -> Non
         )
 
 
-def pretraining_of(name: str):
-    """Return the recipe by which one of the demo's networks is pre-trained."""
+def pretraining_of(name: str, kind: "type[Recipe]") -> "Recipe":
+    """Return the recipe, of a kind, by which one of the demo's networks is pre-trained."""
     from dcac.demo.recipes import recipe
 
     card = weights_card(name)
-    return recipe(card.kind, card.pretraining or {})
+    found = recipe(card.kind, card.pretraining or {})
+    if not isinstance(found, kind):
+        raise ValueError(f"'{name}' is one of kind {card.kind}; give one of the other kind, or the other command")
+    return found
 
 
-def runtime_of_project():
+def runtime_of_project() -> "Running":
     """Return `runtime:` as config/config.yaml says; outside of a checkout as it is by default."""
     from dcac.suites import CONFIG_DIR, Running, load_project
 
@@ -104,10 +137,17 @@ def chosen_device(asked: str, *, count: int = 1) -> str:
 
 
 def start_processes(device: str, count: int) -> None:
-    """Become `count` processes, each with a GPU of its own, unless one is enough or a launcher has done it already."""
-    if count == 1 or device == "cpu" or gpus.is_ranked():
+    """Become `count` processes, each with a GPU and its share of the threads, unless a launcher has done it already."""
+    if gpus.is_ranked():
+        ending.end_with_parent()
+        return
+    if count == 1 or device == "cpu":
         return
     gpus.take(count)
     gpus.hold_on()
     launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-    os.execv(sys.executable, [sys.executable, "-m", *launcher, "-m", "dcac.cli", *sys.argv[1:]])
+    launcher += [f"--signals-to-handle={SIGNALS}", f"--shutdown-timeout={GRACE}"]
+    words = [sys.executable, "-m", *launcher, "-m", "--", "dcac.cli", *sys.argv[1:]]  # `--log` is not the launcher's
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    threads = {"OMP_NUM_THREADS": str(max(1, int(given) // count))} if given.isdigit() else {}
+    os.execve(sys.executable, words, {**os.environ, **threads})

@@ -28,19 +28,21 @@ def samples(
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Denoise training images of a run under their own, a uniform and another image's condition.
+    """Denoise training images of a run under their own, no and another image's condition.
 
     Example: dcac samples MA.parquet MA.safetensors --run runs/dcac/MA/seed1 --config run.yaml --encoder
     results/weights/clip-vit-b16 --prior results/weights/sd15 --out seed1.npz
     """
     from dcac.inspection import samples
 
+    learnt = parted(learnt_from)
     samples.run(
         run_folder=run,
         config=config,
         encoder=encoder,
         prior=prior,
-        **parted(learnt_from),
+        stores=learnt.stores,
+        latents=learnt.latents,
         out=out,
         **asked_for(count=count),
         device=chosen_device(device),

@@ -20,8 +20,10 @@ def pretrain_encoder(name: NetworkName, store: Store, out: Network, device: Devi
     Example: dcac pretrain_encoder demo-encoder-recipe results/data/broad.parquet --out results/weights/demo-encoder-recipe
     """
     from dcac.demo import pretrain_encoder
+    from dcac.demo.recipes import EncoderPretraining
 
-    pretrain_encoder.run(store=store, settings=pretraining_of(name), out=out, device=chosen_device(device))
+    settings = pretraining_of(name, EncoderPretraining)
+    pretrain_encoder.run(store=store, settings=settings, out=out, device=chosen_device(device))
 
 
 @app.command("pretrain_diffusion", rich_help_panel=PANEL)
@@ -31,8 +33,10 @@ def pretrain_diffusion(name: NetworkName, store: Store, out: Network, device: De
     Example: dcac pretrain_diffusion demo-diffusion-recipe results/data/broad.parquet --out results/weights/demo-diffusion-recipe
     """
     from dcac.demo import pretrain_diffusion
+    from dcac.demo.recipes import DiffusionPretraining
 
-    pretrain_diffusion.run(store=store, settings=pretraining_of(name), out=out, device=chosen_device(device))
+    settings = pretraining_of(name, DiffusionPretraining)
+    pretrain_diffusion.run(store=store, settings=settings, out=out, device=chosen_device(device))
 
 
 @app.command("weights", rich_help_panel=PANEL)

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 FORMER = ("--store", "--latents", "--features", "--records")  # options until 0.3.0, whose files are arguments since
 DEVICE = re.compile(r"cpu|auto|cuda(:\d+)?")
+Paths = TypeVar("Paths", bound=Sequence[Path] | None)
 
 
 class Step(TyperCommand):
@@ -57,31 +58,35 @@ class Panels(TyperGroup):
         return sorted(super().list_commands(ctx), key=self._place)
 
     def _place(self, name: str) -> int:
-        panel = self.commands[name].rich_help_panel
+        panel = getattr(self.commands[name], "rich_help_panel", None)
         return self.ORDER.index(panel) if panel in self.ORDER else len(self.ORDER)
 
 
 class Steps(typer.Typer):
     """An application of such commands."""
 
-    def command(self, name: str | None = None, *, cls: type[TyperCommand] = Step, **options: Any) -> Callable:
+    def command(  # type: ignore[override]  # the other options are those of Typer, by name
+        self, name: str | None = None, *, cls: type[TyperCommand] = Step, **options: Any
+    ) -> Callable:
         """Register a step."""
         return super().command(name, cls=cls, **options)
 
 
-def once_each(paths: Sequence[Path] | None) -> Sequence[Path] | None:
+def once_each(paths: Paths) -> Paths:
     """Refuse a file that is given twice, also by another way to write its path."""
     return _once(paths, lambda path: str(path.resolve()))
 
 
-def named_once(paths: Sequence[Path] | None) -> Sequence[Path] | None:
+def named_once(paths: Paths) -> Paths:
     """Refuse two files of one name, by which their results are called."""
     return _once(paths, lambda path: path.stem)
 
 
-def _once(paths: Sequence[Path] | None, key: Callable[[Path], str]) -> Sequence[Path] | None:
+def _once(paths: Paths, key: Callable[[Path], str]) -> Paths:
     seen: dict[str, Path] = {}
-    for path in paths or ():
+    if paths is None:
+        return paths
+    for path in paths:
         other = seen.setdefault(key(path), path)
         if other is not path:
             same = "is given twice" if other.resolve() == path.resolve() else f"has the name of {other}"

@@ -49,7 +49,7 @@ def extract(
     """
     from dcac.features import extract
 
-    names = {"suite": suite, "variant": variant, "sources": sources, "seed": seed}
+    names: dict[str, str | int] = {"suite": suite, "variant": variant, "sources": sources, "seed": seed}
     require_variant(config, suite, variant, sources)
     extract.run(
         run_folder=run,
@@ -80,7 +80,7 @@ def reference(
 
     chosen = load_suite(suite)
     settings = run_settings(chosen, first_variant(chosen), chosen.source_sets[0])
-    names = {"suite": suite, "variant": kind, "sources": NO_SOURCES, "seed": 0}
+    names: dict[str, str | int] = {"suite": suite, "variant": kind, "sources": NO_SOURCES, "seed": 0}
     reference.run(
         reference=kind,
         settings=settings,
@@ -88,7 +88,7 @@ def reference(
         stores=stores,
         names=names,
         out=out,
-        device=chosen_device(device),
+        device=chosen_device(device) if kind == "pretrained" else "cpu",  # the others load no network
     )
 
 
@@ -109,7 +109,7 @@ def embed(
     from dcac.networks.load import load
 
     network = load(Path("results/weights") / name, card=weights_card(name).network, device=chosen_device(device))
-    names = {"suite": suite, "variant": name, "sources": sources, "seed": 0}
+    names: dict[str, str | int] = {"suite": suite, "variant": name, "sources": sources, "seed": 0}
     embed.run(network=network, stores=stores, names=names, out=out)
 
 
@@ -208,7 +208,9 @@ def evaluate(
     stores = named_once([named_store(name) for name in target])
     chosen = load(network, card=card, encoder=encoder, device=chosen_device(device))
     folder = out or Path("results/evaluate") / evaluate.word_of(chosen.name)
-    options = {"metric": metric, "progress": terminal.terminal_bar("score")}
-    for code, record in evaluate.run(network=chosen, stores=stores, out=folder, **options):
+    scored = evaluate.run(
+        network=chosen, stores=stores, out=folder, metric=metric, progress=terminal.terminal_bar("score")
+    )
+    for code, record in scored:
         for line in evaluate.lines(code, record, chosen):
             typer.echo(line)

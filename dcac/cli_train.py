@@ -5,11 +5,20 @@ from typing import Annotated
 
 import typer
 
-from dcac.cli_given import asked_for, chosen_device, methods_of, parted, runtime_of_project, start_processes
+from dcac.cli_given import (
+    asked_for,
+    chosen_device,
+    methods_of,
+    named_networks,
+    parted,
+    runtime_of_project,
+    start_processes,
+)
 from dcac.cli_options import Device, Panels, Steps, folder_of
 from dcac.cli_words import (
     Encoder,
     LearntFrom,
+    NetworksOfRun,
     Prior,
     PriorOfRun,
     RunConfig,
@@ -72,6 +81,7 @@ def rehearse(
     sources: SourceNames,
     out: Annotated[Path, written(".json")],
     prior: PriorOfRun = None,
+    network: NetworksOfRun = None,
     device: Device = "auto",
 ) -> None:
     """Try a training before it starts: hashes, room, 20 steps at full batch, resume, and scores of a slice.
@@ -87,9 +97,10 @@ def rehearse(
     whole = load_suite(suite)
     rehearse.run(
         config=config,
-        **parted(learnt_from),
+        **parted(learnt_from)._asdict(),
         encoder=encoder,
         prior=prior,
+        networks=named_networks(network),
         target=target,
         suite=suite,
         variant=variant,
@@ -111,6 +122,7 @@ def train(
     seed: Seed,
     out: Annotated[Path, typer.Option(callback=folder_of, help="run to write: its folder, or its run.json")],
     prior: PriorOfRun = None,
+    network: NetworksOfRun = None,
     device: Device = "auto",
 ) -> None:
     """Train one run; the same command continues an interrupted one.
@@ -129,9 +141,10 @@ def train(
     with followed(runtime.follow, out):
         train.run(
             config=config,
-            **parted(learnt_from),
+            **parted(learnt_from)._asdict(),
             encoder=encoder,
             prior=prior,
+            networks=named_networks(network),
             seed=seed,
             out=out,
             device=chosen_device(device),
@@ -148,6 +161,7 @@ def overhead(
     sources: SourceNames,
     out: Annotated[Path, written(".json")],
     prior: PriorOfRun = None,
+    network: NetworksOfRun = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="training steps to time, after three that warm up; default: 20")
     ] = None,
@@ -160,15 +174,17 @@ def overhead(
     """
     from dcac.training import overhead
 
-    parts = parted(learnt_from)
-    given = "+".join(path.stem for path in parts["stores"])
+    learnt = parted(learnt_from)
+    given = "+".join(path.stem for path in learnt.stores)
     if sources != given:
         raise ValueError(f"--sources {sources}, but the normalised files given are those of {given}; give either's")
     overhead.run(
         config=config,
-        **parts,
+        stores=learnt.stores,
+        latents=learnt.latents,
         encoder=encoder,
         prior=prior,
+        networks=named_networks(network),
         variant=variant,
         sources=sources,
         out=out,

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from typer.models import OptionInfo
 
 from dcac.cli_options import folder_of, named_once, stores_and_latents, suffixed
 
 
-def written(suffix: str):
+def written(suffix: str) -> OptionInfo:
     """Return the option of the one file that a step writes."""
     return typer.Option(callback=suffixed(suffix), help=f"file to write ({suffix})")
 
@@ -23,6 +24,13 @@ Encoder = Annotated[
 PRIOR = "latent diffusion model (diffusers layout): its folder, or its manifest.json"
 Prior = Annotated[Path, typer.Option(callback=folder_of, help=PRIOR)]
 PriorOfRun = Annotated[Path | None, typer.Option(callback=folder_of, help=f"{PRIOR}; none for the baseline")]
+NetworksOfRun = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=FOLDER",
+        help="further network that the run's method needs: its name there, and its folder or manifest",
+    ),
+]
 AnyNetwork = Annotated[
     str,
     typer.Argument(

@@ -4,9 +4,14 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from dcac.watching import Report
 
 WATCH = 5  # seconds between two looks
 
@@ -39,14 +44,14 @@ def status(
     from dcac.terminal import screen
     from dcac.watching import look
 
-    def now():
+    def now() -> "Report":
         return look(Standing(Plan.read(given={"suite": suite} if suite else None)))
 
-    def drawn():
+    def drawn() -> "Group":
         return page(now(), waits=waiting_here())
 
     if as_json:
-        typer.echo(now().as_json())
+        typer.echo(now().as_json(waits=waiting_here()))
     elif not watch:
         screen().print(drawn())
     else:

@@ -80,7 +80,7 @@ class Closed(BaseModel):
     @classmethod
     def _no_truth_as_number(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse `yes` and `on` where a number is due: they would be read as 1."""
-        kinds = set(_kinds(cls.model_fields[info.field_name].annotation))
+        kinds = set(_kinds(cls.model_fields[str(info.field_name)].annotation))
         nested = any(isinstance(kind, type) and issubclass(kind, (bool, BaseModel)) for kind in kinds)
         if not nested and Any not in kinds and any(isinstance(leaf, bool) for leaf in _leaves(value)):
             raise ValueError(f"yes, no, on, off, true and false are truth values; give a number, or {QUOTES}")
@@ -165,9 +165,10 @@ def _read_text(path: Path) -> str:
         raise ConfigError(f"{path} does not exist{nearest(path.stem, known)}; there are: {', '.join(known)}")
     try:
         content = path.read_bytes()
-        return content.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}); make it readable") from None
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError(

@@ -2,7 +2,8 @@
 
 Snakemake's executor plugin submits jobs and cancels them. Only how it asks after them is replaced here: with its versions 2.5 to
 2.8 the head waits without end for a job that was preempted and cancelled, for one that the controller has forgotten, for one
-that was cancelled where it asks `sacct`, and for all of them once the controller has not answered for some seconds.
+that was cancelled where it asks `sacct`, and for all of them once the controller has not answered for some seconds. And a job is
+not submitted while the controller is away, which would use up its attempts within seconds.
 """
 
 import asyncio
@@ -22,6 +23,9 @@ GONE = frozenset(  # states from which no job comes back by itself, but for COMP
     ["BOOT_FAIL", "CANCELLED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT"]
 )
 WAITING = frozenset(["PENDING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT"])
+HELD = (
+    "launch failed requeued held"  # reason of a job that a node could not start, which waits for a hand to release it
+)
 PATIENCE = 60.0  # seconds that a job may wait before the head says why
 LONGEST = 30.0  # seconds between two questions, at most
 REMEMBERED = 300  # seconds for which a controller knows a job after its end, where its configuration is not known
@@ -43,7 +47,12 @@ REMEDIES = {  # what a reason means to whoever waits, where SLURM's word alone d
     "Resources": "it is its turn when enough is free",
     "Priority": "others come first",
 }
-LIMITS = ("Assoc", "QOS", "Max")  # beginnings of reasons that name a limit of the account
+LIMITS = {  # beginnings of reasons that name a limit
+    "Assoc": "a limit of the account: wait until others of its jobs end, or change `account`",
+    "QOS": "a limit of the qos: wait until others of its jobs end, or change `qos`",
+    "Max": "a limit of the account or partition: wait until other jobs end",
+}
+OUTAGE = 1800.0  # seconds for which a submission waits for a controller that is away
 Jobs = Sequence[Any]  # the plugin's SubmittedJobInfo
 
 
@@ -63,6 +72,12 @@ class Queued:
         """The rule of a job that Snakemake submitted."""
         return self.comment.removeprefix(COMMENT).partition("_wildcards_")[0]
 
+    @property
+    def meaning(self) -> str:
+        """What SLURM's reason for a wait means, and what helps; empty where its word says it all."""
+        word = self.reason.partition(",")[0]
+        return REMEDIES.get(word) or next((limit for start, limit in LIMITS.items() if word.startswith(start)), "")
+
     def is_of(self, folder: Path) -> bool:
         """Tell whether a Snakemake in this folder submitted it and it is not over."""
         is_over = self.state in GONE or self.state == "COMPLETED"
@@ -81,22 +96,14 @@ def queue(clusters: Iterable[str] = ()) -> list[Queued] | None:
     return [Queued(*(word.strip() for word in row)) for row in rows if len(row) == len(fields(Queued))]
 
 
-def explain(reason: str) -> str:
-    """Say what SLURM's reason for a wait means, and what helps."""
-    word = reason.partition(",")[0]
-    if word in REMEDIES:
-        return f"{reason} ({REMEDIES[word]})"
-    return f"{reason} (a limit of your account or partition)" if word.startswith(LIMITS) else reason
-
-
-def waiting(jobs: Iterable[Queued]) -> list[str]:
-    """Say in a line for each reason which jobs wait."""
+def told(jobs: Iterable[Queued]) -> list[str]:
+    """Say in a line for each reason which of some waiting jobs have it."""
     counts: dict[str, Counter] = {}
     for job in jobs:
-        if job.state in WAITING:
-            counts.setdefault(job.reason, Counter())[job.rule] += 1
+        reason = f"{job.reason} ({job.meaning})" if job.meaning else job.reason
+        counts.setdefault(reason, Counter())[job.rule] += 1
     return [
-        f"waits in the queue: {', '.join(f'{number} {rule}' for rule, number in rules.items())}: {explain(reason)}"
+        f"waits in the queue: {', '.join(f'{number} {rule}' for rule, number in rules.items())}: {reason}"
         for reason, rules in counts.items()
     ]
 
@@ -121,7 +128,7 @@ class Follower:
         if not active:
             self._pause(has_ended=True)
             return
-        clusters = executor._submitted_job_clusters
+        clusters = tuple(executor._submitted_job_clusters)  # a submission may add one meanwhile
         found = await asyncio.to_thread(queue, clusters)
         if found is None:
             executor.logger.warning("SLURM does not answer `squeue`; the jobs go on, and it is asked again.")
@@ -156,6 +163,15 @@ class Follower:
             ending = f"SLURM job {number} ended as {entry.state} (reason: {entry.reason}). "
             self.executor.report_job_error(job, msg=ending, aux_logs=log)
             return False
+        if entry.reason == HELD:
+            subprocess.run(
+                ["scancel", number], capture_output=True, check=False
+            )  # one that stays is held, and does nothing
+            ending = (
+                f"A node could not start SLURM job {number}, and SLURM holds it; it is cancelled and submitted again. "
+            )
+            self.executor.report_job_error(job, msg=ending, aux_logs=log)
+            return False
         return True
 
     def _pause(self, *, has_ended: bool) -> None:
@@ -174,7 +190,7 @@ class Follower:
             if (entry.number, entry.reason) not in self._told:
                 self._told.add((entry.number, entry.reason))
                 fresh.append(entry)
-        for line in waiting(fresh):
+        for line in told(fresh):
             self.executor.logger.warning(f"After more than a minute {line}")
 
     def _tell_of_others(self, found: Iterable[Queued]) -> None:
@@ -191,8 +207,19 @@ class Follower:
             )
 
 
+def await_controller(executor: Any) -> None:
+    """Wait until SLURM answers, where it has answered this head before; else the submission itself says what is wrong."""
+    deadline = time.monotonic() + OUTAGE
+    while queue() is None:
+        if not getattr(executor, "_has_answered", False) or time.monotonic() > deadline:
+            return
+        executor.logger.warning("SLURM does not answer `squeue`; the next job is submitted when it does.")
+        time.sleep(LONGEST)
+    executor._has_answered = True
+
+
 def follow_jobs() -> None:
-    """Make the executors of the SLURM plugin, where Snakemake has loaded it, ask after their jobs as said above."""
+    """Make the executors of the SLURM plugin, where Snakemake has loaded it, submit and ask as said above."""
     plugin = sys.modules.get(PLUGIN)
     if plugin is None:
         return
@@ -203,10 +230,17 @@ def follow_jobs() -> None:
         async for job in self._follower.check(active_jobs):
             yield job
 
+    submit = plugin.Executor.run_job
+
+    def run_job(self: Any, job: Any) -> None:
+        await_controller(self)
+        submit(self, job)
+
     plugin.Executor.check_active_jobs = check_active_jobs
+    plugin.Executor.run_job = run_job
 
 
-def waiting_here() -> list[str]:
-    """Say why jobs of this folder wait in the queue; nothing where there is no SLURM, or no such job."""
+def waiting_here() -> list[Queued]:
+    """List the jobs of this folder that wait in the queue; none where there is no SLURM, or no such job."""
     here = Path(os.path.realpath("."))
-    return waiting(job for job in queue() or () if job.is_of(here))
+    return [job for job in queue() or () if job.is_of(here) and job.state in WAITING]

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from dcac.reporting.figures.kind import FigureKind
     from dcac.settings import Settings
 
+    Part = LossTerm | Method | Scheme  # what may bring keys of its own
+
+LATENTS = "latents"  # what a method may need that is no network: it is made of the data, by the network named
 Model = TypeVar("Model", bound=Closed)
 
 
@@ -27,7 +30,7 @@ def completed(base: type[Model]) -> type[Model]:
     from dcac import methods
     from dcac.model import schemes
 
-    parts = (*terms(), *schemes.SCHEMES, *methods.METHODS)
+    parts: tuple[Part, ...] = (*terms(), *schemes.SCHEMES, *methods.METHODS)
     return _joined(base, tuple(part.settings for part in parts if part.settings is not None))
 
 
@@ -122,18 +125,28 @@ def needed(settings: "Settings", what: "Need") -> str | None:
     return None if key is None else getattr(settings, key)
 
 
+def networks(settings: "Settings") -> dict[str, str]:
+    """Name the networks beside the encoder that a run is built with: what its method calls each -> its card."""
+    return {name: getattr(settings, key) for name, key in method(settings).needs.items() if name != LATENTS}
+
+
+def can_sample(settings: "Settings") -> bool:
+    """Tell whether a run has a prior and a condition to sample with, as DCAC has."""
+    return method(settings).conditioned and needed(settings, "prior") is not None
+
+
 def ignored(settings: "Settings") -> frozenset[str]:
     """Name the settings that do not act in a run: what its method ignores, and what another method or scheme brings along."""
     from dcac import losses, methods
     from dcac.model import schemes
 
     own = method(settings)
-    acting = [own, *own.terms, *losses.TERMS]
+    acting: list[Part] = [own, *own.terms, *losses.TERMS]
     acting += [scheme for scheme in schemes.SCHEMES if own.conditioned and scheme.name == settings.condition]
     return own.ignores | (_brought((*terms(), *schemes.SCHEMES, *methods.METHODS)) - _brought(acting))
 
 
-def _brought(parts: Iterable["Method | LossTerm | Scheme"]) -> frozenset[str]:
+def _brought(parts: "Iterable[Part]") -> frozenset[str]:
     return frozenset(key for part in parts if part.settings is not None for key in part.settings.model_fields)
 
 

@@ -3,6 +3,7 @@
 0 success, 1 an error, 2 wrong usage, 130 after SIGINT, 143 after SIGTERM, 141 when the reader of the output has gone.
 """
 
+import ctypes
 import os
 import signal
 import sys
@@ -14,11 +15,18 @@ from dcac.disk import is_full
 from dcac.terminal import say, show
 
 FAILED, USAGE = 1, 2
+PARENT_DEATH_SIGNAL = 1  # of prctl(2)
 INTERRUPTED, READER_GONE, TERMINATED = (128 + number for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGTERM))
 
 
 class Terminated(BaseException):
     """SIGTERM came; what is open is closed and temporary files go."""
+
+
+def end_with_parent() -> None:
+    """Have the kernel send SIGTERM when the parent of this process dies, where it is Linux's: nobody else would then end it."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def run(app: typer.Typer) -> int | None:

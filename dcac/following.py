@@ -13,7 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import wandb
+    from torch.utils.tensorboard import SummaryWriter
 
 Place = Literal["tensorboard", "wandb"]
 INTERVAL = 2.0  # seconds between two looks at the log
@@ -40,7 +44,7 @@ class TensorBoard:
 
     def __init__(self, out: Path):
         self.folder = out / "tensorboard"
-        self.writer = None
+        self.writer: SummaryWriter | None = None
 
     def begin(self, start: Mapping[str, Any]) -> None:
         """Take the place of the files of earlier attempts, whose steps may be others."""
@@ -53,6 +57,8 @@ class TensorBoard:
 
     def epoch(self, number: int, values: Mapping[str, float]) -> None:
         """Write a scalar a quantity."""
+        if self.writer is None:
+            raise ValueError("an epoch came before the first line of its log; begin first")
         for name, value in values.items():
             self.writer.add_scalar(name, value, number)
         self.writer.flush()
@@ -69,7 +75,7 @@ class WeightsAndBiases:
 
     def __init__(self, out: Path):
         self.out = out
-        self.run = None
+        self.run: wandb.Run | None = None
 
     def begin(self, start: Mapping[str, Any]) -> None:
         """Open the run, or the same one again."""
@@ -82,6 +88,8 @@ class WeightsAndBiases:
 
     def epoch(self, number: int, values: Mapping[str, float]) -> None:
         """Send the quantities, unless an earlier attempt has."""
+        if self.run is None:
+            raise ValueError("an epoch came before the first line of its log; begin first")
         if number >= self.run.step:
             self.run.log(dict(values), step=number)
 

@@ -5,7 +5,7 @@ of several, and of other clones share the cards. The kernel gives a lock back wh
 allocation of a scheduler and a rank of `torchrun` keep the cards that they were given.
 """
 
-import fcntl
+import itertools
 import logging
 import os
 import random
@@ -17,7 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from dcac.locking import InUse
+from dcac.locking import take as take_lock
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+HIDING = ("", "-1", "NoDevFiles")  # in that list: neither it nor what stands behind it is shown
 FAKE = "DCAC_CARDS"  # names of cards, joined by commas, in place of those the driver finds: for tests
 SCHEDULED = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "FLUX_JOB_ID")  # set in an allocation
 ALLOCATED = ("SLURM_JOB_GPUS", "SLURM_GPUS_ON_NODE", "SLURM_STEP_GPUS")  # set in an allocation with GPUs
@@ -35,8 +39,15 @@ def cards() -> list[str]:
     allowed = os.environ.get(VISIBLE)
     if allowed is None:
         return found
-    names = [name.strip() for name in allowed.split(",") if name.strip()]
-    return [found[int(name)] if name.isdigit() and int(name) < len(found) else name for name in names]
+    names = itertools.takewhile(lambda name: name not in HIDING, map(str.strip, allowed.split(",")))
+    return [_whole(name, found) for name in names]
+
+
+def _whole(name: str, found: Sequence[str]) -> str:
+    """Return the UUID of a card that is named by its number or by the beginning of its UUID; an unknown one as it is."""
+    if name.isdigit() and int(name) < len(found):
+        return found[int(name)]
+    return next((card for card in found if card.startswith(name)), name)
 
 
 def is_ranked() -> bool:
@@ -57,7 +68,8 @@ def promised() -> str:
     if allocated:
         return f"this job was given a GPU ({allocated}={os.environ[allocated]})"
     known = cards()
-    return f"the driver shows {len(known)} GPU{'s' if len(known) > 1 else ''} ({known[0]})" if known else ""
+    shown = "CUDA_VISIBLE_DEVICES names" if os.environ.get(VISIBLE) else "the driver shows"
+    return f"{shown} {len(known)} GPU{'s' if len(known) > 1 else ''} ({known[0]})" if known else ""
 
 
 def hold_on() -> None:
@@ -113,11 +125,15 @@ def _try(known: Sequence[str], count: int) -> list[str] | None:
 
 def _lock(name: str) -> IO[str] | None:
     path = LOCKS / "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
-    file = path.open("a", encoding="utf-8")
-    _open_to_all(path, 0o666)
+    if not path.exists():
+        path.touch()
+        _open_to_all(path, 0o666)
+    file = path.open(
+        "r+", encoding="utf-8"
+    )  # a file of another user in such a folder may not be opened so as to make it
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        take_lock(file, f"computes on GPU {name}")
+    except InUse:
         file.close()
         return None
     return file

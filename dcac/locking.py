@@ -30,7 +30,7 @@ def locked(path: Path, doing: str) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
-        _take(handle, doing)
+        take(handle, doing)
         yield
 
 
@@ -44,7 +44,7 @@ def locked_while(path: Path, doing: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with path.open("w") as handle:
-            _take(handle, doing)
+            take(handle, doing)
             if not _is_at(
                 handle, path
             ):  # who held it has just removed it: a lock of a file without a name locks nobody out
@@ -57,7 +57,12 @@ def locked_while(path: Path, doing: str) -> Iterator[None]:
 
 
 def enter_when_free(
-    stack: ExitStack, take: Callable[[], AbstractContextManager[None]], *, pause: float, tell: float
+    stack: ExitStack,
+    take: Callable[[], AbstractContextManager[None]],
+    *,
+    pause: float,
+    tell: float,
+    looked: Callable[[bool], object] = bool,
 ) -> None:
     """Hold a lock for as long as a stack is open; while another process holds it, wait, and say so.
 
@@ -65,24 +70,35 @@ def enter_when_free(
         take: makes the context that holds the lock, or raises InUse.
         pause: seconds between two looks.
         tell: seconds between two lines about it.
+        looked: hears after each look whether the lock is held now.
     """
     waited = 0.0
     while True:
         try:
-            return stack.enter_context(take())
+            stack.enter_context(take())
+            looked(True)
+            return
         except InUse as error:
+            looked(False)
             if waited % tell < pause:
                 log.info("%s; waiting for it to end", error)
             waited += pause
             time.sleep(pause)
 
 
-def _take(handle: TextIO, doing: str) -> None:
-    """Take a lock of the first kind that the file system knows."""
+def take(handle: TextIO, doing: str) -> None:
+    """Take a lock of the first kind that the file system knows; where it knows none, say so and go on.
+
+    Args:
+        handle: a file that is open for writing.
+
+    Raises:
+        InUse: another process holds it.
+    """
     folder = Path(handle.name).parent
-    for take in (fcntl.flock, fcntl.lockf):
+    for kind in (fcntl.flock, fcntl.lockf):
         try:
-            take(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kind(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except OSError as error:
             if error.errno in IN_USE:

@@ -58,7 +58,7 @@ def run(plan: Plan, out: Path, *, results: Path = Path("results")) -> list[str]:
         finish(folder, out)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    size = sum(int(entry["bytes"]) for entry in listed.values()) / 1e6
+    size = sum(entry["bytes"] for entry in listed.values()) / 1e6
     return [f"{out}: {len(listed)} files, {size:.1f} MB", *told]
 
 

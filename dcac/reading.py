@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-DAMAGE = (
+DAMAGE: tuple[type[Exception], ...] = (
     *(SafetensorError, json.JSONDecodeError, UnicodeDecodeError, zipfile.BadZipFile, zlib.error, struct.error),
     *(EOFError, LookupError, NotImplementedError, RecursionError, SyntaxError, TokenError, TypeError),
 )

@@ -6,6 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from dcac.cluster import Queued, told
 from dcac.terminal import duration
 from dcac.watching import DONE, FAILED, RUNNING, WAITING, Job, Report
 
@@ -13,7 +14,7 @@ STATES = (DONE, RUNNING, WAITING, FAILED)
 STYLES = {DONE: "green", RUNNING: "cyan", WAITING: "", FAILED: "bold red"}
 
 
-def page(report: Report, *, waits: Sequence[str] = ()) -> Group:
+def page(report: Report, *, waits: Sequence[Queued] = ()) -> Group:
     """Draw the counts by rule, the trainings that run, the last words of what failed, why jobs wait, and what is left."""
     parts: list[Table | Text] = [_counts(report)]
     running = [job for job in report.jobs if job.state == RUNNING]
@@ -23,7 +24,7 @@ def page(report: Report, *, waits: Sequence[str] = ()) -> Group:
         if job.state == FAILED:
             parts.append(Text(f"{job.rule} {job.name} failed:", style=STYLES[FAILED]))
             parts += [Text(f"  {line}") for line in job.tail]
-    parts += [Text(f"SLURM: {line}") for line in waits]
+    parts += [Text(f"SLURM: {line}") for line in told(waits)]
     parts.append(Text(summary(report)))
     return Group(*parts)
 

@@ -376,10 +376,12 @@ def load_variants(root: Path = CONFIG_DIR) -> dict[str, Variant]:
             raise ConfigError(
                 f"{path}: '{other}' and '{name}' have one label, '{variant.label}'; rows of a table are told apart by it"
             )
-        for key, other in (("baseline", variant.baseline), ("control", variant.control)):
-            if other not in (*variants, BASELINE, None):
-                near = nearest(other, list(variants))
-                raise ConfigError(f"{path}: {key} '{other}' of '{name}' is no variant{near}; name one of this file")
+        for key, named_by_it in (("baseline", variant.baseline), ("control", variant.control)):
+            if named_by_it is not None and named_by_it not in (*variants, BASELINE):
+                near = nearest(named_by_it, list(variants))
+                raise ConfigError(
+                    f"{path}: {key} '{named_by_it}' of '{name}' is no variant{near}; name one of this file"
+                )
     return variants
 
 

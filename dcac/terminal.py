@@ -65,7 +65,7 @@ def show(error: BaseException) -> None:
         print(f"dcac: {type(error).__name__}: {error}; its traceback is in the log", file=_Console.stream)
 
 
-def terminal_bar(what: str) -> Callable[[int, int], None] | None:
+def terminal_bar(what: str) -> Callable[[int, int | None], None] | None:
     """Return a function that draws how many of how many are done, or None where nobody watches.
 
     Args:
@@ -75,9 +75,9 @@ def terminal_bar(what: str) -> Callable[[int, int], None] | None:
         return None
     from tqdm import tqdm
 
-    bar = None
+    bar: tqdm | None = None
 
-    def show(done: int, total: int) -> None:
+    def show(done: int, total: int | None) -> None:
         nonlocal bar
         if bar is None:
             bar = tqdm(desc=what, total=total, delay=DELAY, leave=False)

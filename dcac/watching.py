@@ -15,6 +15,7 @@ from statistics import fmean
 from typing import Any
 
 from dcac.artefacts import Artefact
+from dcac.cluster import Queued
 from dcac.standing import Standing
 
 DONE, RUNNING, WAITING, FAILED = "done", "running", "waiting", "failed"
@@ -71,12 +72,19 @@ class Report:
         told = (job.progress or {}).get("eta_seconds")
         return self._usual(job) if told is None else told
 
-    def as_json(self) -> str:
-        """Write everything for scripts."""
+    def as_json(self, *, waits: Iterable[Queued] = ()) -> str:
+        """Write everything for scripts.
+
+        Args:
+            waits: jobs that wait in the queue of a cluster.
+        """
         seconds, unknown = self.left()
         jobs = [asdict(job) for job in self.jobs]
         content = {"suite": self.suite, "counts": self.counts(), "seconds_left": seconds, "unmeasured": unknown}
-        return json.dumps({**content, "jobs": jobs}, indent=1)
+        queue = [
+            {name: getattr(job, name) for name in ("number", "rule", "state", "reason", "meaning")} for job in waits
+        ]
+        return json.dumps({**content, "jobs": jobs, "queue": queue}, indent=1)
 
     def _usual(self, job: Job) -> float | None:
         """Average what jobs like this one took: those whose names differ in the seed alone, else those of its rule."""

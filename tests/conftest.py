@@ -288,7 +288,7 @@ def _write_domain(path: Path, *, seed: int) -> Path:
         for shot in range(4):
             name = f"{split}/{pid:02d}_{shot}.png"
             records.append(Record(split, pid, shot % 2, path.stem, name, _encode_png(blocks, generator)))
-    write_store(records, path, manifest={"dataset": path.stem, "version": "1"})
+    write_store(records, path, facts={"dataset": path.stem, "version": "1"})
     return path
 
 

@@ -79,6 +79,11 @@ def test_rule_step_module_and_log_folder_share_one_word():
     assert len(rules()) >= 15
     pattern = r'"python -m dcac --log \{log:q\} ((?:data )?[a-z_]+) |step="(\w+)"|"(cp) '
     for rule, text in rules().items():
+        if (
+            "shell:" not in text and "params:" not in text
+        ):  # the same step on another machine: it has the log of the rule it uses
+            assert not {"log:", "output:"} & set(text.split())
+            continue
         word = next(filter(None, re.search(pattern, text).groups()))
         assert f"results/logs/{rule}" in text and f"results/benchmarks/{rule}" in text
         if word == "cp":  # a rule that only copies is no step
@@ -195,7 +200,7 @@ def rendered(tmp_path):
     """A normalised file of three rendered pictures."""
     colours = ("red", "lime", "blue")
     records = [Record("train", pid, 0, "campus", f"{pid}.png", picture(c)) for pid, c in enumerate(colours)]
-    write_store(records, tmp_path / "campus.parquet", manifest={"layout": "rendered"})
+    write_store(records, tmp_path / "campus.parquet", facts={"layout": "rendered"})
     return tmp_path / "campus.parquet"
 
 
@@ -212,7 +217,7 @@ def test_data_sheet_draws_a_row_for_each_file(rendered, tmp_path):
 
 def test_data_sheet_refuses_pictures_of_real_people(tmp_path):
     real = [Record("train", 1, 0, "MA", "1.png", picture("red"))]
-    write_store(real, tmp_path / "MA.parquet", manifest={"layout": "market"})
+    write_store(real, tmp_path / "MA.parquet", facts={"layout": "market"})
     with pytest.raises(ValueError, match="pictures of real people"):
         dcac("data", "sheet", tmp_path / "MA.parquet", "--out", tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()

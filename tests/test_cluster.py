@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from dcac import cluster
-from dcac.cluster import Follower, Queued, explain, queue, waiting, waiting_here
+from dcac.cluster import Follower, Queued, await_controller, queue, told, waiting_here
 
 
 class Executor:
@@ -81,6 +81,14 @@ def test_a_job_that_ended_badly_is_an_error_at_once(controller, state):
     assert controller.executor.done == ["2"] and f"ended as {state}" in controller.executor.failed["1"]
 
 
+def test_a_job_that_no_node_could_start_is_not_held_for_ever(controller, monkeypatch):
+    cancelled = []
+    monkeypatch.setattr(subprocess, "run", lambda words, **_: cancelled.append(words))
+    controller.answer = [entry("1", "PENDING", cluster.HELD), entry("2", "PENDING", "JobHeldUser")]
+    assert controller.asked("1", "2") == ["2"], "what a person holds, a person releases"
+    assert cancelled == [["scancel", "1"]] and "could not start SLURM job 1" in controller.executor.failed["1"]
+
+
 def test_a_forgotten_job_is_tried_again_after_a_second_look(controller):
     assert controller.asked("1") == ["1"]
     assert controller.asked("1") == []
@@ -145,13 +153,50 @@ def test_questions_become_rarer_but_no_job_is_forgotten_between_two(monkeypatch,
     assert controller.executor.next_seconds_between_status_checks == 10
 
 
-def test_reasons_are_explained():
-    assert explain("ReqNodeNotAvail, UnavailableNodes:n1").startswith(
-        "ReqNodeNotAvail, UnavailableNodes:n1 (the nodes that"
-    )
-    assert "limit of your account" in explain("QOSMaxGRESPerUser") and explain("BeginTime") == "BeginTime"
-    lines = waiting([entry("1", "PENDING", "Priority"), entry("2", "PENDING", "Priority", rule="extract")])
+@pytest.mark.parametrize(
+    ("reason", "meaning"),
+    [
+        ("ReqNodeNotAvail, UnavailableNodes:n1", "the nodes that would do are down"),
+        ("QOSMaxGRESPerUser", "a limit of the qos"),
+        ("AssocGrpCpuLimit", "a limit of the account"),
+        ("MaxJobsPerAccount", "a limit of the account or partition"),
+        ("BeginTime", ""),
+    ],
+)
+def test_reasons_are_explained(reason, meaning):
+    job = entry("1", "PENDING", reason)
+    assert job.meaning.startswith(meaning) and bool(job.meaning) == bool(meaning)
+    assert told([job])[0].startswith(f"waits in the queue: 1 train: {reason}{' (' if meaning else ''}{meaning}")
+
+
+def test_jobs_that_wait_for_one_reason_share_a_line():
+    lines = told([entry("1", "PENDING", "Priority"), entry("2", "PENDING", "Priority", rule="extract")])
     assert lines == ["waits in the queue: 1 train, 1 extract: Priority (others come first)"]
+
+
+def test_only_jobs_of_this_folder_that_wait_are_listed(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    here = str(tmp_path.resolve())
+    found = [entry("1", "PENDING", folder=here), entry("2", "RUNNING", folder=here), entry("3", "PENDING")]
+    monkeypatch.setattr(cluster, "queue", lambda: [*found, entry("4", "REQUEUED", folder=here)])
+    assert [job.number for job in waiting_here()] == ["1", "4"]
+
+
+def test_a_submission_waits_for_a_controller_that_has_answered_before(controller, monkeypatch):
+    slept = []
+    monkeypatch.setattr(cluster, "time", SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append))
+    controller.answer = None
+    await_controller(controller.executor)
+    assert not slept, "what never answered is no outage"
+    controller.answer = []
+    await_controller(controller.executor)
+    answers = iter([None, None, []])
+    monkeypatch.setattr(cluster, "queue", lambda: next(answers))
+    await_controller(controller.executor)
+    assert slept == [cluster.LONGEST] * 2 and "submitted when it does" in controller.executor.said[0]
+    monkeypatch.setattr(cluster, "queue", lambda: None)
+    await_controller(controller.executor)
+    assert cluster.OUTAGE < sum(slept) <= cluster.OUTAGE + 3 * cluster.LONGEST, "and not for ever"
 
 
 def test_the_queue_is_read_from_squeue(monkeypatch):
@@ -173,10 +218,11 @@ def test_where_there_is_no_slurm_nothing_waits(monkeypatch):
 
 def test_the_plugin_is_as_we_know_it():
     plugin = pytest.importorskip(cluster.PLUGIN)
-    own = plugin.Executor.check_active_jobs
+    own = {name: getattr(plugin.Executor, name) for name in ("check_active_jobs", "run_job")}
     try:
         cluster.follow_jobs()
-        assert plugin.Executor.check_active_jobs is not own
+        assert all(getattr(plugin.Executor, name) is not method for name, method in own.items())
         assert callable(plugin.get_min_job_age)
     finally:
-        plugin.Executor.check_active_jobs = own
+        for name, method in own.items():
+            setattr(plugin.Executor, name, method)

@@ -1,11 +1,14 @@
 """GPUs of one machine: no card is ever given twice, and none is lost, however its holder ends."""
 
+import errno
+import fcntl
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -92,9 +95,37 @@ def test_visible_devices_are_respected_by_number_and_by_name(machine, monkeypatc
     assert gpus.take() == ["GPU-c"]
 
 
-def test_hidden_devices_leave_nothing_to_take(machine, monkeypatch):
-    monkeypatch.setenv(gpus.VISIBLE, "")
+@pytest.mark.parametrize("hiding", ["", "-1", "NoDevFiles"])
+def test_hidden_devices_leave_nothing_to_take(machine, monkeypatch, hiding):
+    monkeypatch.setenv(gpus.VISIBLE, hiding)
     assert gpus.cards() == [] and gpus.take() == []
+    monkeypatch.delenv(gpus.FAKE)
+    assert gpus.promised() == "", "and nobody promises one"
+    monkeypatch.setenv(gpus.VISIBLE, "GPU-x")
+    assert gpus.promised() == "CUDA_VISIBLE_DEVICES names 1 GPU (GPU-x)"
+
+
+def test_the_beginning_of_a_name_is_the_same_card(machine, monkeypatch):
+    monkeypatch.setenv(gpus.FAKE, "GPU-aa,GPU-ab,GPU-b")
+    monkeypatch.setenv(gpus.VISIBLE, "GPU-ab,GPU-b,-1,GPU-aa")
+    assert gpus.cards() == ["GPU-ab", "GPU-b"]
+
+
+def test_the_lock_file_of_another_user_is_opened_and_not_made(machine, monkeypatch):
+    (machine / "locks").mkdir()
+    (machine / "locks/GPU-a").touch()
+    monkeypatch.setattr(Path, "touch", None)  # in a folder open to all the kernel may refuse to make what another made
+    assert gpus.take() == ["GPU-a"]
+
+
+def test_a_temporary_folder_without_locks_stops_nothing(machine, monkeypatch, caplog):
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    monkeypatch.setattr(fcntl, "lockf", unsupported)
+    assert gpus.take() == ["GPU-a"]
+    assert "without locks; see to it that no other process computes on GPU GPU-a" in caplog.text
 
 
 @pytest.mark.parametrize("name", [*gpus.SCHEDULED, *gpus.RANKED])

@@ -193,7 +193,7 @@ OF_A_RUN |= {"attention", "evaluate", "export"}
         ("losses/__init__.py", "TERMS = (", "NEW = 1\nTERMS = (NEW, ", {"train", "overhead"}, {"train"}),
         ("model/schemes/__init__.py", "SCHEMES = (", "NEW = 1\nSCHEMES = (NEW, ", OF_A_SCHEME, OF_A_SCHEME),
         ("model/schemes/pcl.py", "return logits", "return 1 * logits", OF_A_SCHEME, OF_A_SCHEME),
-        ("reporting/page.py", "class Page", "WORDS = 1\n\n\nclass Page", REPORTING, set()),
+        ("reporting/tables/page.py", "class Page", "WORDS = 1\n\n\nclass Page", REPORTING, set()),
         ("demo/new_step.py", "", '"""New. In: a. Out: b."""\n\n\ndef run():\n    return 1\n', set(), set()),
         ("settings.py", "    epochs: Count\n", "    epochs: Count\n    focal: Count = 1\n", OF_A_RUN, {"train"}),
         ("training/card.py", "# Re-ID model", "# A Re-ID model", set(), set()),
@@ -209,7 +209,7 @@ OF_A_RUN |= {"attention", "evaluate", "export"}
         ),
         ("evaluation/ranking/ranks.py", "return ", "return 1 and ", {"score", "evaluate"}, {"score"}),
         ("data/readers/viper.py", "return ", "return 1 and ", set(), set()),
-        ("data/import_data.py", "[:32]", "[:31]", {"adding", "import_data"}, {"import_data"}),
+        ("data/imports/import_data.py", "[:32]", "[:31]", {"adding", "import_data"}, {"import_data"}),
     ],
 )
 def test_an_edit_of_the_package_moves_what_it_touches(copied, path, old, new, may_move, must_move):

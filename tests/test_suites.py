@@ -76,7 +76,8 @@ def test_misspelt_key_of_any_layer_names_its_nearest_neighbour(root, edit, layer
         edit("variants.yaml", dcac=wrong)
     else:
         edit(
-            "suites/demo.yaml", **{"overrides": wrong} if layer == "overrides" else {"source_settings": {"street": wrong}}
+            "suites/demo.yaml",
+            **{"overrides": wrong} if layer == "overrides" else {"source_settings": {"street": wrong}},
         )
     with pytest.raises(ConfigError, match=r"unknown key 'learing_rate' \(did you mean 'learning_rate'\?\)"):
         run_settings(load_suite("demo", root), "dcac", "street", root)

@@ -4,12 +4,14 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from dcac.artefacts import Artefact
+from dcac.cluster import Queued
 from dcac.status_page import page, summary
 from dcac.terminal import duration
 from dcac.watching import DONE, FAILED, RUNNING, WAITING, Job, Report, is_held, look
@@ -72,6 +74,7 @@ def test_a_job_runs_while_a_process_speaks_into_its_log(tmp_path):
     assert look(standing(made, due={"train/a"}), logs=tmp_path).jobs[0].state == FAILED
 
 
+WAITS = Queued("7", "head", "PENDING", "Priority", "rule_train_wildcards_s_dcac_a_0", "/work")
 REPORT = Report(
     "s",
     (
@@ -103,16 +106,28 @@ def test_a_job_that_was_put_back_measures_nothing(tmp_path):
 def test_page_shows_counts_progress_and_failures():
     jobs = (*REPORT.jobs, Job("score", "x", FAILED, tail=("dcac: error: no file",)))
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(page(Report("s", jobs), waits=["waits in the queue: 2 train: Priority"]))
+    console.print(page(Report("s", jobs), waits=[WAITS, WAITS]))
     shown = console.export_text()
-    assert "SLURM: waits in the queue: 2 train: Priority" in shown
+    assert "SLURM: waits in the queue: 2 train: Priority (others come first)" in shown
     assert "score x failed:" in shown and "dcac: error: no file" in shown and "40 s" in shown
 
 
 def test_json_holds_counts_and_jobs():
-    content = json.loads(REPORT.as_json())
+    content = json.loads(REPORT.as_json(waits=[WAITS]))
     assert content["counts"]["train"] == {DONE: 2, RUNNING: 1, WAITING: 2}
     assert content["seconds_left"] == 195 and content["unmeasured"] == 1 and len(content["jobs"]) == 6
+    (job,) = content["queue"]
+    assert job == {
+        "number": "7", "rule": "train", "state": "PENDING", "reason": "Priority", "meaning": "others come first"
+    }  # fmt: skip
+
+
+def test_every_key_of_the_json_is_documented():
+    page = (Path(__file__).parents[1] / "docs/formats.md").read_text(encoding="utf-8")  # section 4
+    page = page.partition("What `dcac status --json` says")[2]
+    content = json.loads(REPORT.as_json(waits=[WAITS]))
+    keys = {*content, *content["jobs"][0], *content["queue"][0]}
+    assert {key for key in keys if f"`{key}`" not in page} == set()
 
 
 def test_a_finished_suite_says_so():

@@ -18,8 +18,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from dcac.data.safety import (
     SMALL,
@@ -34,9 +35,16 @@ from dcac.data.safety import (
 )
 from dcac.provenance.files import remove_abandoned, temporary_name
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 TEMPORARY = "dcac"  # of a temporary folder's name, which also names its process: `.dcac-...{host}-{pid}.tmp`
 BLOCK = 1 << 20  # bytes read at a time
-COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+COMPRESSED: dict[bytes, Callable[[Path], io.BufferedIOBase]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
 BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -70,7 +78,7 @@ class Source:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __getstate__(self) -> dict:
@@ -83,7 +91,7 @@ class Source:
             self._temporary.cleanup()
             self._temporary = None
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> IO[bytes]:
         """Open one file for reading."""
         raise NotImplementedError
 
@@ -146,7 +154,7 @@ class FolderSource(Source):
         super().__init__(path, scratch)
         self._list(_walk(path))
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> IO[bytes]:
         return (self.path / name).open("rb")
 
     def local_copy(self, name: str) -> Path:
@@ -172,7 +180,7 @@ class ZipSource(Source):
         self._list(name for name, _ in files)
         self.members = {name: member.filename for name, member in files}
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> IO[bytes]:
         if self._archive is None:
             self._archive = zipfile.ZipFile(self.path)
         return self._archive.open(self.members[name])
@@ -199,7 +207,7 @@ class TarSource(Source):
             self.close()
             raise
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> IO[bytes]:
         return io.BufferedReader(_Slice(self.plain, *self.members[name]))
 
     def _expand(self, max_bytes: float, max_ratio: float) -> Path:
@@ -230,7 +238,7 @@ class _Slice(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:
+    def readinto(self, buffer: "Buffer") -> int:
         count = self._file.readinto(memoryview(buffer)[: self._left])
         self._left -= count
         return count
@@ -276,12 +284,12 @@ def open_inside(
     Raises:
         ArchiveError: As of `open_source`, or there is no such part.
     """
-    limits = {"max_bytes": max_bytes, "max_ratio": max_ratio, "scratch": scratch}
-    with open_source(path, **limits) as source:
+    opened = partial(open_source, max_bytes=max_bytes, max_ratio=max_ratio, scratch=scratch)
+    with opened(path) as source:
         if inside is None:
             yield source
         elif inside.strip("/") in source.names:
-            with open_source(source.local_copy(inside.strip("/")), **limits) as inner:
+            with opened(source.local_copy(inside.strip("/"))) as inner:
                 yield inner
         else:
             source.narrow(inside)
@@ -313,7 +321,7 @@ def broken(path: Path, *, max_bytes: float) -> str:
         return f"is cut off or damaged ({error})"
 
 
-def _opener(path: Path) -> Callable[[Path], BinaryIO] | None:
+def _opener(path: Path) -> Callable[[Path], io.BufferedIOBase] | None:
     with path.open("rb") as file:
         head = file.read(6)
     return next((opener for magic, opener in COMPRESSED.items() if head.startswith(magic)), None)
@@ -342,7 +350,8 @@ def _tar_members(plain: Path, origin: Path) -> list[tuple[str, tuple[int, int]]]
 def _each_member(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     while (member := archive.next()) is not None:
         yield member
-        archive.members = []  # tarfile keeps every header alive: 200 MB for a large data set
+        # tarfile keeps every header alive, 200 MB for a large data set, in a list that its stubs do not name
+        archive.members = []  # type: ignore[attr-defined]
 
 
 def _check_end(plain: Path, end: int, origin: Path) -> None:

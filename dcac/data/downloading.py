@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from email.message import Message
 from pathlib import Path
-from typing import IO
+from typing import IO, TypedDict
 
 from dcac.provenance import write_json
 
@@ -17,6 +17,14 @@ TIMEOUT = 30  # seconds without an answer
 NOTHING_MISSING = 416  # status: the range asked for begins behind the end
 
 Progress = Callable[[int, int | None], None]  # bytes there, bytes in all where known
+
+
+class Told(TypedDict):
+    """What a server says of a file's version."""
+
+    etag: str | None
+    modified: str | None  # date
+    total: int | None  # bytes
 
 
 def download(url: str, partial: Path, *, summed: bool, progress: Progress | None = None) -> None:
@@ -90,7 +98,7 @@ def _receive(answer: http.client.HTTPResponse, file: IO[bytes], total: int | Non
         raise OSError("the server's answer holds nothing")
 
 
-def _told(headers: Message) -> dict[str, str | int | None]:
+def _told(headers: Message) -> Told:
     """Collect what names the version of the server's file: ETag, date and length in bytes."""
     whole = re.search(r"/(\d+)$", headers.get("Content-Range", ""))
     length = whole[1] if whole else None if "Content-Range" in headers else headers.get("Content-Length")

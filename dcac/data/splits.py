@@ -5,6 +5,7 @@ Peers draw without a seed or ship lists with their own paths; these splits are o
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,13 +98,17 @@ def _draw(code: str, split: int, position: int, purpose: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{SEED}/{code}/{split}/{position}/{purpose}".encode()).digest())
 
 
-def _all_images(people, shared, queries, gallery, pids, camids):
+def _all_images(
+    people: Sequence[Person], shared: NDArray, queries: NDArray, gallery: NDArray, pids: NDArray, camids: NDArray
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     chosen = shared[[person.position for person in people]]
     left_out = np.setdiff1d(shared, chosen)
     return queries[np.isin(pids[queries], chosen)], gallery[~np.isin(pids[gallery], left_out)]
 
 
-def _one_image_each(people, shared, queries, gallery, pids, camids):
+def _one_image_each(
+    people: Sequence[Person], shared: NDArray, queries: NDArray, gallery: NDArray, pids: NDArray, camids: NDArray
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     rows: tuple[list[int], list[int]] = ([], [])
     for person in people:
         pid = shared[person.position]
@@ -117,5 +122,5 @@ def _one_image_each(people, shared, queries, gallery, pids, camids):
     return np.sort(rows[0]), np.sort(rows[1])
 
 
-def _by_camera(rows, camids):
+def _by_camera(rows: NDArray, camids: NDArray) -> NDArray[np.intp]:
     return rows[np.argsort(camids[rows], kind="stable")]

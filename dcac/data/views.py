@@ -1,7 +1,7 @@
 """The Re-ID view of a batch: published augmentation as batched tensor operations."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -30,9 +30,20 @@ def normalise(images: Tensor, *, mean: float | Sequence[float], std: float | Seq
     return shares
 
 
+def by_channel(value: float | tuple[float, float, float] | Literal["encoder"]) -> tuple[float, float, float]:
+    """Return the setting `pixel_mean` or `pixel_std` for red, green and blue.
+
+    Raises:
+        ValueError: it is still the word `encoder`, which stands for what `resolve_normalisation` finds.
+    """
+    if value == "encoder":
+        raise ValueError("pixel_mean or pixel_std is `encoder`; read what that means from the encoder's folder first")
+    return value if isinstance(value, tuple) else (value, value, value)
+
+
 def test_view(images: Tensor, settings: Settings) -> Tensor:
     """Normalise without augmentation; images uint8 [B, 3, H, W]."""
-    return normalise(images, mean=settings.pixel_mean, std=settings.pixel_std)
+    return normalise(images, mean=by_channel(settings.pixel_mean), std=by_channel(settings.pixel_std))
 
 
 def draw_augmentation(count: int, settings: Settings, generator: torch.Generator) -> Augmentation:

@@ -68,7 +68,7 @@ def spread(
     return [results[number] for number in range(total)]
 
 
-_kept: Callable[[Any], Any] | None = None  # in another process: the work, sent once when it starts
+_kept: Callable[[Any], Any]  # in another process: the work, sent once when it starts
 
 
 def _start(work: Callable[[Any], Any]) -> None:

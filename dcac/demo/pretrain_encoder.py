@@ -7,7 +7,6 @@ and place, as web text does, and the attributes are regressed too; no identity l
 import logging
 from pathlib import Path
 
-import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from dcac.data.store import read_split, store_input
 from dcac.data.views import draw_flips, draw_offsets, flip_and_crop, normalise
 from dcac.demo.captions import captions_of
 from dcac.demo.recipes import EncoderPretraining
+from dcac.model.backbone import create
 from dcac.model.encoder import save_backbone
 from dcac.provenance import environment
 from dcac.provenance.code import digest
@@ -74,7 +74,7 @@ def run(*, store: Path, settings: EncoderPretraining, out: Path, device: str) ->
         raise ValueError(f"{store} holds {len(rows)} train images, not one batch of {settings.batch}; lower `batch`")
     images = torch.from_numpy(decode(list(rows["data"]), height=IMAGE_SIZE[0], width=IMAGE_SIZE[1]))
     torch.manual_seed(settings.seed)
-    encoder = timm.create_model(ARCHITECTURE).to(device)
+    encoder = create(ARCHITECTURE).to(device)
     heads = CaptionHeads(encoder.num_features, captions.shape[1]).to(device)
     optimiser = torch.optim.AdamW([*encoder.parameters(), *heads.parameters()], lr=settings.learning_rate, fused=True)
     steps = settings.epochs * (len(images) // settings.batch)

@@ -37,5 +37,7 @@ def recipe(kind: str, content: Mapping[str, Any]) -> EncoderPretraining | Diffus
     Args:
         kind: encoder or diffusion.
     """
-    model = EncoderPretraining if kind == "encoder" else DiffusionPretraining
+    model: type[EncoderPretraining] | type[DiffusionPretraining] = (
+        EncoderPretraining if kind == "encoder" else DiffusionPretraining
+    )
     return parse(model, content, f"pretraining of a demo {kind}")

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dcac.data.catalog import Card, Crowd, Network
-from dcac.data.store import Record, read_manifest, write_store
+from dcac.data.store import Record, read_sidecar, write_store
 from dcac.provenance.keep import put_back
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
+
+if TYPE_CHECKING:
+    from dcac.demo.picture import Rendered
 
 
 def run(card: Card, out: Path) -> dict:
@@ -25,7 +29,7 @@ def run(card: Card, out: Path) -> dict:
     require_output(out, ".parquet")
     asked = ask(__name__, card.made_from(), {})
     if put_back(asked, out.parent, [out.name, out.with_suffix(".json").name]):
-        return read_manifest(out)
+        return read_sidecar(out)
     match card.synthetic:
         case Network() as network:
             records = _network_records(card.code, network)
@@ -33,7 +37,7 @@ def run(card: Card, out: Path) -> dict:
             records = _crowd_records(card.code, crowd)
         case _:
             raise ValueError(f"{card.code} is {card.status}, not synthetic; use `dcac data import` for it")
-    manifest = {
+    facts = {
         "dataset": card.code,
         "name": card.name,
         "version": f"seed{card.synthetic.seed}",
@@ -42,7 +46,7 @@ def run(card: Card, out: Path) -> dict:
         "standard": True,
         "recipe": card.synthetic.model_dump(),
     }
-    return write_store(records, out, manifest=manifest, asked=asked)
+    return write_store(records, out, facts=facts, asked=asked)
 
 
 def _network_records(code: str, network: Network) -> Iterator[Record]:
@@ -70,6 +74,6 @@ def _crowd_records(code: str, crowd: Crowd) -> Iterator[Record]:
         yield _record(code, "train", image, caption=tuple(float(value) for value in image.caption))
 
 
-def _record(code: str, split: str, image, *, caption: tuple[float, ...] | None = None) -> Record:
+def _record(code: str, split: str, image: "Rendered", *, caption: tuple[float, ...] | None = None) -> Record:
     path = f"{split}/{image.person + 1:04d}_c{image.camera + 1}_{image.shot}.jpg"
     return Record(split, image.person + 1, image.camera, code, path, image.jpeg, caption)

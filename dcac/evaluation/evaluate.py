@@ -6,9 +6,11 @@ In: a network, normalised files. Out: a feature file and a score file of each ta
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from dcac.evaluation import score
 from dcac.evaluation.ranking.blocks import Progress
+from dcac.evaluation.ranking.distances import Metric
 from dcac.networks import embed
 from dcac.networks.network import Network
 from dcac.provenance.outputs import require_output
@@ -18,7 +20,12 @@ SUITE = "evaluate"  # the word that such files have for a suite
 
 
 def run(
-    *, network: Network, stores: Sequence[Path], out: Path, metric: str = "card", progress: Progress | None = None
+    *,
+    network: Network,
+    stores: Sequence[Path],
+    out: Path,
+    metric: Metric | Literal["both", "card"] = "card",
+    progress: Progress | None = None,
 ) -> Iterator[tuple[str, dict]]:
     """Score each target in turn: `{out}/{target}.npz` and `{out}/{target}.json`.
 
@@ -35,7 +42,7 @@ def run(
     """
     for store in stores:
         require_output(out / f"{store.stem}.json", ".json", inputs=[store])
-    names = {
+    names: dict[str, str | int] = {
         "suite": SUITE,
         "variant": word_of(network.name),
         "sources": "+".join(network.card.trained_on) or NO_SOURCES,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from dcac.evaluation.metrics import RankedRow, RankingScore, score_rows
 from dcac.evaluation.ranking.blocks import Progress, slices
 from dcac.evaluation.ranking.distances import FLOAT32_ROUNDING, FLOAT64_ROUNDING, Geometry, Metric, measure
-from dcac.evaluation.ranking.labels import checked_labels
+from dcac.evaluation.ranking.identities import Column, checked_identities
 from dcac.reading import read_arrays
 
 FIELDS = ("query", "gallery", "distance")
@@ -104,7 +105,7 @@ class MixedGeometry(Geometry):
         """Mix given distances into a geometry whose rows they number."""
         return cls(**vars(geometry), extra=extra)
 
-    def exact(self, query_row: int, columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    def exact(self, query_row: int, columns: NDArray[np.integer]) -> NDArray[np.float64]:
         """Return the float64 distances of one query to some gallery rows."""
         own = super().exact(query_row, columns)
         rows, given = self.extra.of(query_row)
@@ -136,11 +137,11 @@ class MixedGeometry(Geometry):
 
 def score_mixed(
     query_features: ArrayLike,
-    query_pids: ArrayLike,
-    query_camids: ArrayLike,
+    query_pids: Column,
+    query_camids: Column,
     gallery_features: ArrayLike,
-    gallery_pids: ArrayLike,
-    gallery_camids: ArrayLike,
+    gallery_pids: Column,
+    gallery_camids: Column,
     *,
     extra: ExtraDistances,
     metric: Metric,
@@ -161,11 +162,11 @@ def score_mixed(
         max_rank: length of the CMC curve.
         progress: told after every block.
     """
-    labels = checked_labels(
+    identities = checked_identities(
         query_pids, query_camids, gallery_pids, gallery_camids, num_query=len(query_pids), num_gallery=len(gallery_pids)
     )
     geometry = MixedGeometry.of(measure(query_features, gallery_features, metric=metric), extra)
-    return score_rows(_rows(geometry, progress), labels, max_rank=max_rank)
+    return score_rows(_rows(geometry, progress), identities, max_rank=max_rank)
 
 
 def _rows(geometry: MixedGeometry, progress: Progress | None) -> Iterator[RankedRow]:
@@ -173,4 +174,4 @@ def _rows(geometry: MixedGeometry, progress: Progress | None) -> Iterator[Ranked
     for block in slices(len(geometry.query), step, progress):
         values, errors = geometry.values(block)
         for row, (own, error) in enumerate(zip(values, errors, strict=True), block.start):
-            yield RankedRow(own, float(error), lambda columns, row=row: geometry.exact(row, columns))
+            yield RankedRow(own, float(error), partial(geometry.exact, row))

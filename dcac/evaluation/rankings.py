@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,14 +54,15 @@ def rank_target(
     Raises:
         ValueError: the target has splits, but the file does not hold all of it.
     """
-    parts, options = split_file(file, code), {"metric": metric, "max_rank": max_rank, "progress": progress}
+    parts = split_file(file, code)
     if extra is None:
-        return tuple(Ranking(part, score_ranking(*arrays(part), **options, device=device)) for part in parts)
+        score = partial(score_ranking, metric=metric, max_rank=max_rank, progress=progress, device=device)
+        return tuple(Ranking(part, score(*arrays(part))) for part in parts)
+    mixed = partial(score_mixed, metric=metric, max_rank=max_rank, progress=progress)
     rows = _split_rows(file, code) or [(np.arange(len(file.query.pids)), np.arange(len(file.gallery.pids)))]
     own = [extra.among(*chosen) for chosen in rows]
     return tuple(
-        Ranking(part, score_mixed(*arrays(part), **options, extra=pairs), pairs)
-        for part, pairs in zip(parts, own, strict=True)
+        Ranking(part, mixed(*arrays(part), extra=pairs), pairs) for part, pairs in zip(parts, own, strict=True)
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dcac.data.splits import NUM_SPLITS, PEOPLE
-from dcac.data.store import read_manifest, read_split
+from dcac.data.store import read_sidecar, read_split
 from dcac.features.feature_file import SPLITS, FeatureFile
 
 OTHER = "other"  # the user's word for a data set without shipped splits
@@ -45,7 +45,11 @@ def recognise(file: FeatureFile, path: Path, *, dataset: str | None = None, stor
     """
     if dataset not in (None, OTHER, *PEOPLE):
         raise ValueError(f"{dataset!r} has no shipped splits; give {', '.join(PEOPLE)}, or {OTHER} for one ranking")
-    said = {"meta": _named(file), "store": store and _of_store(file, path, store), "option": dataset}
+    said = {
+        "meta": _named(file),
+        "store": _of_store(file, path, store) if store is not None else None,
+        "option": dataset,
+    }
     known = {by: code for by, code in said.items() if code is not None}
     for by, code in known.items():
         first, one = next(iter(known.items()))
@@ -102,7 +106,7 @@ def _of_store(file: FeatureFile, path: Path, store: Path) -> str:
             f"{path} does not show the images of {store}: {split} image {name!r} of pid {pid} and camid {camid} of {where} "
             f"is not in {lacking}; give the features of all its images, with the file's own names, pids and camids"
         )
-    return str(read_manifest(store).get("dataset"))
+    return str(read_sidecar(store).get("dataset"))
 
 
 def _base(name: str) -> str:

@@ -4,8 +4,10 @@ VIPeR, PRID, GRID and i-LIDS are scored on their ten random splits: scores are m
 all splits are pooled, identity by identity, in intervals and comparisons.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -102,20 +104,23 @@ def run(
     first = "cosine" if metric == "both" else metric
     shown = recognise(file, features, dataset=dataset, store=store)
     extra = _extra(extra_distances, extra_weight, file, alone=metric != "both" and device is None)
-    options = {"metric": first, "max_rank": max_rank, "device": device, "progress": progress}
+    rank = partial(rank_target, code=shown.code, max_rank=max_rank, device=device, progress=progress)
     other = None if against is None else _comparable(file, features, shown, against)
-    rankings = _ranked(file, features, shown, {**options, "extra": extra})
+    with _naming(features):
+        rankings = rank(file, metric=first, extra=extra)
     record = {
         **describe(rankings, metric=first, max_rank=max_rank),
         "protocol": shown.protocol(),
         "code": digest(asked.code),
     }
-    if extra is not None:
+    if extra is not None and extra_distances is not None:
         record["extra_distances"] = describe_extra(extra, extra_distances)
     if metric == "both":
-        record["other_metric"] = describe_other(rank_target(file, shown.code, **{**options, "metric": "euclidean"}))
-    if other is not None:
-        record["against"] = compare(rankings, _ranked(other, against, shown, options))
+        record["other_metric"] = describe_other(rank(file, metric="euclidean"))
+    if other is not None and against is not None:
+        with _naming(against):
+            theirs = rank(other, metric=first)
+        record["against"] = compare(rankings, theirs)
     if rerank is not None:
         record["rerank"] = describe_reranked(
             rankings, setting=rerank, metric=first, max_rank=max_rank, progress=progress
@@ -126,10 +131,11 @@ def run(
     return record
 
 
-def _ranked(file: FeatureFile, path: Path, shown: Shown, options: Mapping[str, Any]) -> tuple[Ranking, ...]:
-    """Rank a target; an error names the file."""
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error name the file that is ranked."""
     try:
-        return rank_target(file, shown.code, **options)
+        yield
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -254,8 +260,8 @@ def describe_reranked(
     settings = {"published": PUBLISHED, "released": RELEASED}.get(setting)
     if settings is None:
         raise ValueError(f"rerank is {setting!r}: give 'published' or 'released'")
-    options = {"settings": settings, "metric": metric, "max_rank": max_rank, "progress": progress}
-    scores = [score_reranked(*arrays(ranking.file), **options, extra=ranking.extra) for ranking in rankings]
+    score = partial(score_reranked, settings=settings, metric=metric, max_rank=max_rank, progress=progress)
+    scores = [score(*arrays(ranking.file), extra=ranking.extra) for ranking in rankings]
     return {"setting": setting, **asdict(settings), **_scores(scores)}
 
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcac.data.images import opened, to_rgb, upright
-from dcac.data.store import read_manifest, read_split
+from dcac.data.store import read_sidecar, read_split
 from dcac.evaluation.ranking.distances import Metric, measure
 from dcac.evaluation.ranking.neighbours import certain_candidates, exact_order
 from dcac.features.feature_file import FeatureFile, Part, read_features
@@ -89,8 +89,8 @@ def require_shown(file: FeatureFile, path: Path, store: Path) -> None:
     Raises:
         ValueError: the two name different files, or the store lacks an image.
     """
-    data = file.meta.get("data") or {}
-    sidecar = read_manifest(store)
+    data: Any = file.meta.get("data") or {}
+    sidecar = read_sidecar(store)
     for name in ("dataset", "sha256"):
         if name in data and data[name] != sidecar.get(name):
             raise ValueError(
@@ -178,7 +178,7 @@ def picture_strip(pictures: Sequence[bytes], found: Sequence[Sequence[bytes]]) -
     return strip
 
 
-def _candidates(index, factor: NDArray[np.float32], *, count: int, error: float) -> NDArray[np.intp]:
+def _candidates(index: Any, factor: NDArray[np.float32], *, count: int, error: float) -> NDArray[np.intp]:
     """Ask the index for more until every row that may be among the nearest has come, and return these, ascending."""
     asked = min(index.ntotal, count + SPARE_CANDIDATES)
     while True:

@@ -64,7 +64,7 @@ def identity_sums(values: ArrayLike, identities: ArrayLike) -> tuple[NDArray, ND
     """Add up scores by identity: the identities in order, queries of each [I], and sums [K, I] of values [Q, K]."""
     names, member = np.unique(np.asarray(identities), return_inverse=True)
     sums = np.stack([np.bincount(member, weights=column) for column in np.asarray(values, dtype=np.float64).T])
-    return names, np.bincount(member), sums
+    return names, np.bincount(member), sums  # type: ignore[return-value]  # to NumPy's stubs, weights add up to integers
 
 
 def _resampled(

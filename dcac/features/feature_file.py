@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.lib import format as npy
@@ -16,6 +17,8 @@ from dcac.reading import DAMAGE
 
 FIELDS = ("features", "pids", "camids", "split", "paths", "meta")
 SPLITS = ("query", "gallery")
+UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, ValueError, OSError, RuntimeError, MemoryError)
+LOCAL_SIGNATURE = b"PK\x03\x04"
 LOCAL_HEADER = struct.Struct("<4s22xHH")  # zip: signature, then the lengths of name and extra field
 
 
@@ -59,7 +62,7 @@ def write_features(
         paths: [N] image paths inside the data set.
         meta: data set, version, run, code and environment; plain JSON values.
     """
-    arrays = {
+    arrays: dict[str, NDArray] = {
         "features": np.ascontiguousarray(features, dtype=np.float32),
         "pids": np.asarray(pids, dtype=np.int64),
         "camids": np.asarray(camids, dtype=np.int64),
@@ -70,7 +73,7 @@ def write_features(
     _check(arrays, path)
     _require_finite(arrays, path)
     with atomic(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **arrays)
+        np.savez(stream, allow_pickle=False, **arrays)
 
 
 def read_features(path: Path) -> FeatureFile:
@@ -83,13 +86,12 @@ def read_features(path: Path) -> FeatureFile:
         raise ValueError(f"{path} does not exist: extract the features first (`dcac extract`)")
     try:
         arrays = _read_members(path)
-    except (*DAMAGE, ValueError, OSError, RuntimeError, MemoryError) as error:
+    except UNREADABLE as error:
         if str(error).startswith(str(path)):  # named already
             raise
         raise ValueError(f"{path} is not a complete .npz file ({error}): extract the features again") from error
     _check(arrays, path)
-    parts = [_part(arrays, name) for name in SPLITS]
-    return FeatureFile(*parts, meta=json.loads(str(arrays["meta"])))
+    return FeatureFile(_part(arrays, "query"), _part(arrays, "gallery"), json.loads(str(arrays["meta"])))
 
 
 def _read_members(path: Path) -> dict[str, NDArray]:
@@ -122,7 +124,7 @@ def _map_member(path: Path, member: zipfile.ZipInfo) -> NDArray:
     with path.open("rb") as stream:
         stream.seek(member.header_offset)
         signature, name_length, extra_length = LOCAL_HEADER.unpack(stream.read(LOCAL_HEADER.size))
-        if signature != zipfile.stringFileHeader:
+        if signature != LOCAL_SIGNATURE:
             raise zipfile.BadZipFile(f"no member at byte {member.header_offset}")
         stream.seek(name_length + extra_length, 1)
         version = npy.read_magic(stream)
@@ -132,7 +134,7 @@ def _map_member(path: Path, member: zipfile.ZipInfo) -> NDArray:
             raise ValueError(f"{path}: field {member.filename} holds Python objects: write it without pickles")
         if 0 in shape:
             return np.empty(shape, dtype)
-        order = "F" if fortran_order else "C"
+        order: Literal["F", "C"] = "F" if fortran_order else "C"
         return np.memmap(path, dtype=dtype, mode="r", offset=stream.tell(), shape=shape, order=order)
 
 

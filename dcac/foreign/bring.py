@@ -62,8 +62,12 @@ def from_hub(name: str, card: Weights, out: Path, *, instead: str) -> str:
     """
     from huggingface_hub import HfApi, snapshot_download
 
+    if card.repo is None:
+        raise ValueError(f"weights '{name}' name no `repo` of a hub; give one, with its `revision`")
     try:
         commit = HfApi().model_info(card.repo, revision=card.revision).sha
+        if commit is None:
+            raise ValueError("the hub names no commit")
         snapshot_download(card.repo, revision=commit, allow_patterns=list(card.files) or None, local_dir=out)
     except Exception as error:  # the client raises many kinds; each means the same to the user
         raise ValueError(

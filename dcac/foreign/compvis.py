@@ -99,7 +99,8 @@ def require_fit(tensors: Mapping[str, Tensor], model: nn.Module, what: str) -> N
 
 
 def _down_modules(config: Mapping[str, Any]) -> dict[str, str]:
-    pairs, position = {}, 1  # input block 0 is conv_in
+    pairs: dict[str, str] = {}
+    position = 1  # input block 0 is conv_in
     for level, kind in enumerate(config["down_block_types"]):
         block = f"down_blocks.{level}"
         for layer in range(config["layers_per_block"]):
@@ -113,7 +114,8 @@ def _down_modules(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _up_modules(config: Mapping[str, Any]) -> dict[str, str]:
-    pairs, layers = {}, config["layers_per_block"] + 1
+    pairs: dict[str, str] = {}
+    layers = config["layers_per_block"] + 1
     for level, kind in enumerate(config["up_block_types"]):
         block, attends = f"up_blocks.{level}", "CrossAttn" in kind
         for layer in range(layers):

@@ -41,7 +41,7 @@ def verify(folder: Path, card: Weights) -> None:
 
 
 def _copy(name: str, card: Weights, out: Path) -> str:
-    path = Path(card.path)
+    path = card.place()
     if not path.is_file():
         raise ValueError(f"weights '{name}': path {path} is not a file; correct `path` in config/weights.yaml")
     out.mkdir(parents=True)

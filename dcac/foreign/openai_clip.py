@@ -1,6 +1,6 @@
 """The tensor names of OpenAI's CLIP image encoder and of timm, both ways."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
@@ -73,7 +73,7 @@ def _names(depth: int) -> dict[str, str]:
     return names
 
 
-def _require(tensors: Mapping[str, Tensor], expected) -> None:
+def _require(tensors: Mapping[str, Tensor], expected: Iterable[str]) -> None:
     odd = sorted(set(expected) ^ set(tensors))
     if odd:
         state = "is not one of" if odd[0] in tensors else "is missing among"

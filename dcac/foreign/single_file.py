@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from dcac.foreign.compvis import rename, require_fit, unet_modules, vae_to_diffusers
 from dcac.foreign.stable_diffusion import SCHEDULE, UNET, VAE
 from dcac.foreign.tensor_file import below, read_tensors
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, UNet2DConditionModel
 
 UNET_PREFIX = "model.diffusion_model."
 EMA_PREFIX = "model_ema."
@@ -64,7 +68,9 @@ def _network(prefix: str, checkpoint: Mapping[str, Tensor]) -> dict[str, Tensor]
     return found
 
 
-def _write(folder: Path, model: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
+def _write(
+    folder: Path, model: "AutoencoderKL | UNet2DConditionModel", tensors: Mapping[str, Tensor], what: str
+) -> None:
     require_fit(tensors, model, what)
     model.save_config(folder)
     full = {name: value.float().contiguous() for name, value in tensors.items()}

@@ -2,9 +2,10 @@
 
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError
@@ -22,13 +23,13 @@ TRAINING_LEFTOVERS = (
 class _Leftover:
     """Stand in for an object of a training framework: takes anything, keeps nothing, runs nothing."""
 
-    def __new__(cls, *arguments):
+    def __new__(cls, *arguments: object) -> Self:
         return super().__new__(cls)
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments: object) -> None:
         pass
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: object) -> None:
         pass
 
 
@@ -60,7 +61,9 @@ def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _read_pickle(path: Path) -> object:
-    stand_ins = [(_Leftover, name) for name in TRAINING_LEFTOVERS]
+    stand_ins: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+        (_Leftover, name) for name in TRAINING_LEFTOVERS
+    ]
     with torch.serialization.safe_globals(stand_ins):
         return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
 

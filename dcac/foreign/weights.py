@@ -50,7 +50,7 @@ def _from_hub(name: str, card: Weights, out: Path) -> str:
 
 
 def _from_folder(name: str, card: Weights, out: Path) -> str:
-    folder = Path(card.path)
+    folder = card.place()
     if not folder.is_dir():
         raise ValueError(f"weights '{name}': path {folder} is not a folder; correct `path` in config/weights.yaml")
     shutil.copytree(folder, out, dirs_exist_ok=True)
@@ -58,11 +58,13 @@ def _from_folder(name: str, card: Weights, out: Path) -> str:
 
 
 def _from_file(name: str, card: Weights, out: Path) -> str:
-    path = Path(card.path)
+    path = card.place()
     if not path.is_file():
         raise ValueError(f"weights '{name}': path {path} is not a file; correct `path` in config/weights.yaml")
     found = sha256(path)
     if card.sha256.get(path.name, found) != found:
         raise ValueError(f"{path} has not the sha256 {card.sha256[path.name]} of the card; fetch it again")
+    if card.architecture is None or card.ema is None:
+        raise ValueError(f"weights '{name}' from a single file need 'architecture' and 'ema'")
     single_file.run(path, out, architecture=card.architecture, ema=card.ema)
     return f"file {path.name} sha256 {found}, {'moving average' if card.ema else 'weights as trained'}"

@@ -31,6 +31,18 @@ class Weights(Closed):
     network: PartCard = PartCard()  # of an encoder or network that stands among the references of a suite
     terms: str  # on which it may be used
 
+    def place(self) -> Path:
+        """Return the folder or file on this machine.
+
+        Raises:
+            ValueError: the card names none: its source is a hub, or the demo.
+        """
+        if self.path is None:
+            raise ValueError(
+                f"weights of source '{self.source}' have no path; give one, with `source: folder` or `file`"
+            )
+        return Path(self.path)
+
     def made_from(self) -> dict[str, Any]:
         """Return what acts when the network is brought here, as plain JSON values: no terms, not how it is used.
 

@@ -5,6 +5,7 @@ In: a run, a target. Out: a map for one query image of some people, for a figure
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,6 +21,9 @@ from dcac.provenance.networks import network_input
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
 from dcac.provenance.runs import run_input
+
+if TYPE_CHECKING:
+    from dcac.model.image_encoder import ImageEncoder
 
 COUNT = 6  # people, unless a person asks for another number
 log = logging.getLogger(__name__)
@@ -50,11 +54,10 @@ def run(
     settings = opened.settings
     rows = read_split(store, "query")
     chosen = spaced_people(rows["pid"].to_numpy(), count)
-    size = {"height": settings.image_height, "width": settings.image_width, "resize": settings.evaluation_resize}
-    images = torch.from_numpy(decode(list(rows["data"][chosen]), **size))
-    maps, kind = look(
-        opened.reid.backbone, test_view(images.to(device), settings), size=(size["height"], size["width"])
-    )
+    high, wide = settings.image_height, settings.image_width
+    pixels = decode(list(rows["data"][chosen]), height=high, width=wide, resize=settings.evaluation_resize)
+    seen = test_view(torch.from_numpy(pixels).to(device), settings)
+    maps, kind = look(opened.reid.backbone, seen, size=(high, wide))
     log.info("%s: %s of %d images on a grid of %d x %d", run_folder, kind, *maps.shape)
     arrays = {"paths": rows["path"][chosen].tolist(), "maps": maps, "kind": kind}
     write_looked(out, opened.report, asked=asked, arrays=arrays)
@@ -73,7 +76,7 @@ def spaced_people(pids: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 @torch.no_grad()
-def look(encoder: nn.Module, images: Tensor, *, size: tuple[int, int]) -> tuple[NDArray[np.float32], str]:
+def look(encoder: "ImageEncoder", images: Tensor, *, size: tuple[int, int]) -> tuple[NDArray[np.float32], str]:
     """Map images [B, 3, H, W]: by attention rollout where all tokens attend to all, else by the strength of activations.
 
     Returns:
@@ -94,7 +97,7 @@ def attention_of(encoder: nn.Module, images: Tensor) -> list[Tensor]:
     """Return the attention weights [B, heads, T, T] of each layer; none where the encoder has no such layers."""
     from timm.utils import AttentionExtract
 
-    fused = [module for module in encoder.modules() if getattr(module, "fused_attn", False)]
+    fused: list[Any] = [module for module in encoder.modules() if getattr(module, "fused_attn", False)]
     names = [name for name, _ in encoder.named_modules() if name.endswith("attn_drop")]
     if not names:
         return []
@@ -149,7 +152,7 @@ def strength(encoder: nn.Module, features: Tensor) -> Tensor:
 def grid_of(encoder: nn.Module, size: tuple[int, int]) -> tuple[int, int] | None:
     """Return rows and columns of an encoder's patches for images of a size; None where it has none."""
     patches = getattr(encoder, "patch_embed", None)
-    if getattr(patches, "patch_size", None) is None:
+    if patches is None or getattr(patches, "patch_size", None) is None:
         return None
     high, wide = patches.patch_size
     return size[0] // high, size[1] // wide

@@ -6,6 +6,7 @@ In: a DCAC run, its sources, their cached latents, its prior. Out: pictures and 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -28,10 +29,13 @@ from dcac.settings import load_settings
 from dcac.training.inputs import Inputs
 from dcac.training.setup import load_latents
 
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, DDIMScheduler
+
 IMAGES = 6  # to denoise, unless a person asks for another number
 STEPS = 50  # denoising steps from either start; ours, usual for DDIM
 STARTS = (499, 999)  # of t in 0..999, half-way and the end; ours: 50 equal steps (of 10, of 20) end in the image itself
-CONDITIONS = ("true", "uniform", "swapped")
+CONDITIONS = ("own", "null", "other")
 log = logging.getLogger(__name__)
 
 
@@ -67,9 +71,9 @@ def run(
     """
     require_output(out, ".npz", inputs=[*stores, *latents])
     settings = load_settings(config)
-    if declared.needed(settings, "prior") is None:
+    if not declared.can_sample(settings):
         raise ValueError(
-            f"{run_folder} has no prior to sample from (method {settings.method}); choose a variant that has one"
+            f"{run_folder} has no prior to sample from under a condition (method {settings.method}); choose a variant that has one"
         )
     inputs = inputs_of(run_folder, encoder=encoder, stores=stores, prior=prior, latents=latents)
     asked = ask(__name__, {} if count == IMAGES else {"count": count}, inputs)
@@ -103,7 +107,7 @@ def spaced_images(labels: np.ndarray, count: int) -> np.ndarray:
     """Choose evenly spaced identities and return the row of each one's first image: int64 [count].
 
     Raises:
-        ValueError: fewer than two are asked for, so that nothing can be swapped, or more than there are.
+        ValueError: fewer than two are asked for, so that none is another's, or more than there are.
     """
     first = first_images(labels)
     if not 2 <= count <= len(first):
@@ -118,7 +122,8 @@ def restore_model(trained: TrainedRun, prior: Path) -> DCAC:
     learnt = {name.removeprefix("prompts."): value for name, value in tensors.items() if name.startswith("prompts.")}
     diffusion = restore_prior(tensors, settings, trained.report["seed"], prior)
     with naming_damage(trained.folder / "weights.safetensors", remedy, also=(RuntimeError,)):
-        prompts = Prompts(*learnt["table"].shape, settings.bottleneck)
+        rows, width = learnt["table"].shape
+        prompts = Prompts(rows, width, settings.bottleneck)
         prompts.load_state_dict(learnt)
     return DCAC(trained.reid, settings, diffusion, prompts).to(trained.device).eval()
 
@@ -147,7 +152,7 @@ def condition_tokens(model: DCAC, embedding: Embedding, labels: Tensor, memory: 
     return torch.stack([own, model.uninformed_context(len(own)), own.roll(-1, dims=0)])
 
 
-def load_ddim(folder: Path):
+def load_ddim(folder: Path) -> "DDIMScheduler":
     """Load the deterministic sampler of a prior: its last step ends at abar = 1, nothing is clipped."""
     from diffusers import DDIMScheduler
 
@@ -156,7 +161,9 @@ def load_ddim(folder: Path):
         return DDIMScheduler.from_pretrained(folder / "scheduler", **choices)
 
 
-def denoise_all(prior: DiffusionPrior, scheduler, clean: Tensor, tokens: Tensor, *, seed: int) -> Tensor:
+def denoise_all(
+    prior: DiffusionPrior, scheduler: "DDIMScheduler", clean: Tensor, tokens: Tensor, *, seed: int
+) -> Tensor:
     """Denoise from each of STARTS under each condition.
 
     Args:
@@ -175,7 +182,7 @@ def denoise_all(prior: DiffusionPrior, scheduler, clean: Tensor, tokens: Tensor,
     return torch.stack(denoised)
 
 
-def denoise(prior: DiffusionPrior, scheduler, noisy: Tensor, context: Tensor, *, start: int) -> Tensor:
+def denoise(prior: DiffusionPrior, scheduler: "DDIMScheduler", noisy: Tensor, context: Tensor, *, start: int) -> Tensor:
     """Walk from F_start [B, C, h, w] to F_0 under a fixed condition [B, 1, width], by DDIM with eta = 0."""
     scheduler.set_timesteps(len(prior.alphas_cumprod) * STEPS // (start + 1))
     for step in scheduler.timesteps[-STEPS:]:
@@ -193,7 +200,7 @@ def load_autoencoder(folder: Path, device: str) -> nn.Module:
         return AutoencoderKL.from_pretrained(folder / "vae", use_safetensors=True).to(device).eval()
 
 
-def to_pixels(vae: nn.Module, latents: Tensor) -> np.ndarray:
+def to_pixels(vae: "AutoencoderKL", latents: Tensor) -> np.ndarray:
     """Decode scaled latents [B, C, h, w] to pictures uint8 [B, 3, S, S]."""
     images = vae.decode(latents / vae.config.scaling_factor).sample
     return ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()

@@ -110,5 +110,6 @@ def write_looked(out: Path, report: Mapping[str, object], *, asked: Asked, array
     }
     plain = {name: np.asarray(values) for name, values in arrays.items()}
     with atomic(out) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **plain, meta=np.asarray(json.dumps(facts, ensure_ascii=False, allow_nan=False)))
+        meta = np.asarray(json.dumps(facts, ensure_ascii=False, allow_nan=False))
+        np.savez_compressed(stream, allow_pickle=False, **plain, meta=meta)
     write_record(sidecar_of(out), asked)

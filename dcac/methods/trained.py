@@ -13,6 +13,8 @@ from dcac.model.latents import DiffusionBatch
 from dcac.settings import Settings
 
 if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel
+
     from dcac.training.batches import Batch
 
 
@@ -47,7 +49,7 @@ class TrainedModel(nn.Module):
         self.settings = settings
 
     @property
-    def unet(self) -> nn.Module | None:
+    def unet(self) -> "UNet2DConditionModel | None":
         """The large network beside the encoder, for the switches of memory and speed."""
         return None
 

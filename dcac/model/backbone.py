@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import timm
 import torch
@@ -14,13 +15,16 @@ import dcac.model.demo_vit  # noqa: F401  (registers the demo encoder with timm)
 from dcac.model.positions import resize_positions
 from dcac.model.pretrained_head import empty_biases, head_names, tells_labels, without_head
 
+if TYPE_CHECKING:
+    from dcac.model.image_encoder import ImageEncoder
+
 # what timm must not read of a card: where it would look for weights by itself, and how to cut a head dealt with here
 UNUSED = ("url", "file", "hf_hub_id", "hf_hub_filename", "source", "label_offset")
 
 
 def build_backbone(
     card: Mapping, state: Mapping[str, Tensor], *, size: tuple[int, int], freeze_patches: bool
-) -> tuple[nn.Module, int]:
+) -> "tuple[ImageEncoder, int]":
     """Build a timm model at an image size and fill it with weights.
 
     Args:
@@ -44,15 +48,15 @@ def build_backbone(
     head = head_names(trained_as, as_trained)
     if tells_labels(state, head):
         state, arguments["num_classes"] = without_head(state, head), 0
-    if _takes_image_size(as_trained):
+    if "img_size" in arguments_of(as_trained):
         arguments["img_size"] = size
-    plan = _on_paper(architecture, arguments)
-    _check_patches(plan, architecture, size)
-    zeros = empty_biases(state, head, plan)
-    state = resize_positions({**state, **zeros}, plan, trained_size=trained_size)
+    resized = _on_paper(architecture, arguments)
+    _check_patches(resized, architecture, size)
+    zeros = empty_biases(state, head, resized)
+    state = resize_positions({**state, **zeros}, resized, trained_size=trained_size)
     model = _filled(architecture, state, arguments, {**trained_as, "input_size": (3, *size)})
     for name in zeros:
-        model.get_submodule(name.removesuffix(".bias")).bias = None
+        model.get_submodule(name.removesuffix(".bias")).register_parameter("bias", None)
     _without_chance(model)
     if freeze_patches:
         _freeze_patches(model, architecture)
@@ -79,24 +83,30 @@ def timm_names(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tenso
     return translate(dict(state), model) if whole and translate else dict(state)
 
 
-def _filled(architecture: str, state: dict[str, Tensor], arguments: dict, trained_as: dict) -> nn.Module:
+def _filled(architecture: str, state: dict[str, Tensor], arguments: dict, trained_as: dict) -> "ImageEncoder":
     """Create the model and let timm adapt the weights to it (window tables, patch kernels); every tensor must fit."""
     known = {key: value for key, value in trained_as.items() if key not in UNUSED}
     # the same number of classes on both sides, or timm would load without checking names
     known |= {"num_classes": arguments["num_classes"], "state_dict": state}
-    model = timm.create_model(architecture, pretrained=True, pretrained_cfg=known, **arguments)
+    model = create(architecture, pretrained=True, pretrained_cfg=known, **arguments)
     if getattr(model, "pretrained_cfg", {}).pop("state_dict", None) is None:  # the demo's encoder loads nothing itself
         model.load_state_dict(state)
     return model
 
 
-def _on_paper(architecture: str, arguments: dict) -> nn.Module:
+def create(architecture: str, **arguments: Any) -> "ImageEncoder":
+    """Create a model of timm's; the arguments are timm's own."""
+    return cast("ImageEncoder", timm.create_model(architecture, **arguments))
+
+
+def _on_paper(architecture: str, arguments: dict) -> "ImageEncoder":
     with torch.device("meta"):
-        return timm.create_model(architecture, **arguments)
+        return create(architecture, **arguments)
 
 
-def _takes_image_size(model: nn.Module) -> bool:
-    return any("img_size" in inspect.signature(kind.__init__).parameters for kind in type(model).__mro__)
+def arguments_of(model: nn.Module) -> set[str]:
+    """Name the arguments that a model's class and the classes it is made from take."""
+    return {name for kind in type(model).__mro__ for name in inspect.signature(kind).parameters}
 
 
 def _trained_size(arguments: Mapping, trained_as: Mapping) -> tuple[int, int] | None:
@@ -104,9 +114,9 @@ def _trained_size(arguments: Mapping, trained_as: Mapping) -> tuple[int, int] | 
     return to_2tuple(size) if size else None
 
 
-def _check_patches(plan: nn.Module, architecture: str, size: tuple[int, int]) -> None:
-    patches = getattr(plan, "patch_embed", None)
-    if getattr(patches, "grid_size", None) is None:
+def _check_patches(model: nn.Module, architecture: str, size: tuple[int, int]) -> None:
+    patches = getattr(model, "patch_embed", None)
+    if patches is None or getattr(patches, "grid_size", None) is None:
         return
     patch = to_2tuple(patches.patch_size)
     fitting = [side // step * step for side, step in zip(size, patch, strict=True)]
@@ -126,7 +136,7 @@ def _without_chance(model: nn.Module) -> None:
             module.drop_prob = 0.0
 
 
-def _freeze_patches(model: nn.Module, architecture: str) -> None:
+def _freeze_patches(model: "ImageEncoder", architecture: str) -> None:
     if not hasattr(model, "patch_embed"):
         raise ValueError(
             f"{architecture} has no patch projection to freeze; set freeze_patch_projection: false in the variant"

@@ -28,7 +28,7 @@ class Prompts(nn.Module):
 def build_bottleneck(name: str, width: int) -> nn.Module:
     """Build the module between p E and the token; `embedding` is the identity (published setting)."""
     narrow = max(1, width // BOTTLENECK_REDUCTION)
-    layers = {
+    layers: dict[str, list[nn.Module]] = {
         "embedding": [],
         "silu": [nn.SiLU()],
         "bn": [nn.BatchNorm1d(width)],

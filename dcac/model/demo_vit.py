@@ -1,5 +1,7 @@
 """The demo suite's encoder, registered with timm: a small ViT with a convolutional stem and mean pooling."""
 
+from typing import Any
+
 from timm.models import register_model
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
@@ -10,7 +12,15 @@ STEM_STRIDE = 16  # pixels a token: halved input, then strides 4 and 2
 class ConvStem(nn.Module):
     """Halve the image, then two strided convolutions to tokens: [B, 3, H, W] -> [B, T, width]."""
 
-    def __init__(self, img_size=(128, 64), patch_size=STEM_STRIDE, in_chans=3, embed_dim=96, bias=True, **_):
+    def __init__(
+        self,
+        img_size: tuple[int, int] = (128, 64),
+        patch_size: int = STEM_STRIDE,
+        in_chans: int = 3,
+        embed_dim: int = 96,
+        bias: bool = True,
+        **_: Any,
+    ):
         super().__init__()
         self.grid_size = (img_size[0] // patch_size, img_size[1] // patch_size)
         self.num_patches = self.grid_size[0] * self.grid_size[1]
@@ -26,7 +36,7 @@ class ConvStem(nn.Module):
 
 
 @register_model
-def vit_demo_conv16_128(pretrained: bool = False, **arguments) -> VisionTransformer:
+def vit_demo_conv16_128(pretrained: bool = False, **arguments: Any) -> VisionTransformer:
     """Build the demo ViT: width 96, depth 3, 3 heads, 8 x 4 tokens of a 128 x 64 image."""
     for name in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"):
         arguments.pop(name, None)

@@ -1,6 +1,7 @@
 """The diffusion prior: a diffusers U-Net with LoRA, its noise schedule, and the noise-prediction loss."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,10 @@ from dcac.reading import naming_damaged_part
 from dcac.seeding import derive
 from dcac.settings import Settings
 
+if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel
+    from diffusers.models.attention_processor import Attention
+
 ATTENTION_LINEARS = ("to_q", "to_k", "to_v", "to_out.0")
 FEED_FORWARD_IN, FEED_FORWARD_OUT = "ff.net.0.proj", "ff.net.2"
 
@@ -17,7 +22,9 @@ FEED_FORWARD_IN, FEED_FORWARD_OUT = "ff.net.0.proj", "ff.net.2"
 class DiffusionPrior(nn.Module):
     """Predict the noise of a latent under one context token."""
 
-    def __init__(self, unet: nn.Module, alphas_cumprod: Tensor):
+    alphas_cumprod: Tensor  # [T]
+
+    def __init__(self, unet: "UNet2DConditionModel", alphas_cumprod: Tensor):
         super().__init__()
         self.unet = unet
         self.register_buffer("alphas_cumprod", alphas_cumprod.float(), persistent=False)
@@ -55,7 +62,14 @@ class SingleTokenAttention:
     Exact for one token, and to_q and to_k are never computed.
     """
 
-    def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, temb=None):
+    def __call__(
+        self,
+        attn: "Attention",
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+    ) -> Tensor:
         """Attend as diffusers asks; hidden_states [B, T, width], encoder_hidden_states [B, 1, context]."""
         if encoder_hidden_states is None or encoder_hidden_states.shape[1] != 1:
             raise ValueError("SingleTokenAttention needs exactly one context token")
@@ -128,7 +142,7 @@ def load_schedule(folder: Path) -> Tensor:
     return scheduler.alphas_cumprod
 
 
-def use_single_token(unet: nn.Module) -> nn.Module:
+def use_single_token(unet: "UNet2DConditionModel") -> "UNet2DConditionModel":
     """Replace the cross-attention of every transformer block by its single-token form."""
     processors = dict(unet.attn_processors)
     for name in processors:
@@ -176,14 +190,18 @@ def adapted_positions(*, ffn_output: bool, cross_attention_qk: bool) -> list[str
     return positions
 
 
-def _add_lora(unet: nn.Module, settings: Settings, seed: int) -> None:
+def _add_lora(unet: "UNet2DConditionModel", settings: Settings, seed: int) -> None:
     from peft import LoraConfig
 
     targets = lora_targets(
         unet, ffn_output=settings.lora_ffn_output, cross_attention_qk=as_released.keeps_dead_adapters(settings)
     )
     config = LoraConfig(
-        r=settings.lora_rank, lora_alpha=settings.lora_alpha, lora_dropout=0.0, target_modules=targets, bias="none"
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,  # type: ignore[arg-type]  # peft divides by the rank: it need not be whole
+        lora_dropout=0.0,
+        target_modules=targets,
+        bias="none",
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from dcac.reading import load_tensors, read_json
 from dcac.settings import Settings
+
+if TYPE_CHECKING:
+    from dcac.model.image_encoder import ImageEncoder
 
 BNNECK_MOMENTUM = 0.1  # share of the batch in the running statistics; PyTorch's default, as in the released code
 
@@ -27,7 +30,7 @@ class Embedding(NamedTuple):
 class ReIDModel(nn.Module):
     """Encoder f, BNNeck z = BN(f), and class scores s = W z."""
 
-    def __init__(self, backbone: nn.Module, dim: int, num_identities: int):
+    def __init__(self, backbone: "ImageEncoder", dim: int, num_identities: int):
         super().__init__()
         self.backbone = backbone
         self.bnneck = nn.BatchNorm1d(dim, momentum=BNNECK_MOMENTUM)
@@ -55,7 +58,7 @@ class ReIDModel(nn.Module):
         return F.normalize(self.bnneck(self.backbone(images).float()), dim=1)
 
 
-def load_backbone(folder: Path, *, height: int, width: int, freeze_patches: bool = False) -> tuple[nn.Module, int]:
+def load_backbone(folder: Path, *, height: int, width: int, freeze_patches: bool = False) -> "tuple[ImageEncoder, int]":
     """Load an encoder from a folder in the layout of timm's hub: `config.json` and `model.safetensors`.
 
     Position tables are resized bilinearly to the image size. A classifier of the pre-training's labels goes; a
@@ -81,7 +84,7 @@ def load_backbone(folder: Path, *, height: int, width: int, freeze_patches: bool
         ) from error
 
 
-def save_backbone(model: nn.Module, folder: Path, *, architecture: str) -> None:
+def save_backbone(model: "ImageEncoder", folder: Path, *, architecture: str) -> None:
     """Write an encoder in the layout that `load_backbone` reads, which is timm's."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, folder / "model.safetensors")

@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from dcac.provenance.networks import network_input
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import KEY, Input, ask, given, sidecar_of
 from dcac.reading import naming_damaged_part, open_tensors, read_json
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
 
 BATCH = 64  # images a forward pass
 log = logging.getLogger(__name__)
@@ -75,7 +78,7 @@ def run(*, store: Path, prior: Path, size: int, out: Path, device: str) -> None:
 
 
 @torch.no_grad()
-def encode(vae: torch.nn.Module, images: np.ndarray, device: str) -> Tensor:
+def encode(vae: "AutoencoderKL", images: np.ndarray, device: str) -> Tensor:
     """Return the posterior's moments, mean and log-variance stacked: float32 [M, 2 C, h, w]."""
     chunks = []
     for start in range(0, len(images), BATCH):
@@ -102,13 +105,13 @@ def draw(moments: Tensor, scaling_factor: float, num_steps: int, generator: torc
 
 
 def load_moments(
-    path: Path, splits: Sequence[str], *, store: Path, prior: Path, size: int
+    path: Path, splits: Sequence[str], *, store: Path, prior: Path | None, size: int
 ) -> tuple[dict[str, Tensor], float]:
     """Read the cached moments of some splits and the VAE's scaling factor.
 
     Args:
         store: normalised file they must come from.
-        prior: folder whose autoencoder must have made them.
+        prior: folder whose autoencoder must have made them; None: any may have, of a method that needs no prior.
         size: pixels of the square diffusion view they must show.
 
     Raises:
@@ -116,9 +119,10 @@ def load_moments(
     """
     wanted = {
         "data": (store_input(store).meaning, f"another version of {store}"),
-        "autoencoder": (network_input(prior, "vae/").meaning, f"another autoencoder than that of {prior}"),
         "size": (str(size), f"images of another size than {size} pixels"),
     }
+    if prior is not None:
+        wanted["autoencoder"] = (network_input(prior, "vae/").meaning, f"another autoencoder than that of {prior}")
     with open_tensors(path, remedy="delete it and run the latents step again") as archive:
         notes = archive.metadata() or {}
         for note, (value, what) in wanted.items():

@@ -76,15 +76,21 @@ def write_onnx(model: ReIDModel, settings: Settings, card: NetworkCard, out: Pat
     except ModuleNotFoundError:
         raise ValueError("to write ONNX files: pip install 'dcac[onnx]'") from None
     module, images = Portable(model, settings).eval(), example(settings)
-    names = {
-        "input_names": ["images"],
-        "output_names": ["features"],
-        "dynamic_shapes": ({0: torch.export.Dim("batch")},),
-    }
+    any_number = ({0: torch.export.Dim("batch")},)
     try:
-        program = torch.onnx.export(module, (images,), dynamo=True, verbose=False, **names)
+        program = torch.onnx.export(
+            module,
+            (images,),
+            input_names=["images"],
+            output_names=["features"],
+            dynamic_shapes=any_number,
+            dynamo=True,
+            verbose=False,
+        )
     except Exception as error:  # the exporter raises errors of many kinds
         raise ValueError(refusal(out, error)) from error
+    if program is None:
+        raise ValueError(f"{out}: PyTorch's exporter gave nothing; export to .pt2 instead")
     program.model.metadata_props["dcac"] = card.model_dump_json()
     with atomic(out) as temporary:
         program.save(temporary, external_data=False)

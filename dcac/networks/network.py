@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -21,7 +22,7 @@ BATCH = 256  # images at a time, where the network does not say
 Picture = str | Path | Image | NDArray[np.uint8]
 
 
-class Batch(NamedTuple):
+class BatchSize(NamedTuple):
     """How many images a network takes at once."""
 
     least: int
@@ -31,7 +32,7 @@ class Batch(NamedTuple):
 class Encoder(Protocol):
     """What every kind of network offers: the images it takes at once, and its outputs by name."""
 
-    batch: Batch
+    batch: BatchSize
 
     def __call__(self, images: Tensor) -> Mapping[str, NDArray]:
         """Compute the outputs for images float32 [B, 3, H, W], already in the network's view."""
@@ -73,9 +74,9 @@ class Network:
     def encode(self, images: Sequence[bytes]) -> NDArray[np.float32]:
         """Embed encoded images as the card says, normalised or not: float32 [M, D]."""
         view = self.card.view
-        size = {"height": view.height, "width": view.width, "resize": view.resize}
+        decoded = partial(decode, height=view.height, width=view.width, resize=view.resize)
         parts = (images[start : start + BATCH] for start in range(0, len(images), BATCH))  # few pixels at a time
-        return np.concatenate([self.encode_pixels(decode(part, **size)) for part in parts])
+        return np.concatenate([self.encode_pixels(decoded(part)) for part in parts])
 
     def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed images uint8 [M, 3, H, W] of the network's size, RGB: float32 [M, D]."""

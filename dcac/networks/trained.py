@@ -4,11 +4,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from dcac.data.views import by_channel
 from dcac.features.extract import BATCH, CPU_BATCH
 from dcac.features.opened import open_run
 from dcac.foreign.network_card import NetworkCard, PartCard, View
 from dcac.model.encoder import ReIDModel
-from dcac.networks.network import Batch, Network
+from dcac.networks.network import BatchSize, Network
 from dcac.provenance.keep import RESULTS
 from dcac.provenance.runs import read_report, run_input
 from dcac.settings import Settings, parse_settings
@@ -19,7 +20,7 @@ class RunEncoder:
 
     def __init__(self, model: ReIDModel, device: str):
         self.model, self.device = model, device
-        self.batch = Batch(1, CPU_BATCH if device == "cpu" else BATCH)  # as `dcac extract`, to the bit
+        self.batch = BatchSize(1, CPU_BATCH if device == "cpu" else BATCH)  # as `dcac extract`, to the bit
 
     def __call__(self, images: Tensor) -> dict:
         return {"features": self.model.embed(images.to(self.device)).cpu().numpy()}
@@ -71,9 +72,12 @@ def find_encoder(folder: Path, settings: Settings) -> Path:
 
 def view_of(settings: Settings) -> View:
     """Say how a run wants its images."""
-    mean, std = (
-        tuple(value) if isinstance(value, tuple) else (value,) * 3
-        for value in (settings.pixel_mean, settings.pixel_std)
+    return View(
+        height=settings.image_height,
+        width=settings.image_width,
+        resize=settings.evaluation_resize,
+        channels="rgb",
+        scale=1,
+        mean=by_channel(settings.pixel_mean),
+        std=by_channel(settings.pixel_std),
     )
-    size = {"height": settings.image_height, "width": settings.image_width, "resize": settings.evaluation_resize}
-    return View(**size, channels="rgb", scale=1, mean=mean, std=std)

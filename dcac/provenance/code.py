@@ -17,8 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]  # the folder of the package
 PACKAGE = ROOT.name
 # Modules that keep books, read what stands there, choose, or speak: they compute nothing.
-ASIDE = ("closed", "data.readers.known", "declared", "disk", "ending", "locking", "provenance", "reading", "terminal")
-ASIDE += ("training.card",)
+ASIDE = (
+    *("closed", "data.readers.known", "declared", "disk", "ending", "locking", "provenance", "reading", "terminal"),
+    "training.card",
+)
 ENTRY = "run"  # the function that a step is
 WORDED = "reporting"  # the room whose sentences are its result
 WORD = re.compile(r"(?<!\S)[^\W\d_]{2,}(?!\w)")
@@ -309,7 +311,8 @@ class _Reduce(ast.NodeTransformer):
         return ast.Raise()
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
-        return ast.Assert(test=self.visit(node.test))
+        self.generic_visit(node)
+        return ast.Assert(test=node.test)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         for part in node.body:  # annotations of a class's fields compute: models are made of them
@@ -335,14 +338,14 @@ class _Reduce(ast.NodeTransformer):
         return ast.Constant("a sentence") if spoken else node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        constants = [part.value for part in node.values if isinstance(part, ast.Constant)]
+        constants = [str(part.value) for part in node.values if isinstance(part, ast.Constant)]
         if not self.worded and _is_sentence(" ".join(constants)):
             return ast.Constant("a sentence")
         self.generic_visit(node)
         parts: list[ast.expr] = []
         for part in node.values:  # interpreters cut the constant parts differently
             if isinstance(part, ast.Constant) and parts and isinstance(parts[-1], ast.Constant):
-                parts[-1] = ast.Constant(f"{parts[-1].value}{part.value}")
+                parts[-1] = ast.Constant(str(parts[-1].value) + str(part.value))
             elif not (isinstance(part, ast.Constant) and part.value == ""):
                 parts.append(part)
         return ast.JoinedStr(parts)

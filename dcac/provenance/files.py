@@ -7,9 +7,10 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypedDict
 
 from dcac.disk import naming_full_disk
 
@@ -23,7 +24,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def manifest(folder: Path) -> dict[str, dict[str, object]]:
+class Listed(TypedDict):
+    """What a manifest says of a file."""
+
+    bytes: int
+    sha256: str
+
+
+def manifest(folder: Path) -> dict[str, Listed]:
     """List every file below a folder with its size in bytes and sha256, sorted by path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json")
     return {p.relative_to(folder).as_posix(): {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in files}
@@ -41,7 +49,7 @@ def json_text(content: Mapping[str, object]) -> str:
 
 
 @contextmanager
-def atomic(path: Path):
+def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place when the block ends without an error.
 
     What a killed process left under such a name is removed first.

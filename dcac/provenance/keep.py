@@ -74,8 +74,7 @@ def put_back(asked: Asked, base: Path, names: Sequence[str] | None = None) -> bo
         Whether it was there, complete and undamaged; then nothing remains to be done.
     """
     folder = kept_folder(asked, base)
-    entries = read_index(folder) if folder is not None else {}
-    if not entries:
+    if folder is None or not (entries := read_index(folder)):
         return False
     damaged = [name for name, entry in entries.items() if not _is(folder / name, entry["sha256"])]
     if damaged:

@@ -35,7 +35,7 @@ def network_input(folder: Path, part: str = "") -> Input:
     return Input(record["recipe"] if record else meaning, meaning)
 
 
-def network_meaning(files: dict[str, dict], part: str = "") -> str | None:
+def network_meaning(files: Mapping[str, Mapping], part: str = "") -> str | None:
     """Hash names and sha256 of a network's files; None where there are none."""
     acting = {name: entry["sha256"] for name, entry in sorted(files.items()) if name.startswith(part)}
     return hash_json(acting) if acting else None

@@ -47,11 +47,12 @@ def run(
     out: Path,
     device: str,
     runtime: Runtime = Runtime(),
+    networks: Mapping[str, Path] | None = None,
 ) -> None:
     """Try a training and what follows it; whatever would fail hours later fails now, with all its reasons.
 
     Args:
-        config, stores, latents, encoder, prior, device, runtime: as for training.
+        config, stores, latents, encoder, prior, device, runtime, networks: as for training, also with several processes.
         target: normalised file of a target, of which a slice is scored.
         suite, variant, sources: names of the run.
         whole, variants, published: of the table that the slice goes into.
@@ -63,7 +64,7 @@ def run(
     """
     require_output(out, ".json", inputs=[*stores, *latents, target])
     settings = load_settings(config)
-    inputs = Inputs(stores, encoder, latents, prior)
+    inputs = Inputs(stores, encoder, latents, prior, networks or {})
     asked = asked_rehearsal(settings, inputs, target, names=(suite, variant, sources), runtime=runtime)
     seconds: dict[str, float] = {}
     with timed(seconds, "hashes"):
@@ -80,6 +81,7 @@ def run(
         with timed(seconds, "resume"):
             faults = [*seen.faults, *resume_faults(training, folder, progress)]
         checkpoint, free = (folder / NEWEST).stat().st_size, shutil.disk_usage(folder).free
+        hardware.wait()  # until all processes have looked
     finally:
         if hardware.is_main:
             shutil.rmtree(folder, ignore_errors=True)
@@ -89,7 +91,7 @@ def run(
     if not hardware.is_main:
         return
     with timed(seconds, "trial"), tempfile.TemporaryDirectory() as scratch:
-        names = {"suite": suite, "variant": variant, "sources": sources, "seed": SEED}
+        names: dict[str, str | int] = {"suite": suite, "variant": variant, "sources": sources, "seed": SEED}
         trial = run_through(
             training,
             names=names,

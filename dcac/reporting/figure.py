@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dcac.provenance import atomic
 from dcac.provenance.outputs import require_outputs
@@ -10,8 +11,11 @@ from dcac.reporting import figures
 from dcac.reporting.configured import configured_figure
 from dcac.reporting.figures.kind import Drawing
 from dcac.reporting.figures.style import DPI
-from dcac.reporting.labels import method_labels
+from dcac.reporting.tables.labels import method_labels
 from dcac.suites import Suite, Variant
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 UNDATED = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}  # equal inputs give equal bytes
 
@@ -29,16 +33,14 @@ def run(
     pictures, sidecars = split_off_records(out)
     for path in pictures:
         metadata = UNDATED.get(path.suffix, {})
-        with (
-            atomic(path) as temporary,
-            matplotlib.rc_context({"svg.hashsalt": name}),
-        ):  # else names in it differ each time
+        same = {"svg.hashsalt": name}  # else names within the file differ each time
+        with atomic(path) as temporary, matplotlib.rc_context(same):
             figure.savefig(temporary, format=path.suffix[1:], dpi=DPI, metadata=metadata, bbox_inches="tight")
     for sidecar in sidecars:
         write_record(sidecar, asked)
 
 
-def draw(name: str, suite: Suite, variants: Mapping[str, Variant], inputs: Sequence[Path]):
+def draw(name: str, suite: Suite, variants: Mapping[str, Variant], inputs: Sequence[Path]) -> "Figure":
     """Draw a figure of the suite as its kind asks.
 
     Args:

@@ -11,7 +11,7 @@ from dcac.provenance import atomic
 from dcac.provenance.code import PACKAGE
 from dcac.provenance.outputs import require_outputs
 from dcac.provenance.record import ask, made_inputs, split_off_records, write_record
-from dcac.reporting.configured import configured_report, read_accepted
+from dcac.reporting.configured import configured_report
 from dcac.reporting.figures.style import method_colour
 from dcac.reporting.html import runs as run_pages
 from dcac.reporting.html import scored, sets
@@ -22,9 +22,11 @@ from dcac.reporting.html.runs import Curve, Run, read_run
 from dcac.reporting.html.scored import Key, Score, read_scores
 from dcac.reporting.html.tables import content
 from dcac.reporting.html.template import LICENCES, fill, libraries, read
-from dcac.reporting.labels import method_labels
-from dcac.reporting.page import Page
-from dcac.reporting.records import read_records
+from dcac.reporting.tables.accepted import read_accepted
+from dcac.reporting.tables.cells import Cell
+from dcac.reporting.tables.labels import method_labels
+from dcac.reporting.tables.page import Page
+from dcac.reporting.tables.recorded import read_records
 from dcac.suites import Suite, Variant
 
 
@@ -206,7 +208,7 @@ class Report:
 
         return sorted(self.scores, key=place)
 
-    def _link(self, variant: str, cell) -> str:
+    def _link(self, variant: str, cell: Cell) -> str:
         keys = (Key(variant, cell.sources, cell.target), Key(variant, scored.NO_SOURCES, cell.target))
         return next((key.place for key in keys if key in self.scores), "")
 
@@ -245,7 +247,8 @@ class Report:
         found = {}
         for path in self.files.features:
             meta = read_features(path).meta
-            found[(*(str(meta[name]) for name in ("variant", "sources", "target")), int(meta["seed"]))] = path
+            variant, sources, target, seed = (str(meta[name]) for name in ("variant", "sources", "target", "seed"))
+            found[variant, sources, target, int(seed)] = path
         return found
 
     def _training(self, sources: str, charts: Sequence[Curve]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Account:
         pace = (self.clock() - self.started) / max(1, done - self.first)
         whole = self.epoch_seconds or pace * batches
         left = pace * (batches - done) + whole * (self.epochs - epoch)
-        self._write(epoch, done, batches, losses, self.images / pace if pace else 0.0, left)
+        self._write(self.folder, epoch, done, batches, losses, self.images / pace if pace else 0.0, left)
         log.info(
             "epoch %d of %d, batch %d of %d, %s, %.1f images/s, %s left",
             epoch,
@@ -85,10 +85,10 @@ class Account:
             self.epoch_seconds = line["seconds"]
         losses = {name.removeprefix("loss_"): value for name, value in line.items() if name.startswith("loss_")}
         left = (self.epoch_seconds or line["seconds"]) * (self.epochs - epoch)
-        self._write(epoch, batches, batches, losses, line["images_per_second"], left)
+        self._write(self.folder, epoch, batches, batches, losses, line["images_per_second"], left)
 
     def _write(
-        self, epoch: int, done: int, batches: int, losses: Mapping[str, float], rate: float, left: float
+        self, folder: Path, epoch: int, done: int, batches: int, losses: Mapping[str, float], rate: float, left: float
     ) -> None:
         content = {
             "epoch": epoch,
@@ -100,4 +100,4 @@ class Account:
             "eta_seconds": round(left, 1),
             "time": round(time.time()),
         }
-        write_json(self.folder / FILE, content)
+        write_json(folder / FILE, content)

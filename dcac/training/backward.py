@@ -6,7 +6,7 @@ encoder slice by slice. The gradients equal those of the whole batch up to round
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -58,10 +58,13 @@ def sliced(model: TrainedModel, batch: Batch, settings: Settings, *, size: int, 
         terms[name] = _sliced(model, part, weight_of(name, settings), list(slices(share, size)), hardware)
 
     def finish() -> None:
+        gradient = feature.grad
+        if gradient is None:
+            raise RuntimeError("no loss was sent back yet; call backward before finish")
         for rows in slices(share, size):
             with hardware.autocast():
                 part = model.reid.backbone(batch.images[rows]).float()
-            part.backward(feature.grad[rows])
+            part.backward(gradient[rows])
         if hardware.count > 1:
             _join_gradients(model, hardware)
 
@@ -95,7 +98,7 @@ def _sliced(model: TrainedModel, part: PerImage, weight: float, parts: list[slic
     for parameter in model.parameters() if not weight else ():  # the gradient of `given` is for the diagnostics only
         if parameter.grad is not None:
             parameter.grad.zero_()
-    gradient = given.grad / factor
+    gradient = torch.zeros_like(given) if given.grad is None else given.grad / factor
     hardware.add([gradient, total])
     return _Known.apply(part.given, total, gradient)
 
@@ -104,12 +107,12 @@ class _Known(torch.autograd.Function):
     """A term whose value and gradient at what it is given are known already; the value stays clean if the gradient overflowed."""
 
     @staticmethod
-    def forward(ctx, given: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+    def forward(ctx: Any, given: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
         ctx.save_for_backward(gradient)
         ctx.dtype = given.dtype
         return value.clone()
 
     @staticmethod
-    def backward(ctx, upstream: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
         return (upstream * gradient).to(ctx.dtype), None, None

@@ -78,6 +78,8 @@ class Batches:
 
     def diffusion_view(self, rows: np.ndarray, name: str) -> DiffusionBatch:
         """Draw latents, noise and time steps of a batch; for the placebo the latents are those of other people in it."""
+        if self.latents is None:
+            raise ValueError("a run without latents has no diffusion view; see `needs` of its method")
         if self.settings.noise_image == "other":
             people, images = self.settings.identities_per_batch, self.settings.images_per_identity
             rows = rows[other_people(people, images, numpy_generator(self.seed, "placebo", name))]

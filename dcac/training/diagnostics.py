@@ -25,7 +25,8 @@ def gradients(terms: dict[str, Tensor], feature: Tensor, *, scale: float, own: S
         for name, term in terms.items()
     }
     report = {f"gradient_{name}": 0.0 if grad is None else grad.norm().item() / scale for name, grad in found.items()}
-    others = sum(grad for name, grad in found.items() if name not in own and grad is not None)
+    common = (grad for name, grad in found.items() if name not in own and grad is not None)
+    others = sum(common, start=torch.zeros_like(feature))
     for name in own:
         grad = found.get(name)
         if grad is not None and grad.any():

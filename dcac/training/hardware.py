@@ -8,6 +8,7 @@ import logging
 import platform
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -15,6 +16,9 @@ from torch import Tensor
 
 MIXED_PRECISION = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}  # ours -> accelerate's
 MESSAGE = 2**26  # values in one message between processes: 256 MB of float32; small ones cost time, large ones memory
+PATIENCE = timedelta(
+    minutes=10
+)  # that processes wait for one of them that hangs; torch's own is 10 with NCCL, 30 with gloo
 log = logging.getLogger(__name__)
 
 
@@ -23,14 +27,17 @@ class Hardware:
 
     def __init__(self, device: str, precision: str):
         """Set up a device, `cpu` or `cuda`, for a precision, `fp32`, `bf16` or `fp16`; a CPU computes fp32 for fp16."""
-        from accelerate import Accelerator
+        from accelerate import Accelerator, InitProcessGroupKwargs
 
         on_cpu = device == "cpu"
         if on_cpu and precision == "fp16":
             log.info("fp16 needs a GPU; this run computes in fp32")
             precision = "fp32"
         self.precision = precision
-        self._accelerator = Accelerator(cpu=on_cpu, mixed_precision=MIXED_PRECISION[precision])
+        bounded = InitProcessGroupKwargs(timeout=PATIENCE)
+        self._accelerator = Accelerator(
+            cpu=on_cpu, mixed_precision=MIXED_PRECISION[precision], kwargs_handlers=[bounded]
+        )
         self.device: torch.device = self._accelerator.device
         if self.device.type != torch.device(device).type:
             raise ValueError(

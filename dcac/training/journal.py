@@ -4,6 +4,7 @@ import json
 import logging
 import signal
 from pathlib import Path
+from types import FrameType
 
 COST = ("seconds", "images_per_second", "peak_memory_bytes")  # of an epoch's line: differ from run to run
 log = logging.getLogger(__name__)
@@ -49,12 +50,12 @@ class Stopped(RuntimeError):
 class StopSignal:
     """Remember that SIGTERM or SIGUSR1 came, so that the step under way can end and be saved."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.asked = ""
         for number in (signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, self._note)
 
-    def _note(self, number: int, _frame) -> None:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
         self.asked = signal.Signals(number).name
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dcac import declared
 from dcac.data.images import decode
 from dcac.data.store import read_split, stored_splits
 from dcac.data.training_set import TrainingSet, learnt_splits, load_training_set, training_rows
@@ -45,9 +46,13 @@ def build_model(settings: Settings, inputs: Inputs, *, num_identities: int, seed
     reid = ReIDModel(backbone, dim, num_identities)
     reid.bnneck.momentum = as_released.bnneck_momentum(BNNECK_MOMENTUM, settings)
     reid.initialise_classifier(settings.classifier_std, torch_generator(seed, "classifier"))
-    return method_of(settings).build(
-        reid, settings, identities=num_identities, width=dim, prior=inputs.prior, seed=seed
-    )
+    networks = {name: folder for name, folder in inputs.networks(settings).items() if name != "encoder"}
+    absent = [name for name in declared.networks(settings) if name not in networks and name != "prior"]
+    if absent:
+        raise ValueError(
+            f"method '{settings.method}' needs the network '{absent[0]}', which is not given; add --network {absent[0]}=FOLDER"
+        )
+    return method_of(settings).build(reid, settings, identities=num_identities, width=dim, networks=networks, seed=seed)
 
 
 def build_optimiser(model: TrainedModel, settings: Settings) -> torch.optim.Optimizer:
@@ -57,10 +62,11 @@ def build_optimiser(model: TrainedModel, settings: Settings) -> torch.optim.Opti
         trained = [parameter for parameter in part.parameters() if parameter.requires_grad]
         if trained:
             groups.append({"params": trained, "multiplier": multiplier})
-    shared = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay, "fused": True}
+    rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimiser == "sgd":
-        return torch.optim.SGD(groups, momentum=settings.sgd_momentum, **shared)
-    return torch.optim.Adam(groups, betas=(settings.adam_beta1, settings.adam_beta2), **shared)
+        return torch.optim.SGD(groups, lr=rate, momentum=settings.sgd_momentum, weight_decay=decay, fused=True)
+    betas = (settings.adam_beta1, settings.adam_beta2)
+    return torch.optim.Adam(groups, lr=rate, betas=betas, weight_decay=decay, fused=True)
 
 
 def load_data(settings: Settings, stores: Sequence[Path]) -> TrainingSet:
@@ -79,8 +85,9 @@ def load_latents(settings: Settings, inputs: Inputs) -> Latents:
     for path, store in zip(inputs.latents, inputs.stores, strict=True):
         learnt = learnt_splits(store, settings.train_splits)
         held_out = held_out_splits(store, settings)
-        checks = {"store": store, "prior": inputs.prior, "size": settings.diffusion_image_size}
-        moments, scaling_factor = load_moments(path, (*learnt, *held_out), **checks)
+        moments, scaling_factor = load_moments(
+            path, (*learnt, *held_out), store=store, prior=inputs.prior, size=settings.diffusion_image_size
+        )
         rows = torch.tensor(training_rows(store, settings.train_splits, images=False).index.to_numpy())
         train.append(torch.cat([moments[split] for split in learnt])[rows])
         query += [moments[split] for split in held_out]
@@ -109,7 +116,5 @@ def load_held_out(
     images = decode([rows[i] for i in chosen], height=settings.image_height, width=settings.image_width)
     generator = torch_generator(seed, "held-out")
     moments = latents.query[torch.from_numpy(chosen)]
-    draws = tuple(
-        draw(moments, latents.scaling_factor, num_steps, generator) for _ in range(settings.diagnostic_draws)
-    )
+    draws = tuple(draw(moments, latents.scaling_factor, num_steps, generator) for _ in range(settings.diagnostic_draws))
     return HeldOut(test_view(torch.from_numpy(images), settings), draws)

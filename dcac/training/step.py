@@ -1,5 +1,8 @@
 """The training step: a batch, the model and the settings give the loss terms, and these the joint loss."""
 
+import operator
+from functools import reduce
+
 from torch import Tensor
 
 from dcac import losses
@@ -17,7 +20,7 @@ def joint_loss(terms: dict[str, Tensor], settings: Settings) -> Tensor:
     Source:
         method.md section 5.
     """
-    return sum(weight_of(name, settings) * value for name, value in terms.items())
+    return reduce(operator.add, (weight_of(name, settings) * value for name, value in terms.items()))
 
 
 def loss_terms(model: TrainedModel, embedding: Embedding, batch: Batch, settings: Settings) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ Typing the same command again continues where it stopped.
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ def run(
     out: Path,
     device: str,
     runtime: Runtime = Runtime(),
+    networks: Mapping[str, Path] | None = None,
 ) -> None:
     """Train to the last epoch, or continue a training that was interrupted.
 
@@ -54,12 +55,13 @@ def run(
         out: folder of the results; the resume state lies beside it in `{out}.state`.
         device: `cpu` or `cuda`.
         runtime: speed and memory; under `accelerate launch` several processes share each batch.
+        networks: folders of further networks that the method needs, by its names.
 
     Raises:
         Stopped: on SIGTERM or SIGUSR1, after saving.
     """
     settings = load_settings(config)
-    inputs = Inputs(stores, encoder, latents, prior)
+    inputs = Inputs(stores, encoder, latents, prior, networks or {})
     asked = asked_run(settings, inputs, seed)
     folder = out.with_name(out.name + ".state")
     hardware = Hardware(device, settings.precision)
@@ -69,9 +71,7 @@ def run(
     facts = _facts(asked, settings, inputs, seed)
     header = {**facts, "environment": environment(), **hardware.facts(), "runtime": runtime.model_dump()}
     with ExitStack() as stack:
-        if hardware.is_main:
-            enter_when_free(stack, partial(state.locked, folder), pause=PAUSE, tell=TELL)  # the run is made only once
-        hardware.wait()
+        _hold(stack, folder, hardware)  # the run is made only once
         if _stands(asked, out, hardware):  # another process has trained it meanwhile
             return
         training = Training(settings, inputs, seed=seed, hardware=hardware, runtime=runtime)
@@ -97,6 +97,15 @@ def _stands(asked: Asked, out: Path, hardware: Hardware) -> bool:
         return False
     hardware.wait()  # until all have looked
     return hardware.any(hardware.is_main and put_back(asked, out))
+
+
+def _hold(stack: ExitStack, folder: Path, hardware: Hardware) -> None:
+    """Hold the lock of a run in the main process; the others hear of each look, lest their patience with it ends."""
+    if hardware.is_main:
+        enter_when_free(stack, partial(state.locked, folder), pause=PAUSE, tell=TELL, looked=hardware.any)
+        return
+    while not hardware.any(False):
+        continue
 
 
 def _facts(asked: Asked, settings: Settings, inputs: Inputs, seed: int) -> dict:

@@ -1,10 +1,12 @@
 """Hook of the book: the page of every command, made from the command line itself."""
 
 from itertools import groupby
+from typing import Any
 
 import typer.main
 from cells import cell
-from mkdocs.structure.files import File
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
 from typer import Context
 
 from dcac.cli import app
@@ -19,7 +21,7 @@ A command ends with 0 when it did its work, with 1 and one sentence when it coul
 """
 
 
-def on_files(files, config):
+def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the page."""
     files.append(File.generated(config, "commands.md", content=page()))
     return files
@@ -27,7 +29,7 @@ def on_files(files, config):
 
 def page() -> str:
     """Describe every command, panel by panel in the order of the help."""
-    group = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app)  # typer says less of it than it is: a group of commands in panels
     parts = [INTRODUCTION]
     commands = [group.commands[name] for name in group.list_commands(None)]
     for panel, members in groupby(commands, key=lambda command: command.rich_help_panel):
@@ -40,7 +42,7 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def described(command, words: str) -> str:
+def described(command: Any, words: str) -> str:
     """Describe one command: what it does, an example, its arguments and options."""
     context = Context(command, info_name=words)
     text, _, example = (command.help or "").partition("Example: ")

@@ -9,11 +9,14 @@ import inspect
 import re
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from cells import cell
-from mkdocs.structure.files import File
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
 
-from dcac.data.catalog import Archive, Card, Crowd, Limits, Network, Own, SplitCounts, Variant
+from dcac.closed import Closed
+from dcac.data.catalog import Archive, Card, Crowd, Limits, Network, Own, SetVariant, SplitCounts
 from dcac.declared import completed
 from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining
 from dcac.foreign.network_card import Feature, PartCard, View
@@ -42,7 +45,7 @@ An entry of `config/variants.yaml` is a run that differs from the base: any [set
 | `colour` | `"#rrggbb"` | its colour in figures |
 | `published` | text | the row of `config/published.csv` that it repeats |
 """
-MODELS = {
+MODELS: dict[str, tuple[str, dict[str, type[Closed]]]] = {
     "The project": ("`config/config.yaml`: what runs.", {"its keys": Project, "runtime": Running, "cluster": Cluster}),
     "Suites": (
         "A file of `config/suites/`: what is trained, tested and shown. [Which suite to copy](../config/suites/README.md) says "
@@ -55,7 +58,7 @@ MODELS = {
         {
             "a card": Card,
             "archives: one of them": Archive,
-            "variants: NAME": Variant,
+            "variants: NAME": SetVariant,
             "a split of a variant": SplitCounts,
             "limits": Limits,
             "own": Own,
@@ -77,7 +80,7 @@ MODELS = {
 }
 
 
-def on_files(files, config):
+def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the page."""
     files.append(File.generated(config, "keys.md", content=page()))
     return files
@@ -94,7 +97,7 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def table(model) -> str:
+def table(model: type[Closed]) -> str:
     """List the keys of a model: what each may be, what it is where nobody gives it, and what it means."""
     schema, means = schema_of(model), meanings(model)
     lines = ["| key | value | if left out | meaning |", "|---|---|---|---|"]
@@ -136,7 +139,7 @@ def lines_of(path: Path) -> list[tuple[str, str, str, str]]:
     return found
 
 
-def meanings(model) -> dict[str, str]:
+def meanings(model: type[Closed]) -> dict[str, str]:
     """Read what a model, or the project's own file, says beside each key."""
     found = {}
     for part in reversed(model.__mro__):
@@ -144,8 +147,8 @@ def meanings(model) -> dict[str, str]:
             source = textwrap.dedent(inspect.getsource(part))
             lines = source.splitlines()
             for node in ast.walk(ast.parse(source)):
-                if isinstance(node, ast.AnnAssign):
-                    comment = re.search(r"  # (.*)$", lines[node.end_lineno - 1])
+                if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                    comment = re.search(r"  # (.*)$", lines[(node.end_lineno or node.lineno) - 1])
                     found[node.target.id] = comment[1] if comment else ""
     if model in (Project, Running):
         found |= {key: meaning for _, key, _, meaning in lines_of(CONFIG / "config.yaml") if meaning}
@@ -176,7 +179,7 @@ def kind(part: dict, schema: dict) -> str:
         "integer": "whole number",
         "number": "number",
     }
-    return words.get(part.get("type"), "anything") + bounds(part)
+    return words.get(part.get("type", ""), "anything") + bounds(part)
 
 
 def listed(part: dict, schema: dict) -> str:
@@ -193,11 +196,11 @@ def bounds(part: dict) -> str:
     return "".join(f" {word} {part[name]:g}" for name, word in words.items() if name in part)
 
 
-def shown(value) -> str:
+def shown(value: Any) -> str:
     """Write a default as YAML does; a dash stands for nothing, and for a mapping whose keys have defaults of their own."""
     return "–" if value in (None, "") or isinstance(value, (list, dict)) else f"`{word(value)}`"
 
 
-def word(value) -> str:
+def word(value: Any) -> str:
     """Write one value as YAML does."""
     return str(value).lower() if isinstance(value, bool) else str(value)

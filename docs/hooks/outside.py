@@ -8,7 +8,9 @@ import os
 import re
 from pathlib import Path
 
-from mkdocs.structure.files import File
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -23,7 +25,7 @@ FENCE = re.compile(r"(^ *(`{3,})[^\n]*\n.*?^ *\2 *$)", flags=re.MULTILINE | re.D
 CODE_IN_TABLE = re.compile(r"`[^`\n]*`")
 
 
-def on_files(files, config):
+def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages, and the files that any page links to."""
     for origin, page in PAGES.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / origin)))
@@ -38,12 +40,12 @@ def on_files(files, config):
     return files
 
 
-def on_page_markdown(markdown, page, config, files):
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Point links to their place in the book, and write what differs between a code host's Markdown and the book's."""
     source = ROOT / next((origin for origin, name in PAGES.items() if name == page.file.src_uri), "docs/x")
     folder = os.path.dirname(page.file.src_uri)
 
-    def moved(link):
+    def moved(link: re.Match[str]) -> str:
         origin = _origin(source, link["path"])
         place = PAGES.get(origin) or (origin.removeprefix("docs/") if origin.startswith("docs/") else f"files/{origin}")
         return f"]({os.path.relpath(place, folder or '.')}{link['anchor'] or ''})"
@@ -55,16 +57,16 @@ def on_page_markdown(markdown, page, config, files):
     )
 
 
-def _origin(source, path):
+def _origin(source: Path, path: str) -> str:
     """Path in the repository of what a page links to."""
     return os.path.relpath(source.parent / path, ROOT)
 
 
-def _without_code(text):
+def _without_code(text: str) -> str:
     return FENCE.sub("", text)
 
 
-def _rows(text):
+def _rows(text: str) -> str:
     """Write `a\\|b` of a table as the book's Markdown wants it within code: without backslash."""
     lines = text.split("\n")
     return "\n".join(

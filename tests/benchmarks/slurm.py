@@ -1,9 +1,10 @@
 """Faults at random moments on a SLURM cluster of this machine, while the smoke suite runs on it; nothing may be lost.
 
-    python tests/benchmarks/slurm.py [--faults 30] [--seed 0] [--epochs 60] [--folder FOLDER]
+    python tests/benchmarks/slurm.py [--accounting] [--faults 30] [--seed 0] [--epochs 60] [--folder FOLDER]
 
-Needs Debian's slurm-wlm and munge. First the trainings run here without a fault; then the suite runs on the cluster, and every few
-seconds something happens to a job, a node or Snakemake itself. Prints each fault and, at the end, what was checked.
+Needs Debian's slurm-wlm and munge, with `--accounting` also slurmdbd, mariadb-server-core and mariadb-client-core. First the
+trainings run here without a fault; then the suite runs on the cluster, and every few seconds something happens to a job, a node
+or Snakemake itself. Prints each fault and, at the end, what was checked.
 """
 
 import argparse
@@ -61,6 +62,14 @@ class Trial:
         for folder in ("results/many", "results/.kept"):
             shutil.rmtree(self.checkout.folder / folder)
         return weights
+
+    def history(self) -> Counter:
+        """Count the jobs of Snakemake in SLURM's accounts by their last state, each of which has its account and comment."""
+        asked = ["sacct", "-X", "-n", "-P", "--duplicates", "--format=state,account,comment"]
+        rows = [line.split("|") for line in self.slurm(*asked).splitlines()]
+        ours = [row for row in rows if row[2].startswith("rule_")]
+        assert {account for _, account, _ in ours} == {"vision"}, rows
+        return Counter(state.partition(" ")[0] for state, _, _ in ours)
 
     def start(self) -> None:
         """Start Snakemake."""
@@ -128,6 +137,10 @@ class Trial:
         time.sleep(self.draw.uniform(2, 8))
         self.slurm("scontrol", "update", f"nodename={node}", "state=resume")
 
+    def mend(self) -> None:
+        """Give back the nodes that SLURM itself has drained, as an administrator would: one that could not start a job, say."""
+        self.slurm("scontrol", "update", "nodename=n1,n2", "state=resume")
+
     def faults(self) -> list[Callable[[], None]]:
         """List all that can happen."""
         names = "scancel usr1 term kill requeue limit preempt drain fail behead"
@@ -158,6 +171,7 @@ def checkout_in(folder: Path, cluster: Path):
 def main() -> None:
     """Run a trial and say what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--accounting", action="store_true", help="on a cluster that keeps accounts, and enforces them")
     parser.add_argument("--faults", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=60)
@@ -166,11 +180,14 @@ def main() -> None:
     given = parser.parse_args()
     given.folder.mkdir()
     cluster = given.folder / "cluster"
-    words = [sys.executable, str(TESTS / "workflow/cluster.py"), str(cluster)]
+    options = ["--accounting"] if given.accounting else []
+    words = [sys.executable, str(TESTS / "workflow/cluster.py"), str(cluster), *options]
     daemons = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert daemons.stdout.readline().strip() == str(cluster)
     try:
         trial = Trial(checkout_in(given.folder / "checkout", cluster), given.epochs, given.seed)
+        if given.accounting:
+            trial.checkout.edit("config/config.yaml", "  account: null ", "  account: vision ")
         reference = trial.reference()
         began, done = time.monotonic(), Counter()
         trial.start()
@@ -181,9 +198,13 @@ def main() -> None:
             fault()
             done[fault.__name__] += 1
             print(f"{time.monotonic() - began:6.0f} s  {fault.__name__}", flush=True)
-        code = trial.process.wait()
+        while (code := trial.process.poll()) is None:
+            time.sleep(5)
+            trial.mend()
         assert code == 0, f"Snakemake ended with {code}; see head-{trial.heads}.log in {trial.checkout.folder}"
         trial.check(reference)
+        if given.accounting:
+            print("sacct:", ", ".join(f"{state} {number}" for state, number in sorted(trial.history().items())))
         submitted = sum(log.read_text().count("has been submitted") for log in trial.checkout.folder.glob("head-*.log"))
         minutes = (time.monotonic() - began) / 60
         print(f"{sum(done.values())} faults ({', '.join(f'{name} {count}' for name, count in sorted(done.items()))})")

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from dcac.closed import ConfigError, parse
-from dcac.reporting import latex, page, table
-from dcac.reporting.cells import Cell, Row, Value
-from dcac.reporting.markdown import diagnostic_blocks
-from dcac.reporting.ranking import places, shown
+from dcac.reporting import table
+from dcac.reporting.tables import latex, page
+from dcac.reporting.tables.cells import Cell, Row, Value
+from dcac.reporting.tables.markdown import diagnostic_blocks
+from dcac.reporting.tables.ranking import places, shown
 from dcac.suites import Remark, Variant
 
 HERE = Path(__file__).parent

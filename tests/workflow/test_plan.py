@@ -235,16 +235,25 @@ def test_what_jobs_ask_a_cluster_for_stands_in_the_configuration(checkout):
     checkout.edit("config/config.yaml", "  gpu_request: gpus ", "  gpu_request: gres ")
     checkout.edit("config/config.yaml", "  constraint: null ", "  constraint: a100 ")
     checkout.edit("config/config.yaml", "  hours: 24 ", "  hours: 12 ")
+    checkout.edit("config/config.yaml", "  gpus_per_training: 1 ", "  gpus_per_training: 2 ")
     output = checkout.snakemake("--dry-run", "--set-resources", "train:mem_mb=9000", suite="smoke-gpu")
     everywhere = {"slurm_account": "vision", "qos": "normal"}
     on_card = {**everywhere, "slurm_partition": "cards", "gres": "gpu:1", "gpu": "0", "constraint": "a100"}
     train, score = resources(output, "train"), resources(output, "score")
-    assert train.items() >= {**on_card, "runtime": "720", "mem_mb": "9000"}.items(), (
+    assert train.items() >= {**on_card, "gres": "gpu:2", "nodes": "1", "runtime": "720", "mem_mb": "9000"}.items(), (
         "a command line adds, and drops nothing"
     )
     assert resources(output, "extract").items() >= on_card.items()
     assert score.items() >= {**everywhere, "slurm_partition": "long", "gpu": "0"}.items()
     assert not {"gres", "constraint"} & set(score)
+
+
+def test_a_reference_without_a_network_asks_for_no_card(checkout):
+    output = checkout.snakemake("--dry-run", suite="smoke-gpu")
+    jobs = checkout.jobs(output)
+    assert jobs["reference"] == 2 and jobs["pretrained"] == 1
+    plain, network = resources(output, "reference"), resources(output, "pretrained")
+    assert plain.items() >= {"gpu": "0", "device": "cpu"}.items() and network.items() >= {"gpu": "1"}.items()
 
 
 def resources(output, rule):

@@ -21,6 +21,18 @@ def test_on_a_cpu_none_is_made_unasked(checkout):
 
 
 @pytest.mark.slow
+def test_a_rehearsal_starts_as_many_processes_as_its_training_will(finished):
+    finished.environment["DCAC_CARDS"] = "GPU-a,GPU-b"  # names of two cards; what computes is the CPU
+    finished.edit("config/config.yaml", "  gpus_per_training: 1 ", "  gpus_per_training: 2 ")
+    report = "results/smoke-gpu/rehearsals/baseline/smoke-a.json"
+    finished.snakemake(report, suite="smoke-gpu")
+    told = json.loads((finished.folder / report).read_text(encoding="utf-8"))
+    assert told["processes"] == 2 and told["num_query"] > 0
+    log = (finished.folder / "results/logs/rehearse/smoke-gpu-baseline-smoke-a.log").read_text(encoding="utf-8")
+    assert "computing on GPU GPU-a, GPU-b of 2" in log
+
+
+@pytest.mark.slow
 def test_the_smoke_suite_is_rehearsed_once(finished):
     result = finished.run("dcac", "preflight")
     assert result.returncode == 0, result.stdout

@@ -1,13 +1,16 @@
 """The workflow on a real SLURM cluster of one machine, whose GPUs are none: every way in which a job loses its node, and the head."""
 
+import csv
 import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,7 +32,20 @@ figures: {{samples: null, look_alikes: null, tsne: null, ranked_lists: null, att
 RUNS = "results/few/runs/baseline/smoke-a"
 THREADS = ("--set-threads", "train=1", "extract=1")  # other tests run beside this one
 PATIENCE = 480  # seconds until something happens
-REMEDY = "install Debian's packages slurm-wlm and munge"
+REMEDY = "install Debian's packages slurm-wlm and munge, for accounting also slurmdbd, mariadb-server-core and mariadb-client-core"
+ONE = """\
+extends: smoke
+title: "One training on a cluster with accounts"
+seeds: [0]
+references: []
+variants: [baseline]
+overrides:
+  epochs: 3
+remark: null
+protocols: {in-domain: null}
+tables: {in_domain: null, ablation: null, overhead: null}
+figures: {cmc: null, diagnostics: null, samples: null, look_alikes: null, tsne: null, ranked_lists: null, attention: null}
+"""
 
 
 def programs():
@@ -40,14 +56,14 @@ def programs():
     return module
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """A cluster and the environment that speaks to it."""
-    if missing := programs().missing():
+@contextmanager
+def started(*options):
+    """Start a cluster, and yield the environment that speaks to it."""
+    if missing := programs().missing(accounting="--accounting" in options):
         pytest.skip(f"{', '.join(missing)} not found: {REMEDY}")
     with tempfile.TemporaryDirectory(prefix="dcac-slurm-") as name:  # a short one: sockets have short names
         folder = Path(name) / "cluster"
-        words = [sys.executable, str(FOLDER / "cluster.py"), str(folder)]
+        words = [sys.executable, str(FOLDER / "cluster.py"), str(folder), *options]
         process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout.readline().strip() == str(folder), "the cluster does not start; its logs are gone"
@@ -58,6 +74,20 @@ def cluster():
         finally:
             process.stdin.close()
             process.wait(60)
+
+
+@pytest.fixture
+def cluster():
+    """A cluster without accounting."""
+    with started() as environment:
+        yield environment
+
+
+@pytest.fixture
+def accounted():
+    """A cluster that keeps accounts, and enforces them."""
+    with started("--accounting") as environment:
+        yield environment
 
 
 class Head:
@@ -191,3 +221,57 @@ def test_no_fault_of_the_cluster_costs_a_result(head):
         shutil.rmtree(folder)
     checkout.snakemake(f"{RUNS}/seed0/run.json", *THREADS)
     assert (head.run(0) / "weights.safetensors").read_bytes() == interrupted, "no interruption, the same weights"
+
+
+@pytest.mark.slow
+def test_dvc_reproduces_on_a_cluster_with_accounts_and_a_clone_has_nothing_to_do(accounted, finished, tmp_path):
+    path = f"{accounted['PATH'].partition(os.pathsep)[0]}{os.pathsep}{finished.environment['PATH']}"
+    finished.environment |= {**accounted, "PATH": path}
+    (finished.folder / "config/suites/one.yaml").write_text(ONE)
+    for key, before, after in [
+        ("suite", "smoke ", "one "),
+        ("profile", "default ", "slurm "),
+        ("  account", "null ", "vision "),
+        ("  qos", "null", "single"),
+    ]:
+        finished.edit("config/config.yaml", f"{key}: {before}", f"{key}: {after}")
+    finished.edit("profiles/slurm/config.yaml", "before-status-checks: 10", "before-status-checks: 1")
+    assert finished.run("git", "init", "-q").returncode == 0
+    taken = ("sbatch", "--parsable", "-A", "vision", "--qos=single", "--output=/dev/null", "--wrap=sleep 600")
+    other, meanings = finished.run(*taken).stdout.strip(), {}
+    with (finished.folder / "repro.log").open("w") as log:
+        words = {"cwd": finished.folder, "env": finished.environment, "stdout": log, "stderr": log}
+        repro = subprocess.Popen(["dvc", "repro"], start_new_session=True, **words)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while (waits := ("train", "QOSMaxJobsPerUserLimit")) not in meanings:
+            assert repro.poll() is None and time.monotonic() < deadline, (finished.folder / "repro.log").read_text()
+            queue = json.loads(finished.run("dcac", "status", "--json").stdout)["queue"]
+            meanings |= {(job["rule"], job["reason"]): job["meaning"] for job in queue}
+        assert "change `qos`" in meanings[waits]
+        assert finished.run("scancel", other).returncode == 0
+        assert repro.wait(PATIENCE) == 0, (finished.folder / "repro.log").read_text()[-5000:]
+    finally:
+        if repro.poll() is None:  # Snakemake would outlive it
+            os.killpg(repro.pid, signal.SIGKILL)
+    history = finished.run("sacct", "-X", "--parsable2", "--format=jobid,state,account,qos,comment").stdout.splitlines()
+    jobs = {job["Comment"].split("_")[1]: job for job in csv.DictReader(history, delimiter="|") if job["Comment"]}
+    assert set(jobs) == {"train", "extract", "score"}
+    for job in jobs.values():
+        assert (job["State"], job["Account"], job["QOS"]) == ("COMPLETED", "vision", "single")
+    for command in (
+        "git add -A",
+        "git -c user.name=A -c user.email=a@b.c commit -q -m Results",
+        f"dvc remote add -d store {tmp_path / 'remote'}",
+        "dvc push",
+        f"git clone -q . {tmp_path / 'clone'}",
+    ):
+        result = finished.run(*command.split())
+        assert result.returncode == 0, result.stdout
+    clone = finished.at(tmp_path / "clone")
+    shutil.copy(finished.folder / ".dvc/config", clone.folder / ".dvc/config")
+    clone.environment |= {**accounted, "PATH": path}
+    result = clone.run("bash", "-c", "dvc pull && dvc repro")
+    assert result.returncode == 0 and "Nothing to be done" in result.stdout, result.stdout
+    weights = "results/one/runs/baseline/smoke-a/seed0/weights.safetensors"
+    assert (clone.folder / weights).read_bytes() == (finished.folder / weights).read_bytes()

@@ -79,6 +79,7 @@ def asked(*, gpus=0):
         "constraint": chosen.constraint if gpus else None,
         "gres": f"gpu:{gpus}" if gpus and chosen.gpu_request == "gres" else None,
         "gpu": 0 if chosen.gpu_request == "gres" else gpus,
+        "nodes": 1 if gpus > 1 else None,  # else cards of several might be given
     }
     return {name: value for name, value in wanted.items() if value is not None}
 
@@ -223,6 +224,20 @@ def prior_manifest(wildcards):
     """Manifest of the run's diffusion prior; the baseline needs none."""
     prior = declared.needed(settings(wildcards), "prior")
     return [f"results/weights/{prior}/manifest.json"] if prior else []
+
+
+def network_manifests(wildcards):
+    """Manifests of the networks beside the encoder that a run is built with; the baseline needs none."""
+    return [f"results/weights/{card}/manifest.json" for card in declared.networks(settings(wildcards)).values()]
+
+
+def network_options(wildcards):
+    """The options that name these networks by their manifests."""
+    words = []
+    for name, card in declared.networks(settings(wildcards)).items():
+        manifest = f"results/weights/{card}/manifest.json"
+        words += ["--prior", manifest] if name == "prior" else ["--network", f"{name}={manifest}"]
+    return words
 
 
 def learnt_from(wildcards):

@@ -53,7 +53,7 @@ rule extract:
 
 
 rule reference:
-    """Extract the features of a reference on every target: chance, colour histogram, or the encoder not fine-tuned."""
+    """Extract the features of a reference without a network on every target: chance, or colour histograms."""
     input:
         encoder=if_due("reference", reference_encoder),
         stores=if_due("reference", target_stores),
@@ -66,14 +66,16 @@ rule reference:
         "results/logs/reference/{suite}-{reference}.log",
     benchmark:
         "results/benchmarks/reference/{suite}-{reference}.tsv"
+    wildcard_constraints:
+        reference="chance|histogram",
     conda:
-        HEAVY
-    threads: THREADS
+        LIGHT
+    threads: 1
     resources:
-        **asked(gpus=GPU),
+        **asked(),
         mem_mb=memory(2000, inputs=2),
         runtime=60,
-        device=SUITE.device,
+        device="cpu",
     params:
         encoder=reference_encoder,
         stores=target_stores,
@@ -84,6 +86,20 @@ rule reference:
         " --suite {wildcards.suite:q}"
         " --device {resources.device}"
         " --out {params.out:q}"
+
+
+use rule reference as pretrained with:
+    # The same for the encoder not fine-tuned, which computes on a card where there is one.
+    wildcard_constraints:
+        reference="pretrained",
+    conda:
+        HEAVY
+    threads: THREADS
+    resources:
+        **asked(gpus=GPU),
+        mem_mb=memory(2000, inputs=2),
+        runtime=60,
+        device=SUITE.device,
 
 
 rule embed:
@@ -151,7 +167,7 @@ rule score:
 
 
 rule samples:
-    """Denoise training images under their own, a uniform and another image's condition."""
+    """Denoise training images under their own, no and another image's condition."""
     input:
         config=if_due("samples", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
         report=if_due("samples", "results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json"),

@@ -73,7 +73,7 @@ def pictures(source: Source) -> list[str]:
     return found
 
 
-def divided(names: Iterable[str], *, deep: bool) -> dict[str, str] | None:
+def divided(names: Iterable[str], *, deep: bool) -> dict[str, str | None] | None:
     """Find the folders of the splits.
 
     Args:
@@ -106,7 +106,7 @@ def divided(names: Iterable[str], *, deep: bool) -> dict[str, str] | None:
     return next((_splits(parent, folders) for parent, folders in chosen.items()), None)
 
 
-def _splits(parent: str, folders: Sequence[str]) -> dict[str, str]:
+def _splits(parent: str, folders: Sequence[str]) -> dict[str, str | None]:
     small = {folder.lower() for folder in folders}
     kept = [folder for folder in folders if not (WHOLE in small and folder.lower() in PARTS)]
     splits: dict[str, str] = {}

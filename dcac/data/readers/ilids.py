@@ -17,18 +17,18 @@ def read_ilids(source: Source, variant: str) -> Reading:
     Raises:
         LayoutError: Neither Persons nor images is there.
     """
-    roots = {folder: find_root(source.names, folder) for folder in LAYOUTS}
-    folder = next((folder for folder, root in roots.items() if root is not None), None)
-    if folder is None:
+    found = [(folder, root) for folder in LAYOUTS if (root := find_root(source.names, folder)) is not None]
+    if not found:
         raise LayoutError("there is no folder Persons or images")
+    folder, root = found[0]
     reading = Reading(LAYOUTS[folder], "original")
     for split in ("query", "gallery"):
-        read_folders(source, reading, domain="iLIDS", folders={roots[folder] + folder: split}, label=label)
+        read_folders(source, reading, domain="iLIDS", folders={root + folder: split}, read_name=read_name)
     reading.strays, reading.nearly = sorted(set(reading.strays)), sorted(set(reading.nearly))
     return reading
 
 
-def label(base: str) -> tuple[int, int] | None:
+def read_name(base: str) -> tuple[int, int] | None:
     """Return pid and, as camid, the image's number of `0001003.jpg`."""
     match = PATTERN.fullmatch(base)
     return (int(match[1]), int(match[2])) if match else None

@@ -128,7 +128,8 @@ def _split(value: object, name: str) -> str:
 def _resolved(source: Source, name: str, paths: list[str]) -> list[str]:
     """Return the names of the listed pictures in their source."""
     known, beside = set(source.names), name.rpartition("/")[0]
-    found, missing = [], []
+    found: list[str] = []
+    missing: list[str] = []
     for path in paths:
         plain = path.replace("\\", "/").removeprefix("./")
         candidates = (f"{beside}/{plain}" if beside else plain, plain, plain.removeprefix(f"{source.path.as_posix()}/"))

@@ -24,7 +24,6 @@ class Surface:
         inside: Signed distance to the outline in pixels, positive inside.
         normal: x, y and z of the unit normal.
         along: Position along a tube (0 at its first point, 1 at its second, ...) or height in a loft.
-        azimuth: Angle around a loft from the front of the body, radians.
     """
 
     rows: slice
@@ -32,7 +31,17 @@ class Surface:
     inside: np.ndarray
     normal: tuple[np.ndarray, np.ndarray, np.ndarray]
     along: np.ndarray
-    azimuth: np.ndarray | None = None
+
+
+@dataclass
+class Loft(Surface):
+    """The visible side of a loft.
+
+    Args:
+        azimuth: [rows, columns], angle around it from the front of the body, radians.
+    """
+
+    azimuth: np.ndarray
 
 
 def step(values: np.ndarray, edge: float | np.ndarray, width: float | np.ndarray) -> np.ndarray:
@@ -40,7 +49,7 @@ def step(values: np.ndarray, edge: float | np.ndarray, width: float | np.ndarray
     return np.clip((values - edge) / width + 0.5, 0.0, 1.0)
 
 
-def mix(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
+def mix(first: np.ndarray, second: np.ndarray | tuple[float, float, float], share: np.ndarray) -> np.ndarray:
     """Blend colours [..., 3] by a share [rows, columns] of the second."""
     return first + (np.asarray(second) - first) * share[..., None]
 
@@ -74,15 +83,15 @@ def tube(canvas: np.ndarray, points: list[tuple[float, float]], *, radii: list[f
     if clipped is None:
         return None
     x, y = grid(*clipped)
-    best = None
+    best: tuple[np.ndarray, ...] = ()
     for index in range(len(points) - 1):
         found = segment(x, y, ends=(*points[index], *points[index + 1]), radii=(radii[index], radii[index + 1]))
         found = (*found[:4], found[4] + index)
-        if best is None:
-            best = found
-        else:
+        if best:
             nearer = found[0] > best[0]
             best = tuple(np.where(nearer, new, old) for new, old in zip(found, best, strict=True))
+        else:
+            best = found
     inside, across_x, across_y, radius, along = best
     nx, ny = across_x / radius, across_y / radius
     nz = np.sqrt(np.maximum(1.0 - nx * nx - ny * ny, 0.0))
@@ -108,7 +117,7 @@ def loft(
     profile: list[tuple[float, float, float, float]],
     *,
     yaw: float,
-) -> Surface | None:
+) -> Loft | None:
     """Stack ellipses from top to bottom.
 
     Args:
@@ -134,7 +143,7 @@ def loft(
     nz = np.sqrt(1.0 - nx * nx)
     shrink = 1.0 / np.sqrt(1.0 + tilt * tilt)
     normal = (nx * shrink, tilt * shrink, nz * shrink)
-    return Surface(*clipped, inside=inside, normal=normal, along=y + 0.0 * x, azimuth=wrap(np.arcsin(nx) - yaw))
+    return Loft(*clipped, inside=inside, normal=normal, along=y + 0.0 * x, azimuth=wrap(np.arcsin(nx) - yaw))
 
 
 def wrap(angle: np.ndarray) -> np.ndarray:

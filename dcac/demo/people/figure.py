@@ -1,6 +1,7 @@
 """A person painted into a picture: limbs, trunk, head and bag in the order of their depth."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -33,9 +34,9 @@ def paint_person(
     parts: list[tuple[float, Callable[[], None]]] = []
     for side in sides:
         behind = sitter.nearness(legs[side].joints[1]) - 2.0  # legs come first, or thighs poke through the coat
-        parts.append((behind, lambda side=side: paint_leg(sitter, legs[side], side)))
+        parts.append((behind, partial(paint_leg, sitter, legs[side], side)))
         near = sitter.nearness(arms[side].joints[1]) + 0.5 * sitter.nearness(arms[side].joints[2])
-        parts.append((near + 0.02, lambda side=side: paint_arm(sitter, arms[side], side)))
+        parts.append((near + 0.02, partial(paint_arm, sitter, arms[side], side)))
     parts.append((0.0, lambda: paint_trunk(sitter, legs)))
     parts.append((0.25, lambda: paint_head(sitter)))
     parts += bag_parts(sitter, arms[person.side])

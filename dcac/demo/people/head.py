@@ -6,6 +6,7 @@ import numpy as np
 
 from dcac.demo.drawing.paint import lay
 from dcac.demo.people.clothes import head_colours
+from dcac.demo.people.pose import Point
 from dcac.demo.people.sitter import Level, Sitter
 
 # Height and half-width of the head from the crown down, body heights; ours.
@@ -56,6 +57,7 @@ def hair_parts(sitter: Sitter) -> list[tuple[float, Callable[[], None]]]:
     person = sitter.person
     colour = np.array(person.hair_colour)
     length = person.hair_length
+    path: tuple[Point, Point, Point]
     if person.hair == "long":
         path = ((0, 0.945, -0.018), (0, 0.90, -0.030), (0, 0.93 - length, -0.046))
         radii = (0.050, 0.053, 0.034)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dcac.demo.drawing.paint import Light, Surface, loft, tube
+from dcac.demo.drawing.paint import Light, Loft, Surface, loft, tube
 from dcac.demo.people import pose
 from dcac.demo.people.people import Person
 
@@ -32,7 +32,7 @@ class Sitter:
         """Sweep a tube through body points; radii in body heights."""
         return tube(self.canvas, self.flat(*points), radii=[self.view.scale * radius for radius in radii])
 
-    def loft(self, levels: list[Level], *, side: float = 0.0, yaw: float | None = None) -> Surface | None:
+    def loft(self, levels: list[Level], *, side: float = 0.0, yaw: float | None = None) -> Loft | None:
         """Loft through levels of the body, from top to bottom."""
         scale, yaw = self.view.scale, self.view.yaw if yaw is None else yaw
         centres = self.flat(*((side, up, forward) for up, forward, _, _ in levels))

@@ -1,6 +1,6 @@
 """What people walk on, drawn at twice the final size and in perspective."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -12,7 +12,9 @@ from dcac.demo.scene.marks import Pixel, pixel, tint
 HORIZON = 0.55  # how far above the wall's foot the lines of the ground meet, share of the ground's height; ours
 
 
-def soil(rng: np.random.Generator, size: tuple[int, int], *, colour: tuple[float, ...], rough: float) -> np.ndarray:
+def soil(
+    rng: np.random.Generator, size: tuple[int, int], *, colour: Sequence[float] | np.ndarray, rough: float
+) -> np.ndarray:
     """Fill the ground with a colour and grain that is finer far away; [height, width, 3] in 0..1."""
     width, height = size
     patches = 0.05 * smooth_noise(rng, (height, width), grain=(14, 50))
@@ -32,7 +34,8 @@ def depths(rng: np.random.Generator, height: int, *, spacing: float) -> list[int
     """Return the rows of lines that lie at equal distances on the ground."""
     over = HORIZON * height
     start = float(rng.random())
-    rows, index = [], start
+    rows: list[int] = []
+    index = start
     while len(rows) < 60:
         row = (over + height) / (1.0 + spacing * index) - over
         if row < 2:

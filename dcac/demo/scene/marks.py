@@ -1,5 +1,7 @@
 """Colours and marks that walls, grounds and things share; drawn in bytes with Pillow."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from PIL import ImageDraw
 
@@ -9,7 +11,7 @@ from dcac.demo.drawing.streams import within
 Pixel = tuple[int, int, int]
 
 
-def pixel(colour: tuple[float, float, float] | np.ndarray, factor: float = 1.0) -> Pixel:
+def pixel(colour: Iterable[float], factor: float = 1.0) -> Pixel:
     """Turn a colour in 0..1 into bytes, lighter or darker by a factor."""
     red, green, blue = (int(min(255.0, max(0.0, 255.0 * float(channel) * factor))) for channel in colour)
     return (red, green, blue)

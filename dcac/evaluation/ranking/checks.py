@@ -1,5 +1,7 @@
 """Checks of what a ranking is computed from: each error names the row or the field, and the remedy."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -52,7 +54,7 @@ def checked_max_rank(max_rank: int) -> int:
     return int(max_rank)
 
 
-def _as_numpy(values: ArrayLike) -> NDArray:
+def _as_numpy(values: Any) -> NDArray:
     if hasattr(values, "detach"):  # a torch tensor; bfloat16 has no NumPy type and fits float32 exactly
         values = values.detach().cpu()
         values = values.float() if str(values.dtype) == "torch.bfloat16" else values

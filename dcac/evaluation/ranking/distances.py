@@ -1,5 +1,6 @@
 """Distances twice: in float64 by definition, and as fast float32 stand-ins with a proven error bound."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +26,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.features)
 
-    def take(self, index: slice | NDArray[np.intp]) -> NDArray[np.float64]:
+    def take(self, index: slice | NDArray[np.integer]) -> NDArray[np.float64]:
         """Return the chosen rows in float64, of unit length under the cosine metric."""
         rows = self.features[index].astype(np.float64)
         return rows if self.lengths is None else rows / self.lengths[index][:, None]
@@ -68,7 +69,7 @@ class Geometry:
         """Return some rows in float64 from the centre, scaled so that the longest is at most 1."""
         return (rows.take(index) - self.centre) * self.scale
 
-    def exact(self, query_row: int, columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    def exact(self, query_row: int, columns: NDArray[np.integer]) -> NDArray[np.float64]:
         """Return the float64 distances of one query to some gallery rows; they do not depend on the company."""
         query = self.query.take(slice(query_row, query_row + 1))
         step = max(1, VALUES_AT_A_TIME // query.shape[1])
@@ -120,7 +121,7 @@ def _rows(features: ArrayLike, name: str, metric: Metric) -> Rows:
     return Rows(array, np.sqrt(squares))
 
 
-def _blocks(rows: Rows):
+def _blocks(rows: Rows) -> Iterator[tuple[slice, NDArray[np.float64]]]:
     for start in range(0, len(rows), ROWS_AT_A_TIME):
         index = slice(start, min(start + ROWS_AT_A_TIME, len(rows)))
         yield index, rows.take(index)

@@ -50,7 +50,7 @@ def add_rows(matrix: SparseRows, chosen: NDArray[np.integer], *, scale: float) -
     """Add some rows and multiply the sum."""
     rows = [matrix.row(index) for index in chosen]
     columns, place = np.unique(np.concatenate([columns for columns, _ in rows]), return_inverse=True)
-    return columns, np.bincount(place, weights=np.concatenate([values for _, values in rows])) * scale
+    return columns, _sums(place, np.concatenate([values for _, values in rows])) * scale
 
 
 def overlap(row: Row, columns: SparseRows, *, length: int) -> NDArray[np.float64]:
@@ -66,4 +66,8 @@ def overlap(row: Row, columns: SparseRows, *, length: int) -> NDArray[np.float64
     ends = np.cumsum(sizes)
     place = np.arange(ends[-1]) + np.repeat(begin - (ends - sizes), sizes)
     smaller = np.minimum(np.repeat(values, sizes), columns.values[place])
-    return np.bincount(columns.columns[place], weights=smaller, minlength=length)
+    return _sums(columns.columns[place], smaller, length)
+
+
+def _sums(place: NDArray[np.integer], weights: NDArray[np.float64], length: int = 0) -> NDArray[np.float64]:
+    return np.bincount(place, weights=weights, minlength=length)  # type: ignore[return-value]  # stubs: always integers

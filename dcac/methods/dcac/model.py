@@ -18,6 +18,8 @@ from dcac.seeding import torch_generator
 from dcac.settings import Settings
 
 if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel
+
     from dcac.training.batches import Batch
 
 
@@ -44,7 +46,7 @@ class DCAC(TrainedModel):
         self.scheme = scheme_of(settings)
 
     @property
-    def unet(self) -> nn.Module:
+    def unet(self) -> "UNet2DConditionModel":
         """The network that predicts the noise."""
         return self.prior.unet
 
@@ -75,8 +77,12 @@ class DCAC(TrainedModel):
     def per_image(self, embedding: Embedding, batch: "Batch") -> dict[str, PerImage]:
         """L_diff, the noise-prediction error of each image; its gradient reaches the encoder through c."""
 
+        view = batch.diffusion
+        if view is None:
+            raise ValueError("DCAC has a noise loss, so a batch needs its diffusion view; give the run its latents")
+
         def loss(token: Tensor, rows: slice) -> Tensor:
-            draws = DiffusionBatch(*(part[rows] for part in batch.diffusion))
+            draws = DiffusionBatch(*(part[rows] for part in view))
             return self.prior.loss_per_image(context=token, **draws._asdict())
 
         return {"noise": PerImage(self.context(embedding, batch.labels, batch.memory), loss)}

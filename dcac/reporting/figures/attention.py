@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,10 @@ from numpy.typing import NDArray
 from dcac.reading import read_arrays
 from dcac.reporting.figures.faces import read_pictures
 from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
+
+if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 TILE = (0.95, 1.9)  # inches, width and height of a picture
 HEAD = 1.25  # inches for the title
@@ -21,7 +26,9 @@ KINDS = {
 }
 
 
-def draw_attention(maps: Mapping[str, Path], store: Path, labels: Mapping[str, str], *, faces: str, title: str):
+def draw_attention(
+    maps: Mapping[str, Path], store: Path, labels: Mapping[str, str], *, faces: str, title: str
+) -> "Figure":
     """Draw a column a picture: the picture, and its map under each run.
 
     Args:
@@ -67,7 +74,7 @@ def draw_attention(maps: Mapping[str, Path], store: Path, labels: Mapping[str, s
     return figure
 
 
-def lay_over(axes, seen: NDArray[np.float32], shape: Sequence[int]) -> None:
+def lay_over(axes: "Axes", seen: NDArray[np.float32], shape: Sequence[int]) -> None:
     """Lay a map [h, w] over its picture, from its smallest value (dark) to its largest (light)."""
     extent = (-0.5, shape[1] - 0.5, shape[0] - 0.5, -0.5)
     axes.imshow(seen, cmap="inferno", alpha=OPACITY, extent=extent, interpolation="bilinear", aspect="auto")
@@ -96,7 +103,7 @@ def maps(behind: Behind) -> list[str]:
     return [*behind.of_named("attention", f"seed{{seed}}/{behind.target}.npz"), f"results/data/{behind.target}.parquet"]
 
 
-def draw(drawing: Drawing):
+def draw(drawing: Drawing) -> "Figure":
     """Draw the maps of the named runs."""
     *files, store = drawing.inputs
     own = dict(zip(drawing.named, files, strict=True))

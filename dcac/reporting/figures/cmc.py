@@ -11,6 +11,7 @@ from dcac.reporting.figures.style import method_colour, spread_labels
 
 if TYPE_CHECKING:  # planning reads the declarations and does without pandas
     import pandas as pd
+    from matplotlib.figure import Figure
 
 RANKS = 20
 LABEL_GAP = 5.0  # percent
@@ -25,7 +26,7 @@ def draw_cmc(
     colours: Mapping[str, str | None],
     partners: Mapping[str, str],
     title: str,
-):
+) -> "Figure":
     """Plot the CMC curve of each method that has records, averaged over cells and seeds, with its name at the curve's end."""
     from matplotlib.figure import Figure
 
@@ -44,8 +45,13 @@ def draw_cmc(
     ends.sort()
     heights = spread_labels([end for end, _ in ends], gap=LABEL_GAP, top=TOP - LABEL_GAP / 2)
     for height, (value, variant) in zip(heights, ends, strict=True):
-        place = {"xy": (RANKS, value), "xytext": (RANKS + 0.5, height), "va": "center"}
-        axes.annotate(labels.get(variant, variant), **place, color=method_colour(variant, colours))
+        axes.annotate(
+            labels.get(variant, variant),
+            xy=(RANKS, value),
+            xytext=(RANKS + 0.5, height),
+            va="center",
+            color=method_colour(variant, colours),
+        )
     axes.set(
         xlabel="rank k",
         ylabel="queries with a match within rank k (%)",
@@ -63,9 +69,9 @@ def records(behind: Behind) -> list[str]:
     return [f"results/{behind.suite}/records/{behind.table}.csv"]
 
 
-def draw(drawing: Drawing):
+def draw(drawing: Drawing) -> "Figure":
     """Draw the curves of all methods of the table."""
-    from dcac.reporting.records import read_records
+    from dcac.reporting.tables.recorded import read_records
 
     return draw_cmc(
         read_records(drawing.inputs[0]),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,10 @@ from dcac.reading import read_arrays
 from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
 from dcac.settings import Settings
 
+if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 CELL = 0.62  # inches, width and height of a cell
 MARGINS = (2.6, 2.1)  # inches around the cells, for heads, thumbnails and the colour bar
 THUMBNAIL = 0.92  # of a cell, height
@@ -17,7 +22,7 @@ GAP = 0.1  # of a cell, between thumbnails and matrix
 DARK = 0.6  # share of the colour scale from which on numbers are white
 
 
-def draw_correlation(path: Path, *, title: str):
+def draw_correlation(path: Path, *, title: str) -> "Figure":
     """Show p among a group of look-alikes, averaged over the images of each: rows are seen, columns are told.
 
     Args:
@@ -56,14 +61,14 @@ def message(content: Mapping[str, np.ndarray]) -> list[str]:
     ]
 
 
-def write_cells(axes, percent: np.ndarray) -> None:
+def write_cells(axes: "Axes", percent: np.ndarray) -> None:
     """Write each value into its cell, white on dark."""
     for (row, column), value in np.ndenumerate(percent):
         colour = "white" if value > DARK * percent.max() else "black"
         axes.text(column, row, f"{value:.1f}", color=colour, ha="center", va="center", fontsize="small")
 
 
-def draw_thumbnails(axes, picture: np.ndarray, index: int) -> None:
+def draw_thumbnails(axes: "Axes", picture: np.ndarray, index: int) -> None:
     """Draw an identity's picture uint8 [3, H, W] left of its row and above its column."""
     _, height, width = picture.shape
     across, down = THUMBNAIL * width / height / 2, THUMBNAIL / 2
@@ -85,7 +90,7 @@ def fault(settings: Settings) -> str:
     return ""
 
 
-def draw(drawing: Drawing):
+def draw(drawing: Drawing) -> "Figure":
     """Draw the look-alikes of the run."""
     return draw_correlation(drawing.inputs[0], title=f"{drawing.title}, {drawing.labels[drawing.named[0]]}")
 

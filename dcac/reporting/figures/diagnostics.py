@@ -6,6 +6,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dcac import declared
 from dcac.declared import term_labels
 from dcac.reading import naming_damage
@@ -14,15 +16,18 @@ from dcac.reporting.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILI
 
 if TYPE_CHECKING:  # planning reads the declarations and does without pandas
     import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 TERM_COLOURS = (ORANGE, BLUE, VERMILION, GREEN, SKY)  # of the loss terms, in the order of their declaration
 CONDITIONS = {"own": BLUE, "null": GREY, "other": VERMILION}
 BELOW = {"null": "own", "other": "null"}  # the condition that another's loss is compared with, image by image
-CONDITION_NAMES = {"own": "own", "null": "without information", "other": "another image's"}
+CONDITION_NAMES = {"own": "own", "null": "none", "other": "another's"}
 HEADINGS = (
     "left: norm of each loss's gradient at the encoder's features",
     "right: noise loss of unseen people by condition, in percent above that under their own; bands hold 95 % of the paired",
-    "difference between no information and own, and between another image's and no information, over the images of a run",
+    "difference between no condition (none) and own, and between another image's and none, over the images of a run",
 )
 LABEL_ROOM = 1.55  # of the last epoch: where the axis ends, so that labels stand beside the curves
 LABEL_GAP = 0.17  # of the axis
@@ -61,7 +66,9 @@ def curves(logs: "pd.DataFrame") -> "pd.DataFrame":
     return logs.groupby(["variant", "epoch"]).mean(numeric_only=True)
 
 
-def draw_diagnostics(logs: "pd.DataFrame", variants: Sequence[str], labels: Mapping[str, str], *, title: str):
+def draw_diagnostics(
+    logs: "pd.DataFrame", variants: Sequence[str], labels: Mapping[str, str], *, title: str
+) -> "Figure":
     """Plot, a row a variant: the gradient each loss sends to the features, and what a wrong condition costs the prior."""
     from matplotlib.figure import Figure
 
@@ -95,7 +102,7 @@ def draw_diagnostics(logs: "pd.DataFrame", variants: Sequence[str], labels: Mapp
     return figure
 
 
-def plot(axes, series: "Mapping[str, pd.Series]", colours: Mapping[str, str]) -> None:
+def plot(axes: "Axes", series: "Mapping[str, pd.Series]", colours: Mapping[str, str]) -> None:
     """Draw curves over epochs; one without values is left out."""
     for name, values in series.items():
         if values.notna().any():
@@ -103,26 +110,40 @@ def plot(axes, series: "Mapping[str, pd.Series]", colours: Mapping[str, str]) ->
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def without(axes, names: Mapping[str, str]) -> str:
+def without(axes: "Axes", names: Mapping[str, str]) -> str:
     """Name the loss terms whose gradients are not drawn."""
     drawn = {line.get_label() for line in axes.lines}
     return f"no gradient from the {' and '.join(label for name, label in names.items() if name not in drawn)} loss"
 
 
-def name_curves(axes, colours: Mapping[str, str], names: Mapping[str, str], *, absent: str) -> None:
+def last_point(line: "Line2D") -> tuple[float, float]:
+    """Return where a curve ends."""
+    x, y = (np.asarray(values, dtype=float)[-1] for values in line.get_data())
+    return float(x), float(y)
+
+
+def name_curves(axes: "Axes", colours: Mapping[str, str], names: Mapping[str, str], *, absent: str) -> None:
     """Write each curve's name at its end, spread so that names do not overlap; `absent` where a curve is missing."""
-    lines = sorted((line for line in axes.lines if line.get_label() in colours), key=lambda line: line.get_ydata()[-1])
-    last = max((line.get_xdata()[-1] for line in lines), default=1)
+    drawn = [(last_point(line), line) for line in axes.lines if line.get_label() in colours]
+    drawn.sort(key=lambda curve: curve[0][1])
+    last = max((x for (x, _), _ in drawn), default=1.0)
     axes.set_xlim(right=max(LABEL_ROOM * last, axes.get_xlim()[1]))
     axes.get_ylim()  # matplotlib settles the limits when asked for them
     share = axes.transLimits.transform
-    ends = [share(axes.transScale.transform((last, line.get_ydata()[-1])))[1] for line in lines]
+    ends = [share(axes.transScale.transform((last, y)))[1] for (_, y), _ in drawn]
     heights = spread_labels(ends, gap=LABEL_GAP)
     overflow = max(0.0, max(heights, default=0.0) - 1)
-    for y, line in zip(heights, lines, strict=True):
-        style = {"color": line.get_color(), "fontsize": "small", "va": "center"}
-        axes.text(last, y - overflow, f"  {names[line.get_label()]}", transform=axes.get_xaxis_transform(), **style)
-    if len(lines) < len(colours):
+    for y, (_, line) in zip(heights, drawn, strict=True):
+        axes.text(
+            last,
+            y - overflow,
+            f"  {names[str(line.get_label())]}",
+            transform=axes.get_xaxis_transform(),
+            color=line.get_color(),
+            fontsize="small",
+            va="center",
+        )
+    if len(drawn) < len(colours):
         axes.text(0.02, 0.06, absent, transform=axes.transAxes, fontsize="small", color=GREY)
 
 
@@ -132,7 +153,7 @@ def logs(behind: Behind) -> list[str]:
     return [f"results/{behind.suite}/runs/{variant}/{sources}/seed{seed}/log.jsonl" for variant, sources, seed in told]
 
 
-def draw(drawing: Drawing):
+def draw(drawing: Drawing) -> "Figure":
     """Draw the diagnostics of all runs that have some."""
     return draw_diagnostics(read_logs(drawing.inputs), drawing.methods, drawing.labels, title=drawing.title)
 

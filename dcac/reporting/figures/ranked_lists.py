@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcac.evaluation.ranking.distances import measure
-from dcac.evaluation.ranking.labels import MatchIndex, checked_labels
+from dcac.evaluation.ranking.identities import MatchIndex, checked_identities
 from dcac.evaluation.rankings import split_file
 from dcac.evaluation.recognition import recognise
 from dcac.features.feature_file import FeatureFile, read_features
@@ -18,6 +18,8 @@ from dcac.reporting.figures.style import GREEN, VERMILION
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SHOWN = 10  # gallery images of a list
 NAMED = {"best": 1.0, "median": 0.5, "worst": 0.0}  # quantiles of AP by their words
@@ -45,7 +47,7 @@ def draw_ranked_lists(
     chosen: Sequence[str | float],
     faces: str,
     title: str,
-):
+) -> "Figure":
     """Draw a block a query: the query, and a row of gallery images for each method.
 
     Args:
@@ -128,7 +130,7 @@ def choose(table: "pandas.DataFrame", file: FeatureFile, chosen: Sequence[str | 
                 valid[int(quantile * (len(valid) - 1))]
             ]
         elif word in valid:
-            found[Path(word).name] = place[word]
+            found[Path(str(word)).name] = place[str(word)]
         else:
             why = "has no match in the gallery" if word in place else "is no query of the target"
             raise ValueError(
@@ -141,7 +143,7 @@ def rank(file: FeatureFile, row: int) -> Ranked:
     """Rank the gallery for one query by cosine, as it is scored: junk left out, ties in gallery order."""
     query, gallery = file.query, file.gallery
     sizes = {"num_query": len(query.pids), "num_gallery": len(gallery.pids)}
-    labels = checked_labels(query.pids, query.camids, gallery.pids, gallery.camids, **sizes)
+    labels = checked_identities(query.pids, query.camids, gallery.pids, gallery.camids, **sizes)
     matches, junk = MatchIndex(labels).split(row)
     kept = np.setdiff1d(np.arange(len(gallery.pids)), junk)
     distances = measure(query.features[row : row + 1], gallery.features, metric="cosine").exact(0, kept)
@@ -163,7 +165,7 @@ def heading(title: str, file: FeatureFile, method: str) -> str:
     )
 
 
-def draw_list(figure, place: int, own: Ranked, file: FeatureFile, pictures: Mapping[str, NDArray]) -> None:
+def draw_list(figure: "Figure", place: int, own: Ranked, file: FeatureFile, pictures: Mapping[str, NDArray]) -> None:
     """Draw the gallery images of one list with their frames, cameras and cosines."""
     for column, (row, cosine, right) in enumerate(zip(own.rows, own.cosines, own.right, strict=True), 1):
         axes = add_picture(figure, place, column + 0.5, pictures[file.gallery.paths[row]])
@@ -173,7 +175,7 @@ def draw_list(figure, place: int, own: Ranked, file: FeatureFile, pictures: Mapp
         )
 
 
-def add_picture(figure, place: int, column: float, picture: NDArray[np.uint8]):
+def add_picture(figure: "Figure", place: int, column: float, picture: NDArray[np.uint8]) -> "Axes":
     """Draw a picture at a row and column of the figure."""
     width, height = figure.get_size_inches()
     left = LEFT + column * (TILE[0] + GAPS[0])
@@ -185,7 +187,7 @@ def add_picture(figure, place: int, column: float, picture: NDArray[np.uint8]):
     return axes
 
 
-def put(figure, place: int, text: str) -> None:
+def put(figure: "Figure", place: int, text: str) -> None:
     """Write the name of a method beside its row."""
     width, height = figure.get_size_inches()
     y = height - HEAD - (place + 0.5) * (TILE[1] + GAPS[1])
@@ -199,13 +201,14 @@ def lists(behind: Behind) -> list[str]:
     return [*features, score, f"results/data/{behind.target}.parquet"]
 
 
-def draw(drawing: Drawing):
+def draw(drawing: Drawing) -> "Figure":
     """Draw the queries that the figure names, or the best, median and worst, under each named run."""
     *files, score, store = drawing.inputs
     own = dict(zip(drawing.named, files, strict=True))
     queries, chosen = score.with_suffix(".queries.parquet"), drawing.queries or tuple(NAMED)
-    looks = {"chosen": chosen, "faces": drawing.faces, "title": drawing.title}
-    return draw_ranked_lists(own, queries, store, drawing.labels, **looks)
+    return draw_ranked_lists(
+        own, queries, store, drawing.labels, chosen=chosen, faces=drawing.faces, title=drawing.title
+    )
 
 
 RANKED_LISTS = FigureKind(

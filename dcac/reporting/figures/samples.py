@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,14 +11,18 @@ from dcac.reading import read_arrays
 from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
 from dcac.settings import Settings
 
-NAMES = {"true": "own\ncondition", "uniform": "no\ninformation", "swapped": "another's\ncondition"}
+if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
+    from matplotlib.figure import Figure
+    from matplotlib.gridspec import GridSpec
+
+NAMES = {"own": "own\ncondition", "null": "no\ncondition", "other": "another's\ncondition"}
 EXPLANATION = "error: mean square against the image's own latent, over the images shown; a row shares one draw of noise"
 TILE = 1.0  # inches, width and height of a picture
 MARGINS = (1.3, 1.7)  # inches beside and above the pictures
 GAP = 0.15  # of a picture, before the columns of each start
 
 
-def draw_samples(path: Path, *, title: str):
+def draw_samples(path: Path, *, title: str) -> "Figure":
     """Show, a row an image: the picture, what the autoencoder keeps of it, and what comes back under each condition.
 
     Args:
@@ -55,7 +60,7 @@ def denoised_columns(content: Mapping[str, np.ndarray], start: int) -> dict[str,
 def message(content: Mapping[str, np.ndarray]) -> str:
     """Say in how many images the own condition brings back the nearest latent, which chance does in one of three."""
     errors, names = content["error"], list(content["conditions"])
-    own = names.index("true")
+    own = names.index("own")
     others = np.delete(errors, own, axis=1).min(axis=1)
     wins = (errors[:, own] < others).sum(axis=1)
     counts = ", ".join(f"in {won} from t = {start}" for won, start in zip(wins, content["starts"], strict=True))
@@ -68,7 +73,9 @@ def row_names(content: Mapping[str, np.ndarray]) -> list[str]:
     return [f"{key}{share}" for key, share in zip(content["keys"], shares, strict=True)]
 
 
-def show(figure, grid, column: int, pictures: Sequence[np.ndarray], *, head: str) -> None:
+def show(
+    figure: "Figure", grid: "GridSpec", column: int, pictures: Sequence[np.ndarray] | np.ndarray, *, head: str
+) -> None:
     """Draw a column of pictures uint8 [3, S, S] under its head."""
     for row, picture in enumerate(pictures):
         axes = figure.add_subplot(grid[row, column])
@@ -85,11 +92,13 @@ def samples(behind: Behind) -> list[str]:
 
 
 def fault(settings: Settings) -> str:
-    """Say that a run without a prior has nothing to sample from."""
-    return "which has no prior; name a variant that has one" if declared.needed(settings, "prior") is None else ""
+    """Say that a run without a prior, or with one that no condition steers, has nothing to sample from."""
+    if declared.needed(settings, "prior") is None:
+        return "which has no prior; name a variant that has one"
+    return "" if declared.can_sample(settings) else "whose prior has no condition; name a variant that has one"
 
 
-def draw(drawing: Drawing):
+def draw(drawing: Drawing) -> "Figure":
     """Draw the samples of the run."""
     return draw_samples(drawing.inputs[0], title=f"{drawing.title}, {drawing.labels[drawing.named[0]]}")
 

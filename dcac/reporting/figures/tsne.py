@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from dcac.features.feature_file import FeatureFile, read_features
 from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
 from dcac.reporting.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
+
+if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 CAMERA_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, SKY, "#CC79A7", "#000000")  # Okabe, Ito
 CAMERA_MARKERS = "os^D"  # the next one with each round of the colours
@@ -39,7 +43,7 @@ class Shares(NamedTuple):
     person_at_most: float  # a person may have fewer images than a point has neighbours
 
 
-def draw_tsne(paths: Mapping[str, Path], labels: Mapping[str, str], *, title: str):
+def draw_tsne(paths: Mapping[str, Path], labels: Mapping[str, str], *, title: str) -> "Figure":
     """Draw a panel a variant: the same people of one target in two dimensions, coloured by camera.
 
     Args:
@@ -150,7 +154,7 @@ def describe(shares: Shares) -> str:
     return f"same camera {camera} (by chance {chance})\nsame person {person} (at most {most})"
 
 
-def scatter(axes, places: np.ndarray, points: Points) -> None:
+def scatter(axes: "Axes", places: np.ndarray, points: Points) -> None:
     """Draw the images at their places [M, 2], coloured by camera, and join each person's to their centre."""
     for pid in np.unique(points.pids):
         own = places[points.pids == pid]
@@ -158,8 +162,16 @@ def scatter(axes, places: np.ndarray, points: Points) -> None:
             axes.plot([own[:, 0].mean(), x], [own[:, 1].mean(), y], color=GREY, linewidth=0.4, zorder=1)
     for i, camera in enumerate(np.unique(points.camids)):
         turn, colour = divmod(i, len(CAMERA_COLOURS))
-        style = {"color": CAMERA_COLOURS[colour], "marker": CAMERA_MARKERS[turn % len(CAMERA_MARKERS)]}
-        axes.scatter(*places[points.camids == camera].T, s=12, label=f"camera {camera + 1}", zorder=2, **style)
+        x, y = places[points.camids == camera].T
+        axes.scatter(
+            x,
+            y,
+            s=12,
+            color=CAMERA_COLOURS[colour],
+            marker=CAMERA_MARKERS[turn % len(CAMERA_MARKERS)],
+            label=f"camera {camera + 1}",
+            zorder=2,
+        )
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color(GREY)
 
@@ -169,7 +181,7 @@ def features(behind: Behind) -> list[str]:
     return behind.of_named("features", file="seed{seed}/" + f"{behind.target}.npz")
 
 
-def draw(drawing: Drawing):
+def draw(drawing: Drawing) -> "Figure":
     """Draw a panel for each run."""
     paths = dict(zip(drawing.named, drawing.inputs, strict=True))
     return draw_tsne(paths, drawing.labels, title=drawing.title)

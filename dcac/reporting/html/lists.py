@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dcac.data.store import read_manifest
+from dcac.data.store import read_sidecar
 from dcac.features.feature_file import FeatureFile, Part
 from dcac.reporting.figures.faces import read_pictures
 from dcac.reporting.figures.ranked_lists import choose, first_ranking, rank
@@ -52,7 +52,7 @@ class Album:
     def shows(self, target: str) -> bool:
         """Tell whether the pictures of a target are at hand and may be shown."""
         store = self.stores.get(target)
-        return store is not None and (self.faces != NONE or read_manifest(store).get("layout") == "rendered")
+        return store is not None and (self.faces != NONE or read_sidecar(store).get("layout") == "rendered")
 
     def as_data(self) -> list[str]:
         """Return all pictures as data addresses, in the order of their numbers."""

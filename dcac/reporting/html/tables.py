@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
-from dcac.reporting.comparisons import INTERVAL_NOTE
 from dcac.reporting.html.template import fill, read
-from dcac.reporting.markdown import DIAGNOSTICS_NOTE, diagnostic_blocks, side_by_side
-from dcac.reporting.page import Page
-from dcac.reporting.ranking import places, shown
+from dcac.reporting.tables.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.tables.comparisons import INTERVAL_NOTE
+from dcac.reporting.tables.markdown import DIAGNOSTICS_NOTE, diagnostic_blocks, side_by_side
+from dcac.reporting.tables.page import Page
+from dcac.reporting.tables.ranking import places, shown
 
 Link = Callable[[str, Cell], str]  # from a variant and a cell to the place that a number leads to; empty: nowhere
 
@@ -72,7 +72,8 @@ def block(page: Page, cells: Sequence[Cell], rows: Sequence[Row], link: Link) ->
         for cell, metric in columns:
             value = row.values.get((cell, metric))
             beside = list(page.verdicts.get((row.variant, cell), ())) if metric == "mAP" else []
-            if row.variant in paper and (difference := paper[row.variant].values.get((cell, metric))) is not None:
+            difference = paper[row.variant].values.get((cell, metric)) if row.variant in paper else None
+            if value is not None and difference is not None:
                 beside.append(f"paper {value.mean - difference.mean:.1f} ({difference.mean:+.1f})")
             numbers.append(
                 Number(

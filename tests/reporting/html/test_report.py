@@ -27,7 +27,7 @@ def world(tmp_path, suite, rows_of_target):
         noise = generator.integers(0, 256, (32, 16, 3), dtype=np.uint8)
         Image.fromarray(noise).save(stream, format="PNG")
         pictures.append(Record(own, int(pid), int(camid), "T", path, stream.getvalue()))
-    write_store(pictures, tmp_path / "T.parquet", manifest={"dataset": "T", "version": "1", "layout": "market"})
+    write_store(pictures, tmp_path / "T.parquet", facts={"dataset": "T", "version": "1", "layout": "market"})
     files = [tmp_path / "T.parquet"]
     for name in ("baseline", "dcac"):
         meta = {"suite": "test", "variant": name, "sources": "MA", "seed": 1, "target": "T"}

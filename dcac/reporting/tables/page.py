@@ -10,12 +10,12 @@ from dcac import declared
 from dcac.data.catalog import NO_CAMERAS
 from dcac.data.splits import NUM_SPLITS, SEED
 from dcac.evaluation.statistics import HIGHER, LOWER, UNCLEAR, holm, mean_and_sd
-from dcac.reporting import cells as table_cells
-from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
-from dcac.reporting.comparisons import compared, interval_text, level, verdict_text
-from dcac.reporting.configured import Accepted
-from dcac.reporting.labels import method_labels
-from dcac.reporting.protocol_card import euclidean_notes, protocol_card
+from dcac.reporting.tables import cells as table_cells
+from dcac.reporting.tables.accepted import Accepted
+from dcac.reporting.tables.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.tables.comparisons import compared, interval_text, level, verdict_text
+from dcac.reporting.tables.labels import method_labels
+from dcac.reporting.tables.protocol_card import euclidean_notes, protocol_card
 from dcac.suites import Remark, Suite, Variant
 
 Protocol = Mapping[str, Sequence[str]]
@@ -50,7 +50,7 @@ class Page:
         self.blocks = [(cells, rows(cells)) for cells in table_cells.blocks(protocol)]
         self.narrow_blocks = [(cells, rows(cells)) for cells in table_cells.narrow_blocks(protocol)]
         partners = {v: known[v].baseline if v in known else v for v in compared if v in variants}
-        controls = {v: known[v].control for v in partners if v in known and known[v].control in partners}
+        controls = {v: other for v in partners if v in known and (other := known[v].control) in partners}
         self._compared = partners, of_protocol(records, protocol)
         self.levels = levels(records, variants, protocol, labels)
         self.summary = summary(records, partners, controls, protocol, labels)
@@ -200,8 +200,8 @@ def with_corrected_tests(
 ) -> pd.DataFrame:
     """Add the p-values of the comparisons with the baselines, corrected for their number after Holm."""
     mine = of_protocol(records, protocol)
-    tested = {variant: compared(mine, variant, partner) for variant, partner in partners.items() if variant != partner}
-    tested = {labels.get(variant, variant): found for variant, found in tested.items() if found is not None}
+    every = {variant: compared(mine, variant, partner) for variant, partner in partners.items() if variant != partner}
+    tested = {labels.get(variant, variant): found for variant, found in every.items() if found is not None}
     ps = dict(zip(tested, holm([found.p for found in tested.values()]), strict=True))
     texts = [f"{ps[name]:.3f}" if name in ps else "–" for name in summary["method"]]
     return summary.assign(**{f"p of mAP − baseline (Holm, {len(ps)} tests)": texts})
@@ -234,14 +234,14 @@ def remark(said: Remark, variant: Variant, mine: pd.DataFrame, means: pd.DataFra
         pairs = table_cells.paired_differences(mine, said.variant, partner)
         return spread(pairs.groupby("seed")["mAP_difference"].mean().tolist(), sign=True)
 
-    controlled = variant.control in set(mine["variant"])
+    control = variant.control if variant.control in set(mine["variant"]) else None
     found = compared(mine, said.variant, variant.baseline)
     seeds = mine.loc[mine["variant"] == said.variant, "seed"].nunique()
     return said.filled(
         difference=minus(variant.baseline),
         interval="no interval" if found is None else interval_text(found),
         verdict="not judged" if found is None else verdict_text(found, seeds),
-        control=f", minus its control {minus(variant.control)}" if controlled else "",
+        control=f", minus its control {minus(control)}" if control is not None else "",
         pull=f"{(means['gradient_noise'] / means['gradient_prototype']).mean():.0e}",
         heard=f"{100 * (means['noise_other'] / means['noise_own'] - 1).mean():+.2f} %",
     )

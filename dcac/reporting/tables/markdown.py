@@ -6,17 +6,17 @@ import pandas as pd
 from tabulate import tabulate
 
 from dcac.declared import diagnostics
-from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
-from dcac.reporting.comparisons import INTERVAL_NOTE
-from dcac.reporting.page import Page
-from dcac.reporting.ranking import BEST, places, shown
+from dcac.reporting.tables.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.tables.comparisons import INTERVAL_NOTE
+from dcac.reporting.tables.page import Page
+from dcac.reporting.tables.ranking import BEST, places, shown
 
 RUN_HEADINGS = {"variant": "method"}
 TURNED = 4  # methods side by side
 DIAGNOSTICS_NOTE = (
     "Conditioning diagnostics of the last epoch, mean over seeds: norm of each unweighted loss term's gradient at the encoder's "
     "features, cosine between the noise term and the sum of the others, sharpness of p, and the noise loss of held-out people under "
-    "their own condition, an uninformative one, and another image's, with 95 % intervals of the paired differences over a run's images."
+    "their own condition, none (null), and another image's (other), with 95 % intervals of the paired differences over a run's images."
 )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dcac.data.catalog import Variant
+from dcac.data.catalog import SetVariant
 from dcac.data.store import Record
 
 FIELDS = ("ids", "images", "cameras")
@@ -55,7 +55,7 @@ class Comparison:
 
     found: Mapping[str, Mapping[str, int]]
     dropped: Mapping[str, int]
-    expected: Variant
+    expected: SetVariant
 
     def deviations(self) -> list[str]:
         """Name every count that is not the expected one."""
@@ -69,7 +69,7 @@ class Comparison:
 
     def box(self) -> str:
         """Draw `subset | # ids | # images | # cameras`; a count that differs shows the expected one beside it."""
-        table = [("subset", "# ids", "# images", "# cameras")]
+        table: list[tuple[str, ...]] = [("subset", "# ids", "# images", "# cameras")]
         table += [(row, *(_cell(got, wanted) for got, wanted in cells)) for row, cells in self._rows()]
         widths = [max(len(line[column]) for line in table) for column in range(4)]
         lines = [" | ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in table]
@@ -77,7 +77,7 @@ class Comparison:
 
     def _rows(self) -> list[tuple[str, list[tuple[int | None, int | None]]]]:
         """Return each row's name and its (found, expected) pairs; None is not counted or not known."""
-        rows = []
+        rows: list[tuple[str, list[tuple[int | None, int | None]]]] = []
         expected = self.expected.splits()
         for split in ("train", "query", "gallery"):
             if split not in self.found and split not in expected:

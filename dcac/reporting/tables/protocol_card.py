@@ -1,7 +1,8 @@
 """The protocol card of a table: in one line everything that two papers may do differently, read from the records."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import pandas as pd
 
@@ -63,7 +64,7 @@ def views(records: pd.DataFrame) -> list[str | None]:
     ]
 
 
-def by_method(records: pd.DataFrame, word, column: str, what: str) -> str:
+def by_method(records: pd.DataFrame, word: Callable[[Any], object], column: str, what: str) -> str:
     """Say a fact once where all methods share it, else with the methods it holds for."""
     if column not in records:
         return ""
