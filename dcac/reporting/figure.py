@@ -33,8 +33,7 @@ def run(
     pictures, sidecars = split_off_records(out)
     for path in pictures:
         metadata = UNDATED.get(path.suffix, {})
-        same = {"svg.hashsalt": name}  # else names within the file differ each time
-        with atomic(path) as temporary, matplotlib.rc_context(same):
+        with atomic(path) as temporary, matplotlib.rc_context({"svg.hashsalt": name}):  # same names within it each time
             figure.savefig(temporary, format=path.suffix[1:], dpi=DPI, metadata=metadata, bbox_inches="tight")
     for sidecar in sidecars:
         write_record(sidecar, asked)
