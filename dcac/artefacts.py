@@ -17,6 +17,7 @@ from dcac.reporting.html.sets import printed
 from dcac.settings import dump_settings
 from dcac.suites import NO_SOURCES, Suite, load_suite, split_sources
 
+WEIGHTS = "weights.safetensors"  # of a run
 CACHED = (
     *("data", "network", "latents", "run", "features", "reference", "score", "records", "samples", "correlation"),
     *("overhead", "table", "figure", "report", "reported_figures", "metrics", "shown", "rehearsal"),
@@ -70,7 +71,7 @@ class Artefacts:
         Args:
             stands: whether an artefact is there and needs not be made again; the report shows such figures too.
         """
-        self.plan, self.stands = plan, stands
+        self.plan, self.results, self.stands = plan, plan.results, stands
         self.suite = plan.project.suite
         for name in CACHED:
             setattr(self, name, cache(getattr(self, name)))  # a plan is read once, and so are its files
@@ -117,7 +118,7 @@ class Artefacts:
         settings = self.plan.settings(variant, sources)
         folder = f"results/{self.suite}/runs/{variant}/{sources}/seed{seed}"
         inputs = self._learnt_from(variant, sources)
-        outputs = tuple(f"{folder}/{name}" for name in ("weights.safetensors", "log.jsonl", "run.json"))
+        outputs = tuple(f"{folder}/{name}" for name in (WEIGHTS, "log.jsonl", "run.json"))
         asked = {"seed": seed, **settings.trained()}
         job = f"train/{self.suite}-{variant}-{sources}-seed{seed}"
         return Artefact("dcac.training.train", f"run {folder}", outputs, f"{folder}/run.json", asked, inputs, job)
@@ -181,7 +182,7 @@ class Artefacts:
         if whole.tables[name].kind == "scores":
             step, inputs = "dcac.reporting.table", self._made([self.records(name).outputs[0]])
             published = self.plan.root / "published.csv"
-            accepted = [Path(path) for path in self.accepted(name)]
+            accepted = [self.results.readable(path) for path in self.accepted(name)]
             shown = configured_scores(whole, name, variants, published=published, accepted=accepted)
         else:
             step, inputs = "dcac.reporting.overhead_table", self._made(self.plan.overheads(name))
@@ -209,7 +210,7 @@ class Artefacts:
             self.plan.methods,
             printed(cards),
             published=self.plan.root / "published.csv",
-            accepted=[Path(path) for path in self.accepted(*self.plan.reported)],
+            accepted=[self.results.readable(path) for path in self.accepted(*self.plan.reported)],
             told=self.plan.notices,
         )
         inputs = self._made([*self.plan.report_inputs(), *self.reported_figures()])
@@ -232,7 +233,7 @@ class Artefacts:
         def text() -> str:
             from dcac.reporting.metrics import headline
 
-            return headline([Path(path) for path in records])
+            return headline([self.results.readable(path) for path in records])
 
         path, job = f"results/{self.suite}/metrics.json", f"metrics/{self.suite}"
         return Artefact("dcac.reporting.metrics", "metrics", (path,), path, {}, self._made(records), job, text)
@@ -293,7 +294,7 @@ class Artefacts:
         """Reports of runs of some tables that stand for today's code only because a person accepted them."""
         reports = [self.run(*run).sidecar for table in tables for run in self.plan.runs(table)]
         code = self.code("dcac.training.train")
-        records = {report: read_record(Path(report)) for report in dict.fromkeys(reports)}
+        records = {report: read_record(self.results.readable(report)) for report in dict.fromkeys(reports)}
         return [report for report, record in records.items() if record and accepted_modules(record, code)]
 
     def code(self, step: str) -> Mapping[str, str]:
@@ -305,6 +306,15 @@ class Artefacts:
         tables, figures = map(self.table, self.plan.suite.tables), map(self.figure, self.plan.suite.figures)
         pages = [*tables, *figures, *self.pages()]
         return {path: artefact for artefact in behind(map(self.shown, pages)) for path in artefact.outputs}
+
+    def read_with(self, path: str) -> tuple[str, ...]:
+        """A file that a job reads, and those read along with it, such as its sidecar, its journal or its rankings.
+
+        The weights of a run are not among them: what loads them names them.
+        """
+        maker = self.data(Path(path).stem) if path.startswith("results/data/") else self.by_output().get(path)
+        beside = () if maker is None else (file for file in maker.outputs if Path(file).name != WEIGHTS)
+        return tuple(dict.fromkeys((path, *beside)))
 
     def needed(self) -> list[Artefact]:
         """Everything behind the tables, figures and metrics that the suite makes by itself, inputs first."""
@@ -387,5 +397,5 @@ class Artefacts:
         return Artefact(step, f"features {file}", (file, sidecar), sidecar, asked, inputs, job)
 
     def _recorded(self, sidecar: str) -> Mapping[str, Any]:
-        record = read_record(Path(sidecar))
+        record = read_record(self.results.readable(sidecar))
         return record["settings"] if record else {}

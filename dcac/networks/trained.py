@@ -10,7 +10,7 @@ from dcac.features.opened import open_run
 from dcac.foreign.network_card import NetworkCard, PartCard, View
 from dcac.model.encoder import ReIDModel
 from dcac.networks.network import BatchSize, Network
-from dcac.provenance.keep import RESULTS
+from dcac.provenance.files import RESULTS
 from dcac.provenance.runs import read_report, run_input
 from dcac.settings import Settings, parse_settings
 

@@ -52,11 +52,11 @@ rule rehearse:
         runtime=60,
         device=SUITE.device,
     params:
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        learnt_from=learnt_from,
-        encoder=encoder_manifest,
-        networks=network_options,
-        target=rehearsed_store,
+        config=at("results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        learnt_from=at(learnt_from),
+        encoder=at(encoder_manifest),
+        networks=at(network_options),
+        target=at(rehearsed_store),
     shell:
         "python -m dcac --log {log:q} rehearse {params.learnt_from:q}"
         " --target {params.target:q}"
@@ -95,10 +95,10 @@ rule train:
         runtime=60 if GPU == 0 else 60 * PLAN.project.cluster.hours,
         device=SUITE.device,
     params:
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        learnt_from=learnt_from,
-        encoder=encoder_manifest,
-        networks=network_options,
+        config=at("results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        learnt_from=at(learnt_from),
+        encoder=at(encoder_manifest),
+        networks=at(network_options),
     shell:
         "python -m dcac --log {log:q} train {params.learnt_from:q}"
         " --config {params.config:q}"
@@ -131,10 +131,10 @@ rule overhead:
         runtime=60,
         device=SUITE.device,
     params:
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        learnt_from=learnt_from,
-        encoder=encoder_manifest,
-        networks=network_options,
+        config=at("results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        learnt_from=at(learnt_from),
+        encoder=at(encoder_manifest),
+        networks=at(network_options),
     shell:
         "python -m dcac --log {log:q} overhead {params.learnt_from:q}"
         " --config {params.config:q}"
