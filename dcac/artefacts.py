@@ -20,7 +20,7 @@ from dcac.suites import NO_SOURCES, Suite, load_suite, split_sources
 WEIGHTS = "weights.safetensors"  # of a run
 CACHED = (
     *("data", "network", "latents", "run", "features", "reference", "score", "records", "samples", "correlation"),
-    *("overhead", "table", "figure", "report", "metrics", "shown", "rehearsal"),
+    *("overhead", "table", "figure", "report", "reported_figures", "metrics", "shown", "rehearsal"),
     *("whole", "by_output", "needed", "attention", "code"),
 )
 
@@ -65,8 +65,13 @@ def behind(pages: Iterable[Artefact]) -> list[Artefact]:
 class Artefacts:
     """The artefacts of the active suite: what costs (data, networks, latents, runs, features) and what is made of it."""
 
-    def __init__(self, plan: Plan):
-        self.plan, self.results = plan, plan.results
+    def __init__(self, plan: Plan, *, stands: Callable[[Artefact], bool] = lambda artefact: False):
+        """Read a plan.
+
+        Args:
+            stands: whether an artefact is there and needs not be made again; the report shows such figures too.
+        """
+        self.plan, self.results, self.stands = plan, plan.results, stands
         self.suite = plan.project.suite
         for name in CACHED:
             setattr(self, name, cache(getattr(self, name)))  # a plan is read once, and so are its files
@@ -188,7 +193,7 @@ class Artefacts:
 
     def figure(self, name: str) -> Artefact:
         """A figure."""
-        outputs = tuple(f"results/{self.suite}/figures/{name}.{suffix}" for suffix in ("pdf", "png", "json"))
+        outputs = tuple(f"results/{self.suite}/figures/{name}.{suffix}" for suffix in ("pdf", "svg", "png", "json"))
         shown = configured_figure(self.whole(), name, self.plan.methods)
         inputs = self._made(self.plan.figure_inputs(name))
         job = f"figure/{self.suite}-{name}"
@@ -208,8 +213,18 @@ class Artefacts:
             accepted=[self.results.readable(path) for path in self.accepted(*self.plan.reported)],
             told=self.plan.notices,
         )
-        inputs = self._made(self.plan.report_inputs())
+        inputs = self._made([*self.plan.report_inputs(), *self.reported_figures()])
         return Artefact("dcac.reporting.report", "report", outputs, outputs[-1], shown, inputs, f"report/{self.suite}")
+
+    def reported_figures(self) -> list[str]:
+        """Figures that the page shows: those that the suite makes by itself, and those asked for before that stand."""
+        figures = self.plan.suite.figures
+        made = {name: self.figure(name) for name in figures}
+        return [
+            f"results/{self.suite}/figures/{name}.svg"
+            for name, artefact in made.items()
+            if not figures[name].on_demand or self.stands(artefact)
+        ]
 
     def metrics(self) -> Artefact:
         """The headline numbers of all tables of scores that the suite makes by itself."""
@@ -325,6 +340,8 @@ class Artefacts:
         stem = file.partition(".")[0]
         if room == "records":
             return self.records(stem)
+        if room == "figures":
+            return self.figure(stem)
         if room == "overhead":
             return self.overhead(names[0], stem)
         if room in ("samples", "correlation"):

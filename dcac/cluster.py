@@ -159,20 +159,16 @@ class Follower:
         if entry.state == "COMPLETED":
             self.executor.report_job_success(job)
             return False
-        if entry.state in GONE:
-            ending = f"SLURM job {number} ended as {entry.state} (reason: {entry.reason}). "
-            self.executor.report_job_error(job, msg=ending, aux_logs=log)
-            return False
-        if entry.reason == HELD:
-            subprocess.run(
-                ["scancel", number], capture_output=True, check=False
-            )  # one that stays is held, and does nothing
+        if entry.state not in GONE and entry.reason != HELD:
+            return True
+        ending = f"SLURM job {number} ended as {entry.state} (reason: {entry.reason}). "
+        if entry.reason == HELD:  # where `scancel` fails it stays held, and does no harm
+            subprocess.run(["scancel", number], capture_output=True, check=False)
             ending = (
-                f"A node could not start SLURM job {number}, and SLURM holds it; it is cancelled and submitted again. "
+                f"A node could not start SLURM job {number}, which SLURM holds; it is cancelled and submitted again. "
             )
-            self.executor.report_job_error(job, msg=ending, aux_logs=log)
-            return False
-        return True
+        self.executor.report_job_error(job, msg=ending, aux_logs=log)
+        return False
 
     def _pause(self, *, has_ended: bool) -> None:
         """Ask again soon after an end, and less often while nothing ends."""

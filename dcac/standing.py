@@ -22,7 +22,7 @@ class Standing:
 
     def __init__(self, plan: Plan):
         self.plan, self.results = plan, plan.results
-        self.artefacts = Artefacts(plan)
+        self.artefacts = Artefacts(plan, stands=lambda artefact: not self.due(artefact))
         for name in ("due", "recipe"):
             setattr(self, name, cache(getattr(self, name)))
 

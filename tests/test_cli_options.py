@@ -72,7 +72,7 @@ EXTRACT = [
             "end in .safetensors",
         ),
         (["write_config", "--suite", "s", "--variant", "v", "--sources", "x", "--out", "c.json"], "end in .yaml"),
-        (["figure", "f", "r.csv", "--suite", "s", "--out", "r.csv"], "r.csv does not end in .pdf or .png"),
+        (["figure", "f", "r.csv", "--suite", "s", "--out", "r.csv"], "r.csv does not end in .pdf or .svg or .png"),
         (
             ["table", "t", "r.csv", "--suite", "s", "--published", "p", "--out", "t.htm"],
             "end in .md or .html or .tex or .csv",

@@ -90,6 +90,7 @@ def configured_report(
         "tables": own,
         "all": later,
         "cards": dict(cards),
+        "figures": {name: entry.model_dump(mode="json") for name, entry in suite.figures.items()},
         "faces": suite.report_faces,
         "told": list(told),
         "look": look(),

@@ -209,6 +209,7 @@ BARS = FigureKind(
     runs="one",
     inputs=lambda behind: behind.of_named("runs", "seed{seed}/log.jsonl"),
     draw=draw_bars,
+    seen="A bar an epoch.",
     fault=no_long_run,
 )
 

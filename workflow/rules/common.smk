@@ -391,7 +391,7 @@ def all_records(wildcards):
 
 def report_inputs(wildcards):
     """What the page of the suite is made of."""
-    return PLAN.report_inputs()
+    return [*PLAN.report_inputs(), *STANDING.artefacts.reported_figures()]
 
 
 def report_words(wildcards):
@@ -415,7 +415,7 @@ def outputs(*, on_demand):
     figures = [name for name, figure in SUITE.figures.items() if figure.on_demand == on_demand]
     return [
         *expand("results/tables/{table}.{suffix}", table=tables, suffix=["md", "html", "tex", "csv", "json"]),
-        *expand("results/figures/{figure}.{suffix}", figure=figures, suffix=["pdf", "png", "json"]),
+        *expand("results/figures/{figure}.{suffix}", figure=figures, suffix=["pdf", "svg", "png", "json"]),
         *(["results/report.html", "results/report.json"] if PLAN.reported and not on_demand else []),
     ]
 

@@ -121,11 +121,12 @@ rule overhead_table:
 
 
 rule figure:
-    """Draw a figure as PDF and PNG; the JSON file beside them says what it was drawn from."""
+    """Draw a figure as PDF, SVG and PNG; the JSON file beside them says what it was drawn from."""
     input:
         files=if_due("figure", figure_inputs),
     output:
         pdf="results/{suite}/figures/{figure}.pdf",
+        svg="results/{suite}/figures/{figure}.svg",
         png=report(
             "results/{suite}/figures/{figure}.png",
             caption="../report/figure.rst",
@@ -148,7 +149,7 @@ rule figure:
     shell:
         "python -m dcac --log {log:q} figure {wildcards.figure:q} {params.files:q}"
         " --suite {wildcards.suite:q}"
-        " --out {output.pdf:q} --out {output.png:q} --out {output.record:q}"
+        " --out {output.pdf:q} --out {output.svg:q} --out {output.png:q} --out {output.record:q}"
 
 
 rule report:
@@ -235,7 +236,7 @@ rule show_figure:
     input:
         if_due("show_figure", copied("show_figure")),
     output:
-        multiext("results/figures/{figure}", ".pdf", ".png", ".json"),
+        multiext("results/figures/{figure}", ".pdf", ".svg", ".png", ".json"),
     log:
         "results/logs/show_figure/{figure}.log",
     benchmark:

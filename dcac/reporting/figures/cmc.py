@@ -83,4 +83,10 @@ def draw(drawing: Drawing) -> "Figure":
     )
 
 
-CMC = FigureKind("cmc", runs="all", inputs=records, draw=draw)
+CMC = FigureKind(
+    "cmc",
+    runs="all",
+    inputs=records,
+    draw=draw,
+    seen="The share of queries with a match among the first k, a curve a method, mean over the cells of the table.",
+)

@@ -158,4 +158,10 @@ def draw(drawing: Drawing) -> "Figure":
     return draw_diagnostics(read_logs(drawing.inputs), drawing.methods, drawing.labels, title=drawing.title)
 
 
-DIAGNOSTICS = FigureKind("diagnostics", runs="all", inputs=logs, draw=draw)
+DIAGNOSTICS = FigureKind(
+    "diagnostics",
+    runs="all",
+    inputs=logs,
+    draw=draw,
+    seen="Over the epochs: how hard each loss pulls at the features, and what another condition costs the prior in noise loss.",
+)

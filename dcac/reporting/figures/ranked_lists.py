@@ -216,6 +216,7 @@ RANKED_LISTS = FigureKind(
     runs="some",
     inputs=lists,
     draw=draw,
+    seen="Queries, and the pictures that each method finds first for them, right ones and wrong ones framed apart.",
     shows_queries=True,
     shows_references=True,
     shows_people=True,

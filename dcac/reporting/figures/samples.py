@@ -103,4 +103,12 @@ def draw(drawing: Drawing) -> "Figure":
     return draw_samples(drawing.inputs[0], title=f"{drawing.title}, {drawing.labels[drawing.named[0]]}")
 
 
-SAMPLES = FigureKind("samples", runs="one", inputs=samples, draw=draw, fault=fault)
+SAMPLES = FigureKind(
+    "samples",
+    runs="one",
+    inputs=samples,
+    draw=draw,
+    fault=fault,
+    seen="Training images and what the prior makes of them from noise under each condition, a row an image.",
+    shows_sources=True,
+)

@@ -131,6 +131,19 @@ def test_texts_are_escaped(world, variants):
     assert "<b>DCAC" not in page and "&lt;b&gt;DCAC" in page and "a &lt;card&gt;" in page
 
 
+def test_figures_stand_after_the_tables_with_their_words(world, variants):
+    suite, inputs, folder = world
+    (folder / "cmc.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>", encoding="utf-8")
+    Image.new("RGB", (300, 150)).save(folder / "cmc.png")
+    page = written((suite, [*inputs, folder / "cmc.svg"], folder), variants)
+    section = page.partition('<section id="figure-cmc">')[2].partition("</section>")[0]
+    title = suite.figures["cmc"].title
+    assert 'src="data:image/svg+xml;base64,' in section and f'alt="{title}. The share of queries' in section
+    assert 'href="#table-dg_single"' in section and page.index('id="tables"') < page.index('id="figures"')
+    with pytest.raises(ValueError, match="unknown figure: 'other'"):
+        written((suite, [*inputs, folder / "other.svg"], folder), variants)
+
+
 def test_with_records_alone_the_page_has_its_tables(world, variants):
     suite, inputs, folder = world
     page = written((suite, inputs[-1:], folder), variants)
