@@ -17,9 +17,10 @@ from dcac.reporting.html.sets import printed
 from dcac.settings import dump_settings
 from dcac.suites import NO_SOURCES, Suite, load_suite, split_sources
 
+WEIGHTS = "weights.safetensors"  # of a run
 CACHED = (
     *("data", "network", "latents", "run", "features", "reference", "score", "records", "samples", "correlation"),
-    *("overhead", "table", "figure", "report", "metrics", "shown", "rehearsal"),
+    *("overhead", "table", "figure", "report", "reported_figures", "metrics", "shown", "rehearsal"),
     *("whole", "by_output", "needed", "attention", "code"),
 )
 
@@ -64,8 +65,13 @@ def behind(pages: Iterable[Artefact]) -> list[Artefact]:
 class Artefacts:
     """The artefacts of the active suite: what costs (data, networks, latents, runs, features) and what is made of it."""
 
-    def __init__(self, plan: Plan):
-        self.plan = plan
+    def __init__(self, plan: Plan, *, stands: Callable[[Artefact], bool] = lambda artefact: False):
+        """Read a plan.
+
+        Args:
+            stands: whether an artefact is there and needs not be made again; the report shows such figures too.
+        """
+        self.plan, self.results, self.stands = plan, plan.results, stands
         self.suite = plan.project.suite
         for name in CACHED:
             setattr(self, name, cache(getattr(self, name)))  # a plan is read once, and so are its files
@@ -82,7 +88,7 @@ class Artefacts:
         if archive is None:  # only the file made from it is here: it speaks for its archive
             settings |= {k: v for k, v in self._recorded(sidecar).items() if k == "archive"}
         job = f"import_data/{code}"
-        return Artefact("dcac.data.import_data", f"data {code}", (store, sidecar), sidecar, settings, job=job)
+        return Artefact("dcac.data.imports.import_data", f"data {code}", (store, sidecar), sidecar, settings, job=job)
 
     def network(self, name: str) -> Artefact:
         """A pre-trained network."""
@@ -112,7 +118,7 @@ class Artefacts:
         settings = self.plan.settings(variant, sources)
         folder = f"results/{self.suite}/runs/{variant}/{sources}/seed{seed}"
         inputs = self._learnt_from(variant, sources)
-        outputs = tuple(f"{folder}/{name}" for name in ("weights.safetensors", "log.jsonl", "run.json"))
+        outputs = tuple(f"{folder}/{name}" for name in (WEIGHTS, "log.jsonl", "run.json"))
         asked = {"seed": seed, **settings.trained()}
         job = f"train/{self.suite}-{variant}-{sources}-seed{seed}"
         return Artefact("dcac.training.train", f"run {folder}", outputs, f"{folder}/run.json", asked, inputs, job)
@@ -176,7 +182,7 @@ class Artefacts:
         if whole.tables[name].kind == "scores":
             step, inputs = "dcac.reporting.table", self._made([self.records(name).outputs[0]])
             published = self.plan.root / "published.csv"
-            accepted = [Path(path) for path in self.accepted(name)]
+            accepted = [self.results.readable(path) for path in self.accepted(name)]
             shown = configured_scores(whole, name, variants, published=published, accepted=accepted)
         else:
             step, inputs = "dcac.reporting.overhead_table", self._made(self.plan.overheads(name))
@@ -187,7 +193,7 @@ class Artefacts:
 
     def figure(self, name: str) -> Artefact:
         """A figure."""
-        outputs = tuple(f"results/{self.suite}/figures/{name}.{suffix}" for suffix in ("pdf", "png", "json"))
+        outputs = tuple(f"results/{self.suite}/figures/{name}.{suffix}" for suffix in ("pdf", "svg", "png", "json"))
         shown = configured_figure(self.whole(), name, self.plan.methods)
         inputs = self._made(self.plan.figure_inputs(name))
         job = f"figure/{self.suite}-{name}"
@@ -204,11 +210,21 @@ class Artefacts:
             self.plan.methods,
             printed(cards),
             published=self.plan.root / "published.csv",
-            accepted=[Path(path) for path in self.accepted(*self.plan.reported)],
+            accepted=[self.results.readable(path) for path in self.accepted(*self.plan.reported)],
             told=self.plan.notices,
         )
-        inputs = self._made(self.plan.report_inputs())
+        inputs = self._made([*self.plan.report_inputs(), *self.reported_figures()])
         return Artefact("dcac.reporting.report", "report", outputs, outputs[-1], shown, inputs, f"report/{self.suite}")
+
+    def reported_figures(self) -> list[str]:
+        """Figures that the page shows: those that the suite makes by itself, and those asked for before that stand."""
+        figures = self.plan.suite.figures
+        made = {name: self.figure(name) for name in figures}
+        return [
+            f"results/{self.suite}/figures/{name}.svg"
+            for name, artefact in made.items()
+            if not figures[name].on_demand or self.stands(artefact)
+        ]
 
     def metrics(self) -> Artefact:
         """The headline numbers of all tables of scores that the suite makes by itself."""
@@ -217,7 +233,7 @@ class Artefacts:
         def text() -> str:
             from dcac.reporting.metrics import headline
 
-            return headline([Path(path) for path in records])
+            return headline([self.results.readable(path) for path in records])
 
         path, job = f"results/{self.suite}/metrics.json", f"metrics/{self.suite}"
         return Artefact("dcac.reporting.metrics", "metrics", (path,), path, {}, self._made(records), job, text)
@@ -278,7 +294,7 @@ class Artefacts:
         """Reports of runs of some tables that stand for today's code only because a person accepted them."""
         reports = [self.run(*run).sidecar for table in tables for run in self.plan.runs(table)]
         code = self.code("dcac.training.train")
-        records = {report: read_record(Path(report)) for report in dict.fromkeys(reports)}
+        records = {report: read_record(self.results.readable(report)) for report in dict.fromkeys(reports)}
         return [report for report, record in records.items() if record and accepted_modules(record, code)]
 
     def code(self, step: str) -> Mapping[str, str]:
@@ -290,6 +306,15 @@ class Artefacts:
         tables, figures = map(self.table, self.plan.suite.tables), map(self.figure, self.plan.suite.figures)
         pages = [*tables, *figures, *self.pages()]
         return {path: artefact for artefact in behind(map(self.shown, pages)) for path in artefact.outputs}
+
+    def read_with(self, path: str) -> tuple[str, ...]:
+        """A file that a job reads, and those read along with it, such as its sidecar, its journal or its rankings.
+
+        The weights of a run are not among them: what loads them names them.
+        """
+        maker = self.data(Path(path).stem) if path.startswith("results/data/") else self.by_output().get(path)
+        beside = () if maker is None else (file for file in maker.outputs if Path(file).name != WEIGHTS)
+        return tuple(dict.fromkeys((path, *beside)))
 
     def needed(self) -> list[Artefact]:
         """Everything behind the tables, figures and metrics that the suite makes by itself, inputs first."""
@@ -315,6 +340,8 @@ class Artefacts:
         stem = file.partition(".")[0]
         if room == "records":
             return self.records(stem)
+        if room == "figures":
+            return self.figure(stem)
         if room == "overhead":
             return self.overhead(names[0], stem)
         if room in ("samples", "correlation"):
@@ -340,12 +367,12 @@ class Artefacts:
         inputs["encoder"] = Given(self.network(settings.encoder_weights))
         if (autoencoder := declared.needed(settings, "latents")) is not None:
             inputs |= {f"latents {code}": Given(self.latents(code, autoencoder)) for code in codes}
-        if (prior := declared.needed(settings, "prior")) is not None:
-            inputs["prior"] = Given(self.network(prior))
-        return inputs
+        return inputs | {name: Given(self.network(card)) for name, card in declared.networks(settings).items()}
 
     def _looked_at(self, variant: str, sources: str, seed: int) -> dict[str, Given]:
-        return {"run": Given(self.run(variant, sources, seed)), **self._learnt_from(variant, sources)}
+        inputs = {"run": Given(self.run(variant, sources, seed)), **self._learnt_from(variant, sources)}
+        others = set(declared.networks(self.plan.settings(variant, sources))) - {"prior"}
+        return {name: given for name, given in inputs.items() if name not in others}
 
     def _look(self, room: str, variant: str, sources: str, seed: int, inputs: Mapping[str, Given]) -> Artefact:
         path = f"results/{self.suite}/{room}/{variant}/{sources}/seed{seed}.npz"
@@ -370,5 +397,5 @@ class Artefacts:
         return Artefact(step, f"features {file}", (file, sidecar), sidecar, asked, inputs, job)
 
     def _recorded(self, sidecar: str) -> Mapping[str, Any]:
-        record = read_record(Path(sidecar))
+        record = read_record(self.results.readable(sidecar))
         return record["settings"] if record else {}

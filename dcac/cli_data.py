@@ -27,8 +27,8 @@ def status(data_root: DataRoot = None) -> None:
 
     Example: dcac data status
     """
-    from dcac.data import status
     from dcac.data.catalog import load_catalog
+    from dcac.data.imports import status
     from dcac.suites import load_project, load_suite
 
     project = load_project()
@@ -107,8 +107,8 @@ def add(
 
     Example: dcac data add data/lab --dataset LAB --split half
     """
-    from dcac.data import adding
     from dcac.data.catalog import LOCAL, load_cards
+    from dcac.data.imports import adding
     from dcac.suites import load_project
 
     said = adding.Said(layout, table, camera, cameras=not no_cameras, split=split, seed=seed, name=name)
@@ -149,7 +149,7 @@ def import_data(
 
     Example: dcac data import data/Market-1501-v15.09.15.zip --dataset MA --out results/data/MA.parquet
     """
-    from dcac.data import import_data
+    from dcac.data.imports import import_data
     from dcac.suites import load_project
 
     done = import_data.run(
@@ -172,7 +172,7 @@ def check(path: Annotated[Path, typer.Argument(help="normalised file (.parquet)"
 
     Example: dcac data check results/data/MA.parquet
     """
-    from dcac.data import checking
+    from dcac.data.imports import checking
 
     found = checking.run(path, workers=workers)
     typer.echo(found.report)
@@ -201,10 +201,10 @@ def sheet(
 
     Example: dcac data sheet results/data/street.parquet --out sheet.png
     """
-    from dcac.data.store import read_manifest, read_split
+    from dcac.data.store import read_sidecar, read_split
     from dcac.demo.sheet import contact_sheet
 
-    real = [path for path in stores if read_manifest(path).get("layout") != "rendered"]
+    real = [path for path in stores if read_sidecar(path).get("layout") != "rendered"]
     if real:
         raise ValueError(f"{real[0]} holds pictures of real people; a contact sheet is for rendered domains only")
     contact_sheet([list(read_split(path, "train")["data"][:images]) for path in stores]).save(out)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dcac import ending, gpus
+from dcac.cli_options import folder_of
 from dcac.closed import Closed
 
 if TYPE_CHECKING:  # what a command does not need is not loaded
@@ -29,6 +30,19 @@ def parted(files: Sequence[Path]) -> LearntFrom:
     """Tell normalised files and cached latents apart by their suffixes."""
     kinds = (".parquet", ".safetensors")
     return LearntFrom(*([path for path in files if path.suffix == kind] for kind in kinds))
+
+
+def named_networks(given: Sequence[str] | None) -> dict[str, Path]:
+    """Read NAME=FOLDER; a manifest stands for its folder."""
+    found: dict[str, Path] = {}
+    for text in given or ():
+        name, equals, path = text.partition("=")
+        if not (name and equals and path) or name in found:
+            raise ValueError(
+                f"--network {text} is not NAME=FOLDER, each name once; write for example teacher=results/weights/clip"
+            )
+        found[name] = folder_of(Path(path)) or Path(path)
+    return found
 
 
 def asked_for(**options: object) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def samples(
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Denoise training images of a run under their own, a uniform and another image's condition.
+    """Denoise training images of a run under their own, no and another image's condition.
 
     Example: dcac samples MA.parquet MA.safetensors --run runs/dcac/MA/seed1 --config run.yaml --encoder
     results/weights/clip-vit-b16 --prior results/weights/sd15 --out seed1.npz

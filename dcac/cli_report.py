@@ -93,11 +93,12 @@ def figure(
     out: Annotated[
         list[Path],
         typer.Option(
-            callback=suffixed(".pdf", ".png", ".json"), help="outputs: .pdf, .png, and .json for what it was drawn from"
+            callback=suffixed(".pdf", ".svg", ".png", ".json"),
+            help="outputs: .pdf, .svg, .png, and .json for what it was drawn from",
         ),
     ],
 ) -> None:
-    """Draw one figure as PDF and PNG.
+    """Draw one figure as PDF, SVG and PNG.
 
     Example: dcac figure cmc single.csv --suite paper --out cmc.pdf
     """
@@ -114,7 +115,8 @@ def report(
         list[Path],
         typer.Argument(
             callback=once_each,
-            help="records (.csv), scores (.json), features (.npz) for ranked lists, runs (run.json), normalised files (.parquet)",
+            help="records (.csv), scores (.json), features (.npz) for ranked lists, runs (run.json), normalised files (.parquet), "
+            "figures (.svg, each with its .png beside it)",
         ),
     ],
     suite: SuiteName,

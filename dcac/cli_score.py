@@ -7,7 +7,7 @@ import typer
 
 from dcac import terminal
 from dcac.cli_given import asked_for, chosen_device, named_store, require_variant, weights_card
-from dcac.cli_options import Device, Panels, Steps, known_device, named_once, suffixed
+from dcac.cli_options import Device, Panels, Steps, folder_of, known_device, named_once, suffixed
 from dcac.cli_words import (
     AnyNetwork,
     Encoder,
@@ -99,6 +99,12 @@ def embed(
     suite: SuiteName,
     sources: Annotated[str, typer.Option(help="codes of the data sets it was trained on, joined with +; or none")],
     out: Annotated[Path, typer.Option(help="folder of the feature files, one a target")],
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            callback=folder_of, help="the network: its folder, or its manifest; default: results/weights/NAME"
+        ),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Embed the test images of targets with a network of a card, as a reference of a suite.
@@ -108,7 +114,8 @@ def embed(
     from dcac.networks import embed
     from dcac.networks.load import load
 
-    network = load(Path("results/weights") / name, card=weights_card(name).network, device=chosen_device(device))
+    place = weights or Path("results/weights") / name
+    network = load(place, card=weights_card(name).network, device=chosen_device(device))
     names: dict[str, str | int] = {"suite": suite, "variant": name, "sources": sources, "seed": 0}
     embed.run(network=network, stores=stores, names=names, out=out)
 

@@ -5,11 +5,20 @@ from typing import Annotated
 
 import typer
 
-from dcac.cli_given import asked_for, chosen_device, methods_of, parted, runtime_of_project, start_processes
+from dcac.cli_given import (
+    asked_for,
+    chosen_device,
+    methods_of,
+    named_networks,
+    parted,
+    runtime_of_project,
+    start_processes,
+)
 from dcac.cli_options import Device, Panels, Steps, folder_of
 from dcac.cli_words import (
     Encoder,
     LearntFrom,
+    NetworksOfRun,
     Prior,
     PriorOfRun,
     RunConfig,
@@ -72,6 +81,7 @@ def rehearse(
     sources: SourceNames,
     out: Annotated[Path, written(".json")],
     prior: PriorOfRun = None,
+    network: NetworksOfRun = None,
     device: Device = "auto",
 ) -> None:
     """Try a training before it starts: hashes, room, 20 steps at full batch, resume, and scores of a slice.
@@ -90,6 +100,7 @@ def rehearse(
         **parted(learnt_from)._asdict(),
         encoder=encoder,
         prior=prior,
+        networks=named_networks(network),
         target=target,
         suite=suite,
         variant=variant,
@@ -111,6 +122,7 @@ def train(
     seed: Seed,
     out: Annotated[Path, typer.Option(callback=folder_of, help="run to write: its folder, or its run.json")],
     prior: PriorOfRun = None,
+    network: NetworksOfRun = None,
     device: Device = "auto",
 ) -> None:
     """Train one run; the same command continues an interrupted one.
@@ -132,6 +144,7 @@ def train(
             **parted(learnt_from)._asdict(),
             encoder=encoder,
             prior=prior,
+            networks=named_networks(network),
             seed=seed,
             out=out,
             device=chosen_device(device),
@@ -148,6 +161,7 @@ def overhead(
     sources: SourceNames,
     out: Annotated[Path, written(".json")],
     prior: PriorOfRun = None,
+    network: NetworksOfRun = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="training steps to time, after three that warm up; default: 20")
     ] = None,
@@ -170,6 +184,7 @@ def overhead(
         latents=learnt.latents,
         encoder=encoder,
         prior=prior,
+        networks=named_networks(network),
         variant=variant,
         sources=sources,
         out=out,

@@ -24,6 +24,13 @@ Encoder = Annotated[
 PRIOR = "latent diffusion model (diffusers layout): its folder, or its manifest.json"
 Prior = Annotated[Path, typer.Option(callback=folder_of, help=PRIOR)]
 PriorOfRun = Annotated[Path | None, typer.Option(callback=folder_of, help=f"{PRIOR}; none for the baseline")]
+NetworksOfRun = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=FOLDER",
+        help="further network that the run's method needs: its name there, and its folder or manifest",
+    ),
+]
 AnyNetwork = Annotated[
     str,
     typer.Argument(

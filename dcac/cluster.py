@@ -23,6 +23,9 @@ GONE = frozenset(  # states from which no job comes back by itself, but for COMP
     ["BOOT_FAIL", "CANCELLED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT"]
 )
 WAITING = frozenset(["PENDING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT"])
+HELD = (
+    "launch failed requeued held"  # reason of a job that a node could not start, which waits for a hand to release it
+)
 PATIENCE = 60.0  # seconds that a job may wait before the head says why
 LONGEST = 30.0  # seconds between two questions, at most
 REMEMBERED = 300  # seconds for which a controller knows a job after its end, where its configuration is not known
@@ -156,11 +159,16 @@ class Follower:
         if entry.state == "COMPLETED":
             self.executor.report_job_success(job)
             return False
-        if entry.state in GONE:
-            ending = f"SLURM job {number} ended as {entry.state} (reason: {entry.reason}). "
-            self.executor.report_job_error(job, msg=ending, aux_logs=log)
-            return False
-        return True
+        if entry.state not in GONE and entry.reason != HELD:
+            return True
+        ending = f"SLURM job {number} ended as {entry.state} (reason: {entry.reason}). "
+        if entry.reason == HELD:  # where `scancel` fails it stays held, and does no harm
+            subprocess.run(["scancel", number], capture_output=True, check=False)
+            ending = (
+                f"A node could not start SLURM job {number}, which SLURM holds; it is cancelled and submitted again. "
+            )
+        self.executor.report_job_error(job, msg=ending, aux_logs=log)
+        return False
 
     def _pause(self, *, has_ended: bool) -> None:
         """Ask again soon after an end, and less often while nothing ends."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Part = LossTerm | Method | Scheme  # what may bring keys of its own
 
+LATENTS = "latents"  # what a method may need that is no network: it is made of the data, by the network named
 Model = TypeVar("Model", bound=Closed)
 
 
@@ -122,6 +123,16 @@ def needed(settings: "Settings", what: "Need") -> str | None:
     """Name the network that a run needs as its prior, or whose autoencoder makes its latents; None where it needs none."""
     key = method(settings).needs.get(what)
     return None if key is None else getattr(settings, key)
+
+
+def networks(settings: "Settings") -> dict[str, str]:
+    """Name the networks beside the encoder that a run is built with: what its method calls each -> its card."""
+    return {name: getattr(settings, key) for name, key in method(settings).needs.items() if name != LATENTS}
+
+
+def can_sample(settings: "Settings") -> bool:
+    """Tell whether a run has a prior and a condition to sample with, as DCAC has."""
+    return method(settings).conditioned and needed(settings, "prior") is not None
 
 
 def ignored(settings: "Settings") -> frozenset[str]:

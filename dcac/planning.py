@@ -14,6 +14,7 @@ from dcac.data.catalog import Card, load_catalog
 from dcac.data.locate import locate
 from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining, recipe
 from dcac.foreign.weights_card import Weights, load_weights
+from dcac.places import Here
 from dcac.reporting.figures.kind import Behind
 from dcac.settings import Settings
 from dcac.suites import (
@@ -47,13 +48,17 @@ class Plan:
     runnable: bool
     cut: dict[str, str]  # tables and figures that the suite has and the plan has not, with the reason
     root: Path
+    results: Here
 
     @classmethod
-    def read(cls, *, given: Mapping[str, Any] | None = None, root: Path = CONFIG_DIR) -> "Plan":
+    def read(
+        cls, *, given: Mapping[str, Any] | None = None, root: Path = CONFIG_DIR, results: Here | None = None
+    ) -> "Plan":
         """Read the configuration and find out what is possible.
 
         Args:
             given: values of `snakemake --config`.
+            results: where results lie; None: in `results/`.
 
         Returns:
             The plan; with none of its data sets at hand a suite of real data is planned in full, but not `runnable`.
@@ -68,10 +73,12 @@ class Plan:
         cards = load_catalog(root / "datasets.yaml")
         _check_domains(suite, cards, root)
         whole = suite
-        suite, notices, runnable = _possible(suite, project, cards)
+        results = results or Here()
+        suite, notices, runnable = _possible(suite, project, cards, results)
         cut = _cut(whole, suite, notices)
         variants = load_variants(root)
-        plan = cls(project, suite, cards, load_weights(root / "weights.yaml"), variants, notices, runnable, cut, root)
+        weights = load_weights(root / "weights.yaml")
+        plan = cls(project, suite, cards, weights, variants, notices, runnable, cut, root, results)
         plan._check_references(whole)
         plan._check_runs()
         plan._check_figures()
@@ -379,10 +386,14 @@ def _check_domains(suite: Suite, cards: Mapping[str, Card], root: Path) -> None:
                 raise ConfigError(f"sources '{sources}' are not in the order of the cards; write '{right}'")
 
 
-def _possible(suite: Suite, project: Project, cards: Mapping[str, Card]) -> tuple[Suite, tuple[str, ...], bool]:
+def _possible(
+    suite: Suite, project: Project, cards: Mapping[str, Card], results: Here
+) -> tuple[Suite, tuple[str, ...], bool]:
     root = Path(project.data_root)
     real = [code for code in suite.domains if cards[code].synthetic is None]
-    missing = {code: why for code in real if (why := _why_missing(cards[code], root, project.accept_withdrawn))}
+    missing = {
+        code: why for code in real if (why := _why_missing(cards[code], root, project.accept_withdrawn, results))
+    }
     if not missing:
         return suite, (), True
     notices = tuple(f"{code}: {why}" for code, why in missing.items())
@@ -431,13 +442,13 @@ def _without(cells: Mapping[str, tuple[str, ...]], missing: set[str], unlearnt: 
     return kept
 
 
-def _why_missing(card: Card, root: Path, accepted: Iterable[str]) -> str:
+def _why_missing(card: Card, root: Path, accepted: Iterable[str], results: Here) -> str:
     if card.status == "withdrawn" and card.code not in accepted:
         return (
             f"{card.name} is withdrawn and off; if you hold it lawfully, list it in accept_withdrawn of config/config.yaml, "
             "or use a suite without it (paper-duke-free, protocol-1)."
         )
-    if Path(f"results/data/{card.code}.parquet").is_file() or locate(card, root) is not None:
+    if results.has(f"results/data/{card.code}.parquet") or locate(card, root) is not None:
         return ""
     if card.own is not None:
         return f"{card.name}, a set of your own, is not where it was when it was added; `dcac data status` says where."

@@ -8,7 +8,6 @@ means the same: so a cache that was deleted, copied or made again leaves what wa
 from collections.abc import Callable, Iterator, Mapping
 from filecmp import cmp
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from dcac.artefacts import Artefact, Artefacts, Given
@@ -22,21 +21,21 @@ class Standing:
     """What of the active suite's artefacts stands."""
 
     def __init__(self, plan: Plan):
-        self.plan = plan
-        self.artefacts = Artefacts(plan)
+        self.plan, self.results = plan, plan.results
+        self.artefacts = Artefacts(plan, stands=lambda artefact: not self.due(artefact))
         for name in ("due", "recipe"):
             setattr(self, name, cache(getattr(self, name)))
 
     def due(self, artefact: Artefact) -> tuple[str, ...]:
         """Say in sentences why something has to be made; empty where it stands."""
-        missing = [path for path in artefact.outputs if not Path(path).is_file()]
+        missing = [path for path in artefact.outputs if not self.results.has(path)]
         if missing:
             return (f"{missing[0]} is missing",)
         if artefact.written is not None:
             return tuple(self._text(artefact, artefact.written))
         if artefact.copied:
             return tuple(self._copies(artefact))
-        record = read_record(Path(artefact.sidecar))
+        record = read_record(self.results.readable(artefact.sidecar))
         if record is None:
             return (f"{artefact.sidecar} has no record of what it was made from",)
         return (*self._settings(artefact, record), *self._statements(artefact, record), *self._inputs(artefact, record))
@@ -77,15 +76,16 @@ class Standing:
         due = [given.artefact for given in artefact.inputs.values() if self.due(given.artefact)]
         if due:
             yield f"{due[0].what} has to be made again"
-        elif Path(artefact.outputs[0]).read_text(encoding="utf-8") != written():
+        elif self.results.readable(artefact.outputs[0]).read_text(encoding="utf-8") != written():
             yield f"{artefact.outputs[0]} says something else than is asked for now"
 
     def _copies(self, artefact: Artefact) -> Iterator[str]:
-        (page,) = (given.artefact for given in artefact.inputs.values())
-        if self.due(page):
-            yield f"{page.what} has to be made again"
+        (made,) = (given.artefact for given in artefact.inputs.values())
+        if self.due(made):
+            yield f"{made.what} has to be made again"
         for path, original in zip(artefact.outputs, artefact.copied, strict=True):
-            if not (Path(original).is_file() and cmp(path, original, shallow=False)):
+            copy, page = self.results.readable(path), self.results.readable(original)
+            if not (page.is_file() and cmp(copy, page, shallow=False)):
                 yield f"{path} is not {original}"
 
     def _settings(self, artefact: Artefact, record: Mapping[str, Any]) -> Iterator[str]:
@@ -113,7 +113,7 @@ class Standing:
                 yield f"{name} changed"
 
     def _meaning(self, given: Given) -> str | None:
-        sidecar = Path(given.artefact.sidecar)
+        sidecar = self.results.readable(given.artefact.sidecar)
         if sidecar.name == MANIFEST:
             return network_meaning(listed(sidecar.parent), given.part)
         record = read_record(sidecar)

@@ -194,7 +194,7 @@ class Suite(Closed):
     source_settings: dict[str, dict[str, Any]] = {}  # settings of the runs from these sources
     overrides: dict[str, Any] = {}  # settings of every run, over base and preset
     tables: dict[str, Table]  # each becomes results/{suite}/tables/NAME.{md,html,tex,csv}
-    figures: dict[str, Figure] = {}  # each becomes results/{suite}/figures/NAME.{pdf,png}
+    figures: dict[str, Figure] = {}  # each becomes results/{suite}/figures/NAME.{pdf,svg,png}
     report_faces: Literal["blurred", "shown", "none"] = "blurred"  # real people in report.html; none: left out
 
     @model_validator(mode="after")

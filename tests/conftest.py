@@ -3,6 +3,9 @@
 import io
 import json
 import os
+import shutil
+import subprocess
+import time
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # spinning threads cost more than they bring at this size
@@ -19,6 +22,8 @@ from dcac.provenance import manifest, write_json
 from dcac.settings import Settings, parse_settings
 
 CONFIG = Path(__file__).parents[1] / "config"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PATIENCE = 60  # seconds that the browser may take for an answer
 HEIGHT, WIDTH = 32, 16  # pixels
 TINY = {
     "image_height": HEIGHT,
@@ -49,6 +54,124 @@ def cards_as_before():
     before = [os.environ.get(name) for name in (gpus.VISIBLE, gpus.FAKE)]
     yield
     assert [os.environ.get(name) for name in (gpus.VISIBLE, gpus.FAKE)] == before
+
+
+class Browser:
+    """One page of a headless Chromium, spoken to over two pipes."""
+
+    def __init__(self, profile: Path):
+        ask, self._out = os.pipe()
+        self._in, answer = os.pipe()
+        words = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+        words += ["--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"]
+
+        def place():  # the ends that Chromium speaks through are its descriptors 3 and 4
+            import fcntl
+
+            read, write = (fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (ask, answer))
+            os.dup2(read, 3)
+            os.dup2(write, 4)
+
+        self._process = subprocess.Popen(
+            words, preexec_fn=place, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        os.close(ask)
+        os.close(answer)
+        self._buffer, self._number, self.events = b"", 0, []
+        (target,) = [t for t in self._call("Target.getTargets")["targetInfos"] if t["type"] == "page"]
+        self._session = None
+        self._session = self._call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self._call(f"{domain}.enable")
+
+    def open(self, page: Path, *, width: int) -> None:
+        """Open a file at a width in pixels and wait until it is loaded."""
+        self._call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        self.events.clear()
+        self._call("Page.navigate", url=page.resolve().as_uri())
+        self.until("document.readyState === 'complete'")
+
+    def ask(self, expression: str):
+        """Return the value of an expression of JavaScript."""
+        found = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in found, found["exceptionDetails"]
+        return found["result"].get("value")
+
+    def until(self, expression: str) -> None:
+        """Wait until an expression is true."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.ask(expression):
+            assert time.monotonic() < deadline, f"never true: {expression}"
+            time.sleep(0.05)
+
+    def write(self, text: str) -> None:
+        """Write a text where the focus is."""
+        self._call("Input.insertText", text=text)
+
+    def press(self, key: str) -> None:
+        """Press a key where the focus is."""
+        text = {"text": "\r"} if key == "Enter" else {}
+        for kind in ("keyDown", "keyUp"):
+            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=13, **text)
+
+    def complaints(self) -> list[str]:
+        """Return errors and warnings of the console, exceptions included."""
+        self.ask("1")
+        found = []
+        for event in self.events:
+            if event["method"] == "Runtime.exceptionThrown":
+                found.append(str(event["params"]["exceptionDetails"]))
+            if event["method"] == "Runtime.consoleAPICalled" and event["params"]["type"] in ("error", "warning"):
+                found.append(str(event["params"]["args"]))
+            if event["method"] == "Log.entryAdded":
+                found.append(event["params"]["entry"]["text"])
+        return found
+
+    def requests(self) -> list[str]:
+        """Return the addresses that were asked for, but for what the page holds itself."""
+        sent = [
+            event["params"]["request"]["url"] for event in self.events if event["method"] == "Network.requestWillBeSent"
+        ]
+        return [url for url in sent if not url.startswith(("data:", "blob:"))]
+
+    def close(self) -> None:
+        """End the browser."""
+        self._process.terminate()
+        self._process.wait(PATIENCE)
+        os.close(self._out)
+        os.close(self._in)
+
+    def _call(self, method: str, **params):
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": params}
+        if getattr(self, "_session", None):
+            message["sessionId"] = self._session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._read()
+            if answer.get("id") == self._number:
+                assert "error" not in answer, (method, answer["error"])
+                return answer["result"]
+            if "method" in answer:
+                self.events.append(answer)
+
+    def _read(self) -> dict:
+        while b"\0" not in self._buffer:
+            part = os.read(self._in, 1 << 16)
+            assert part, "the browser ended"
+            self._buffer += part
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        return json.loads(message)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A browser, where the machine has one."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed here")
+    opened = Browser(tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")
@@ -165,7 +288,7 @@ def _write_domain(path: Path, *, seed: int) -> Path:
         for shot in range(4):
             name = f"{split}/{pid:02d}_{shot}.png"
             records.append(Record(split, pid, shot % 2, path.stem, name, _encode_png(blocks, generator)))
-    write_store(records, path, manifest={"dataset": path.stem, "version": "1"})
+    write_store(records, path, facts={"dataset": path.stem, "version": "1"})
     return path
 
 

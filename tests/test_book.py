@@ -81,6 +81,17 @@ def test_nothing_is_asked_of_a_network(site):
     assert [address for address in loaded if re.match(r"(https?:)?//", address)] == []
 
 
+def test_the_search_works_from_a_disk(site, browser):
+    browser.open(site / "index.html", width=1400)
+    browser.ask("document.querySelector('.md-search__input').focus()")
+    browser.write("re-ranking")
+    found = "[...document.querySelectorAll('.md-search-result__link')].map((link) => link.href)"
+    browser.until(f"{found}.length > 3")
+    assert f"{(site / 'evaluation.html').as_uri()}#5-re-ranking" in browser.ask(found)
+    assert browser.complaints() == []
+    assert [address for address in browser.requests() if not address.startswith("file:")] == []
+
+
 def test_links_that_leave_the_folder_of_the_book_lead_to_copies(site):
     assert (site / "files/tests/data/dataset_counts.csv").is_file()
     assert 'href="suites.html"' in (site / "keys.html").read_text(encoding="utf-8")

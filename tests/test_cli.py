@@ -200,7 +200,7 @@ def rendered(tmp_path):
     """A normalised file of three rendered pictures."""
     colours = ("red", "lime", "blue")
     records = [Record("train", pid, 0, "campus", f"{pid}.png", picture(c)) for pid, c in enumerate(colours)]
-    write_store(records, tmp_path / "campus.parquet", manifest={"layout": "rendered"})
+    write_store(records, tmp_path / "campus.parquet", facts={"layout": "rendered"})
     return tmp_path / "campus.parquet"
 
 
@@ -217,7 +217,7 @@ def test_data_sheet_draws_a_row_for_each_file(rendered, tmp_path):
 
 def test_data_sheet_refuses_pictures_of_real_people(tmp_path):
     real = [Record("train", 1, 0, "MA", "1.png", picture("red"))]
-    write_store(real, tmp_path / "MA.parquet", manifest={"layout": "market"})
+    write_store(real, tmp_path / "MA.parquet", facts={"layout": "market"})
     with pytest.raises(ValueError, match="pictures of real people"):
         dcac("data", "sheet", tmp_path / "MA.parquet", "--out", tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()

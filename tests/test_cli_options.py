@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dcac.cli import app
+from dcac.cli_given import named_networks
 from dcac.cli_options import as_arguments
 from dcac.settings import dump_settings
 from dcac.suites import load_suite, run_settings
@@ -71,7 +72,7 @@ EXTRACT = [
             "end in .safetensors",
         ),
         (["write_config", "--suite", "s", "--variant", "v", "--sources", "x", "--out", "c.json"], "end in .yaml"),
-        (["figure", "f", "r.csv", "--suite", "s", "--out", "r.csv"], "r.csv does not end in .pdf or .png"),
+        (["figure", "f", "r.csv", "--suite", "s", "--out", "r.csv"], "r.csv does not end in .pdf or .svg or .png"),
         (
             ["table", "t", "r.csv", "--suite", "s", "--published", "p", "--out", "t.htm"],
             "end in .md or .html or .tex or .csv",
@@ -126,3 +127,12 @@ def test_measurements_are_filed_under_the_sources_they_were_made_on(run):
 )
 def test_files_of_former_options_are_arguments(args, known, read):
     assert as_arguments(args, known) == read
+
+
+def test_further_networks_are_named_with_their_folders():
+    assert named_networks(None) == {}
+    given = ["teacher=weights/clip/manifest.json", "critic=weights/a=b"]
+    assert named_networks(given) == {"teacher": Path("weights/clip"), "critic": Path("weights/a=b")}
+    for wrong in (["weights/clip"], ["=weights/clip"], ["teacher="], ["teacher=a", "teacher=b"]):
+        with pytest.raises(ValueError, match="is not NAME=FOLDER, each name once"):
+            named_networks(wrong)

@@ -81,6 +81,14 @@ def test_a_job_that_ended_badly_is_an_error_at_once(controller, state):
     assert controller.executor.done == ["2"] and f"ended as {state}" in controller.executor.failed["1"]
 
 
+def test_a_job_that_no_node_could_start_is_not_held_for_ever(controller, monkeypatch):
+    cancelled = []
+    monkeypatch.setattr(subprocess, "run", lambda words, **_: cancelled.append(words))
+    controller.answer = [entry("1", "PENDING", cluster.HELD), entry("2", "PENDING", "JobHeldUser")]
+    assert controller.asked("1", "2") == ["2"], "what a person holds, a person releases"
+    assert cancelled == [["scancel", "1"]] and "could not start SLURM job 1" in controller.executor.failed["1"]
+
+
 def test_a_forgotten_job_is_tried_again_after_a_second_look(controller):
     assert controller.asked("1") == ["1"]
     assert controller.asked("1") == []

@@ -17,7 +17,7 @@ from dcac.provenance import atomic, code, fingerprint, make_readable, manifest, 
 from dcac.provenance.code import statement, steps
 from dcac.provenance.keep import keep, kept_folder, put_back
 from dcac.provenance.networks import network_input
-from dcac.provenance.record import Input, ask, read_record
+from dcac.provenance.record import Input, ask, made_inputs, read_record
 
 PACKAGE = Path(code.ROOT)
 TRAIN = '''
@@ -193,7 +193,7 @@ OF_A_RUN |= {"attention", "evaluate", "export"}
         ("losses/__init__.py", "TERMS = (", "NEW = 1\nTERMS = (NEW, ", {"train", "overhead"}, {"train"}),
         ("model/schemes/__init__.py", "SCHEMES = (", "NEW = 1\nSCHEMES = (NEW, ", OF_A_SCHEME, OF_A_SCHEME),
         ("model/schemes/pcl.py", "return logits", "return 1 * logits", OF_A_SCHEME, OF_A_SCHEME),
-        ("reporting/page.py", "class Page", "WORDS = 1\n\n\nclass Page", REPORTING, set()),
+        ("reporting/tables/page.py", "class Page", "WORDS = 1\n\n\nclass Page", REPORTING, set()),
         ("demo/new_step.py", "", '"""New. In: a. Out: b."""\n\n\ndef run():\n    return 1\n', set(), set()),
         ("settings.py", "    epochs: Count\n", "    epochs: Count\n    focal: Count = 1\n", OF_A_RUN, {"train"}),
         ("training/card.py", "# Re-ID model", "# A Re-ID model", set(), set()),
@@ -209,7 +209,7 @@ OF_A_RUN |= {"attention", "evaluate", "export"}
         ),
         ("evaluation/ranking/ranks.py", "return ", "return 1 and ", {"score", "evaluate"}, {"score"}),
         ("data/readers/viper.py", "return ", "return 1 and ", set(), set()),
-        ("data/import_data.py", "[:32]", "[:31]", {"adding", "import_data"}, {"import_data"}),
+        ("data/imports/import_data.py", "[:32]", "[:31]", {"adding", "import_data"}, {"import_data"}),
     ],
 )
 def test_an_edit_of_the_package_moves_what_it_touches(copied, path, old, new, may_move, must_move):
@@ -289,6 +289,20 @@ def test_a_record_in_part_is_no_record(tmp_path, change):
     assert read_record(tmp_path / "run.json") is None
 
 
+def test_inputs_go_by_their_place_in_results_wherever_that_folder_lies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("results", "copies/store/results", "elsewhere"):
+        (tmp_path / folder / "demo").mkdir(parents=True)
+        (tmp_path / folder / "demo/a.csv").write_text(folder, encoding="utf-8")
+    here, copy, other = (Path(folder, "demo/a.csv") for folder in ("results", "copies/store/results", "elsewhere"))
+    assert list(made_inputs([here])) == list(made_inputs([copy])) == ["results/demo/a.csv"]
+    assert list(made_inputs([tmp_path / here])) == ["results/demo/a.csv"]
+    assert list(made_inputs([other])) == ["elsewhere/demo/a.csv"]
+    both = made_inputs([here, copy])
+    assert list(both) == [str(here), str(copy)], "two of one place go by their paths"
+    assert both[str(here)].meaning == sha256(here) != both[str(copy)].meaning
+
+
 def test_a_damaged_keeping_is_not_put_back(tmp_path, caplog):
     out = tmp_path / "results"
     out.mkdir()
@@ -319,8 +333,8 @@ def test_environment_names_versions():
     assert all(isinstance(version, str) and version for version in found.values())
 
 
-def test_manifest_lists_sizes_and_hashes_sorted_and_skips_itself(tmp_path):
-    for name in ("b.txt", "a/c.txt", "manifest.json"):
+def test_manifest_lists_sizes_and_hashes_sorted_and_skips_what_keeps_books(tmp_path):
+    for name in ("b.txt", "a/c.txt", "manifest.json", ".snakemake_timestamp"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of "abc", FIPS 180-2 example

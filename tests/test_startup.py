@@ -64,7 +64,7 @@ def test_references_without_a_network_load_none(kind, store, encoder_folder, set
         Record(("query", "gallery")[n % 2], row.pid, row.camid, "T", f"{n}.png", row.data)
         for n, row in enumerate(rows.itertuples())
     ]
-    write_store(records, tmp_path / "T.parquet", manifest={"dataset": "T", "version": "1"})
+    write_store(records, tmp_path / "T.parquet", facts={"dataset": "T", "version": "1"})
     (tmp_path / "run.yaml").write_text(dump_settings(settings), encoding="utf-8")
     code = f"""
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Data room: safe archives, one reader and one card per data set, and the normalised Parquet file."""
+"""Safe archives, cards and the normalised file; how a run draws from it. readers/ knows layouts, imports/ brings sets in."""

@@ -42,7 +42,7 @@ class SplitCounts(Closed):
     cameras: Count | None = None  # cameras
 
 
-class Variant(Closed):
+class SetVariant(Closed):
     """The counts of one variant of a data set: its splits and the images dropped on purpose, by reason."""
 
     train: SplitCounts | None = None  # counts of the split
@@ -133,7 +133,7 @@ class Card(Closed):
     folders: tuple[str, ...] = ()  # names of the unpacked set, whatever their case, hyphens and underscores
     beside: tuple[str, ...] = ()  # names of files that a layout reads too, in the archive or beside it
     layouts: dict[str, str] = {}  # name: tree; what `dcac data import` accepts
-    variants: dict[str, Variant] = {}  # name: counts that are asserted on import; the first is the default
+    variants: dict[str, SetVariant] = {}  # name: counts that are asserted on import; the first is the default
     versions: tuple[str, ...] = ()  # releases in circulation
     fingerprints: dict[str, Hex] = {}  # version/variant: hash of all pictures
     distractor_pid: int | None = None  # pid of people in the gallery who match nobody
@@ -189,7 +189,7 @@ class Card(Closed):
         name = str(self.own and self.own.table)
         return archive / name if (archive / name).is_file() else archive.parent / name
 
-    def variant(self, name: str | None = None) -> tuple[str, Variant]:
+    def variant(self, name: str | None = None) -> tuple[str, SetVariant]:
         """Return a variant with its name; the first one of the card is the default.
 
         Raises:

@@ -9,7 +9,7 @@ import PIL
 from PIL import features
 
 from dcac.data.images import decode
-from dcac.data.store import iter_split, read_manifest, read_split
+from dcac.data.store import iter_split, read_sidecar, read_split
 from dcac.provenance.code import digest, statement
 from dcac.provenance.shared import Wanted, shared_array
 
@@ -65,7 +65,7 @@ def decoded(store: Path, split: str, view: View) -> np.ndarray:
         store: normalised file; below a folder `results` its pictures are cached there, in `.cache`.
     """
     depends_on = {
-        "store": read_manifest(store)["sha256"],
+        "store": read_sidecar(store)["sha256"],
         "split": split,
         "view": view._asdict(),
         "decoder": digest(statement("dcac.data.images", "decode")),

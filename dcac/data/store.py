@@ -55,14 +55,14 @@ class Record:
 
 
 def write_store(
-    records: Iterable[Record], out: Path, *, manifest: Mapping[str, object], asked: Asked | None = None
+    records: Iterable[Record], out: Path, *, facts: Mapping[str, object], asked: Asked | None = None
 ) -> dict:
     """Write the normalised file and its sidecar; the same records give the same bytes.
 
     Args:
         records: In any order. With functions as `data` only one row group of images is held in memory.
         out: The Parquet file; the sidecar lies beside it with the suffix .json. Both appear complete or not at all.
-        manifest: Facts for the sidecar, such as dataset, version, variant, standard. The key `distractor_pid` names an
+        facts: Facts for the sidecar, such as dataset, version, variant, standard. The key `distractor_pid` names an
             identity that stands for nobody and is left out of the counted ids.
         asked: What the step was asked for; its record goes into the sidecar, and the files are kept under it.
 
@@ -75,8 +75,8 @@ def write_store(
     ordered = sorted(records, key=lambda record: (_split_rank(record), record.path))
     _check_labels(ordered)
     with atomic(out) as temporary:
-        content = _write_parquet(ordered, temporary, manifest)
-        sidecar = _sidecar(ordered, manifest, sha256=sha256(temporary), content_sha256=content)
+        content = _write_parquet(ordered, temporary, facts)
+        sidecar = _sidecar(ordered, facts, sha256=sha256(temporary), content_sha256=content)
     if asked is not None:
         sidecar[KEY] = asked.record(meaning=content)
     write_json(out.with_suffix(".json"), sidecar)
@@ -128,7 +128,7 @@ def read_group(path: Path, group: int) -> "Iterator[pandas.DataFrame]":
         yield from iter_group(file, path, group, most=ROWS_PER_GROUP)
 
 
-def read_manifest(path: Path) -> dict:
+def read_sidecar(path: Path) -> dict:
     """Read the sidecar of a normalised file.
 
     Raises:
@@ -136,16 +136,16 @@ def read_manifest(path: Path) -> dict:
     """
     sidecar = Path(path).with_suffix(".json")
     try:
-        manifest = json.loads(sidecar.read_text(encoding="utf-8"))
+        content = json.loads(sidecar.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{sidecar} is missing; import the data set again to get both files") from None
     except ValueError as error:
         raise ValueError(f"{sidecar} is not valid JSON ({error}); import the data set again") from None
-    if not isinstance(manifest, dict):
-        raise ValueError(f"{sidecar} holds {type(manifest).__name__}, not an object; import the data set again")
-    if "sha256" not in manifest:
+    if not isinstance(content, dict):
+        raise ValueError(f"{sidecar} holds {type(content).__name__}, not an object; import the data set again")
+    if "sha256" not in content:
         raise ValueError(f"{sidecar} lacks 'sha256'; import the data set again")
-    return manifest
+    return content
 
 
 def verified(path: Path) -> dict:
@@ -154,20 +154,20 @@ def verified(path: Path) -> dict:
     Raises:
         ValueError: the file was changed, damaged or replaced under its sidecar.
     """
-    manifest = read_manifest(path)
+    sidecar = read_sidecar(path)
     if not Path(path).is_file():
         raise ValueError(f"{path} does not exist, though its sidecar does; import the data set again")
-    if sha256(Path(path)) != manifest["sha256"]:
+    if sha256(Path(path)) != sidecar["sha256"]:
         raise ValueError(
             f"{path} is not the file that {Path(path).with_suffix('.json')} speaks of (sha256 differs); import the data set "
             "again, or render it again"
         )
-    return manifest
+    return sidecar
 
 
 def store_input(path: Path) -> Input:
     """Describe a normalised file as an input: its meaning is its images and labels, whatever wrote the file."""
-    return given(Path(path).with_suffix(".json"), lambda: read_manifest(path)["sha256"])
+    return given(Path(path).with_suffix(".json"), lambda: read_sidecar(path)["sha256"])
 
 
 def count(records: Iterable[Record], *, distractor_pid: int | None = None) -> dict[str, dict[str, int]]:
@@ -212,13 +212,13 @@ def _check_labels(ordered: Sequence[Record]) -> None:
             raise ValueError(f"path {record.path!r} occurs twice in {record.split}; every path is unique in its split")
 
 
-def _write_parquet(ordered: Sequence[Record], partial: Path, manifest: Mapping[str, object]) -> str:
+def _write_parquet(ordered: Sequence[Record], partial: Path, facts: Mapping[str, object]) -> str:
     """Write row groups that never span two splits and return the content hash."""
     import pyarrow.parquet as pq
 
     content = hashlib.sha256()
     captions = any(record.caption is not None for record in ordered)
-    schema = _schema(captions=captions, columns=_kinds(ordered), manifest=manifest)
+    schema = _schema(captions=captions, columns=_kinds(ordered), facts=facts)
     # Without compression and with statistics on labels only: image bytes do not shrink and have no useful minimum.
     options = {"compression": "NONE", "use_dictionary": ["split", "domain"], "version": "2.6"}
     with pq.ParquetWriter(partial, schema, write_statistics=["split", "pid", "camid", "domain"], **options) as writer:
@@ -263,7 +263,7 @@ def _kinds(records: Sequence[Record]) -> "dict[str, pyarrow.DataType]":
 
 
 def _schema(
-    *, captions: bool, columns: "Mapping[str, pyarrow.DataType]", manifest: Mapping[str, object]
+    *, captions: bool, columns: "Mapping[str, pyarrow.DataType]", facts: Mapping[str, object]
 ) -> "pyarrow.Schema":
     import pyarrow as pa
 
@@ -282,25 +282,25 @@ def _schema(
     features["image"] = {"_type": "Image"}
     if captions:
         features["caption"] = {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "List"}
-    embedded = {key: manifest[key] for key in EMBEDDED if key in manifest}
+    embedded = {key: facts[key] for key in EMBEDDED if key in facts}
     return pa.schema(
         fields, {"huggingface": json.dumps({"info": {"features": features}}), "dcac": json.dumps(embedded)}
     )
 
 
-def _sidecar(ordered: Sequence[Record], manifest: Mapping[str, Any], **hashes: str) -> dict:
-    counts = count(ordered, distractor_pid=manifest.get("distractor_pid"))
+def _sidecar(ordered: Sequence[Record], facts: Mapping[str, Any], **hashes: str) -> dict:
+    counts = count(ordered, distractor_pid=facts.get("distractor_pid"))
     own = {"images": len(ordered), "counts": counts, **hashes}
-    taken = sorted({"schema", *own} & set(manifest))
+    taken = sorted({"schema", *own} & set(facts))
     if taken:
-        raise ValueError(f"manifest may not set {', '.join(taken)}: the store works these out itself")
-    return {"schema": SCHEMA_VERSION, **manifest, **own}
+        raise ValueError(f"facts may not set {', '.join(taken)}: the store works these out itself")
+    return {"schema": SCHEMA_VERSION, **facts, **own}
 
 
 def _check_complete(file: "parquet.ParquetFile", path: Path) -> None:
     """Refuse a file with fewer or more rows than its sidecar, where it has one, speaks of."""
     if not path.with_suffix(".json").is_file():
         return
-    images = read_manifest(path).get("images")
+    images = read_sidecar(path).get("images")
     if file.metadata.num_rows != images:
         raise ForeignStore(path, f"holds {file.metadata.num_rows} images, its sidecar speaks of {images}")

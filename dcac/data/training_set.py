@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dcac.data.pictures import Pictures, View, decoded
-from dcac.data.store import read_manifest, read_split, stored_splits
+from dcac.data.store import read_sidecar, read_split, stored_splits
 from dcac.settings import TrainSplits
 
 RESIZE = "bicubic"  # of training images; source: authors' released code
@@ -65,7 +65,7 @@ def training_rows(store: Path, train_splits: TrainSplits, *, images: bool = True
         Rows as of `read_split`; the index counts all rows of these splits, distractors included.
     """
     rows = read_split(store, learnt_splits(store, train_splits), images=images)
-    distractor = read_manifest(store).get("distractor_pid")
+    distractor = read_sidecar(store).get("distractor_pid")
     return rows if distractor is None else rows[rows["pid"] != distractor]
 
 

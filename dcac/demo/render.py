@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dcac.data.catalog import Card, Crowd, Network
-from dcac.data.store import Record, read_manifest, write_store
+from dcac.data.store import Record, read_sidecar, write_store
 from dcac.provenance.keep import put_back
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import ask
@@ -29,7 +29,7 @@ def run(card: Card, out: Path) -> dict:
     require_output(out, ".parquet")
     asked = ask(__name__, card.made_from(), {})
     if put_back(asked, out.parent, [out.name, out.with_suffix(".json").name]):
-        return read_manifest(out)
+        return read_sidecar(out)
     match card.synthetic:
         case Network() as network:
             records = _network_records(card.code, network)
@@ -37,7 +37,7 @@ def run(card: Card, out: Path) -> dict:
             records = _crowd_records(card.code, crowd)
         case _:
             raise ValueError(f"{card.code} is {card.status}, not synthetic; use `dcac data import` for it")
-    manifest = {
+    facts = {
         "dataset": card.code,
         "name": card.name,
         "version": f"seed{card.synthetic.seed}",
@@ -46,7 +46,7 @@ def run(card: Card, out: Path) -> dict:
         "standard": True,
         "recipe": card.synthetic.model_dump(),
     }
-    return write_store(records, out, manifest=manifest, asked=asked)
+    return write_store(records, out, facts=facts, asked=asked)
 
 
 def _network_records(code: str, network: Network) -> Iterator[Record]:

@@ -1,1 +1,1 @@
-"""Evaluation: feature files in, exact rankings, scores and their uncertainty out."""
+"""From feature files to exact rankings, scores and their uncertainty; ranking/ and reranking/ explain their words."""

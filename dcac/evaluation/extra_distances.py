@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from dcac.evaluation.metrics import RankedRow, RankingScore, score_rows
 from dcac.evaluation.ranking.blocks import Progress, slices
 from dcac.evaluation.ranking.distances import FLOAT32_ROUNDING, FLOAT64_ROUNDING, Geometry, Metric, measure
-from dcac.evaluation.ranking.labels import Column, checked_labels
+from dcac.evaluation.ranking.identities import Column, checked_identities
 from dcac.reading import read_arrays
 
 FIELDS = ("query", "gallery", "distance")
@@ -162,11 +162,11 @@ def score_mixed(
         max_rank: length of the CMC curve.
         progress: told after every block.
     """
-    labels = checked_labels(
+    identities = checked_identities(
         query_pids, query_camids, gallery_pids, gallery_camids, num_query=len(query_pids), num_gallery=len(gallery_pids)
     )
     geometry = MixedGeometry.of(measure(query_features, gallery_features, metric=metric), extra)
-    return score_rows(_rows(geometry, progress), labels, max_rank=max_rank)
+    return score_rows(_rows(geometry, progress), identities, max_rank=max_rank)
 
 
 def _rows(geometry: MixedGeometry, progress: Progress | None) -> Iterator[RankedRow]:

@@ -11,7 +11,7 @@ from dcac.evaluation.ranking.blocks import Progress, count_with_numpy, count_wit
 from dcac.evaluation.ranking.checks import checked_max_rank
 from dcac.evaluation.ranking.counting import ExactDistances, Standing, count_roughly, settle
 from dcac.evaluation.ranking.distances import Geometry, Metric, measure
-from dcac.evaluation.ranking.labels import Column, Labels, MatchIndex, checked_labels
+from dcac.evaluation.ranking.identities import Column, Identities, MatchIndex, checked_identities
 from dcac.evaluation.ranking.ranks import Averages, Matches, average, rank_matches
 
 BLOCK_VALUES = 2**24  # query x gallery values held at once (64 MB of float32)
@@ -82,8 +82,8 @@ def score_ranking(
     max_rank = checked_max_rank(max_rank)
     geometry = measure(query_features, gallery_features, metric=metric)
     sizes = {"num_query": len(geometry.query), "num_gallery": len(geometry.gallery)}
-    labels = checked_labels(query_pids, query_camids, gallery_pids, gallery_camids, **sizes)
-    index = MatchIndex(labels)
+    identities = checked_identities(query_pids, query_camids, gallery_pids, gallery_camids, **sizes)
+    index = MatchIndex(identities)
     rows = max(1, BLOCK_VALUES // len(geometry.gallery)) if block_size is None else block_size
     if rows < 1:
         raise ValueError(f"block_size is {block_size}: give at least one query")
@@ -111,22 +111,22 @@ def score_distances(
     Raises:
         ValueError: a field is unusable, a distance is NaN, or no query has a valid match.
     """
-    labels = checked_labels(
+    identities = checked_identities(
         query_pids, query_camids, gallery_pids, gallery_camids, num_query=len(query_pids), num_gallery=len(gallery_pids)
     )
     rows = (RankedRow(values, 0.0, values.__getitem__) for block in blocks for values in np.asarray(block))
-    return score_rows(rows, labels, max_rank=max_rank)
+    return score_rows(rows, identities, max_rank=max_rank)
 
 
-def score_rows(rows: Iterable[RankedRow], labels: Labels, *, max_rank: int) -> RankingScore:
+def score_rows(rows: Iterable[RankedRow], identities: Identities, *, max_rank: int) -> RankingScore:
     """Score a ranking given query by query.
 
     Args:
         rows: one for every query, in order.
-        labels: of queries and gallery.
+        identities: of queries and gallery.
         max_rank: length of the CMC curve.
     """
-    return _score(_settle_rows(rows, MatchIndex(labels)), len(labels.query_pids), checked_max_rank(max_rank))
+    return _score(_settle_rows(rows, MatchIndex(identities)), len(identities.query_pids), checked_max_rank(max_rank))
 
 
 def _settled(
@@ -141,7 +141,7 @@ def _settled(
 
 
 def _settle_rows(rows: Iterable[RankedRow], index: MatchIndex) -> Iterator[Found]:
-    size = len(index.labels.query_pids), len(index.labels.gallery_pids)
+    size = len(index.identities.query_pids), len(index.identities.gallery_pids)
     query = -1
     for query, row in enumerate(rows):
         if query >= size[0] or row.values.shape != (size[1],):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dcac.data.splits import NUM_SPLITS, PEOPLE
-from dcac.data.store import read_manifest, read_split
+from dcac.data.store import read_sidecar, read_split
 from dcac.features.feature_file import SPLITS, FeatureFile
 
 OTHER = "other"  # the user's word for a data set without shipped splits
@@ -106,7 +106,7 @@ def _of_store(file: FeatureFile, path: Path, store: Path) -> str:
             f"{path} does not show the images of {store}: {split} image {name!r} of pid {pid} and camid {camid} of {where} "
             f"is not in {lacking}; give the features of all its images, with the file's own names, pids and camids"
         )
-    return str(read_manifest(store).get("dataset"))
+    return str(read_sidecar(store).get("dataset"))
 
 
 def _base(name: str) -> str:

@@ -14,7 +14,7 @@ from dcac.evaluation.metrics import RankedRow, RankingScore, score_rows
 from dcac.evaluation.ranking.blocks import Progress, slices
 from dcac.evaluation.ranking.checks import checked_features
 from dcac.evaluation.ranking.distances import FLOAT64_ROUNDING, Geometry, Metric, measure
-from dcac.evaluation.ranking.labels import Column, checked_labels
+from dcac.evaluation.ranking.identities import Column, checked_identities
 from dcac.evaluation.ranking.neighbours import Neighbours, find_neighbours
 from dcac.evaluation.reranking.reciprocal import encode, expand_queries
 from dcac.evaluation.reranking.sparse import SparseRows, overlap
@@ -23,7 +23,7 @@ BLOCK_VALUES = 2**22  # re-ranked distances held at once (32 MB of float64)
 
 
 @dataclass(frozen=True)
-class Settings:
+class KReciprocal:
     """What the re-ranking depends on."""
 
     k1: int  # neighbours that may be reciprocal
@@ -35,8 +35,8 @@ class Settings:
             raise ValueError(f"{self}: give k1 and k2 of at least 1 and lambda_value in 0..1")
 
 
-PUBLISHED = Settings(k1=20, k2=6, lambda_value=0.3)  # section 4.2
-RELEASED = Settings(k1=50, k2=15, lambda_value=0.3)  # as DCAC's released code sets them
+PUBLISHED = KReciprocal(k1=20, k2=6, lambda_value=0.3)  # section 4.2
+RELEASED = KReciprocal(k1=50, k2=15, lambda_value=0.3)  # as DCAC's released code sets them
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def k_reciprocal(
     Returns:
         [Q, G] distances in 0..1.
     """
-    settings = RELEASED if released else Settings(k1, k2, lambda_value)
+    settings = RELEASED if released else KReciprocal(k1, k2, lambda_value)
     reranking = rerank(query_features, gallery_features, settings=settings, metric=metric, progress=progress)
     parts = (block.astype(np.float32) for block in reranking.blocks())
     return parts if blocks else np.concatenate(list(parts))
@@ -144,7 +144,7 @@ def score_reranked(
     gallery_pids: Column,
     gallery_camids: Column,
     *,
-    settings: Settings,
+    settings: KReciprocal,
     metric: Metric,
     max_rank: int,
     extra: ExtraDistances | None = None,
@@ -165,20 +165,20 @@ def score_reranked(
         extra: distances of others for some pairs, mixed in before neighbours are sought.
         progress: told how many rows have their neighbours.
     """
-    labels = checked_labels(
+    identities = checked_identities(
         query_pids, query_camids, gallery_pids, gallery_camids, num_query=len(query_pids), num_gallery=len(gallery_pids)
     )
     reranking = rerank(
         query_features, gallery_features, settings=settings, metric=metric, extra=extra, progress=progress
     )
-    return score_rows(reranking.ranked_rows(), labels, max_rank=max_rank)
+    return score_rows(reranking.ranked_rows(), identities, max_rank=max_rank)
 
 
 def rerank(
     query_features: ArrayLike,
     gallery_features: ArrayLike,
     *,
-    settings: Settings,
+    settings: KReciprocal,
     metric: Metric,
     extra: ExtraDistances | None = None,
     progress: Progress | None = None,

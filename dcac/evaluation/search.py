@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcac.data.images import opened, to_rgb, upright
-from dcac.data.store import read_manifest, read_split
+from dcac.data.store import read_sidecar, read_split
 from dcac.evaluation.ranking.distances import Metric, measure
 from dcac.evaluation.ranking.neighbours import certain_candidates, exact_order
 from dcac.features.feature_file import FeatureFile, Part, read_features
@@ -90,7 +90,7 @@ def require_shown(file: FeatureFile, path: Path, store: Path) -> None:
         ValueError: the two name different files, or the store lacks an image.
     """
     data: Any = file.meta.get("data") or {}
-    sidecar = read_manifest(store)
+    sidecar = read_sidecar(store)
     for name in ("dataset", "sha256"):
         if name in data and data[name] != sidecar.get(name):
             raise ValueError(

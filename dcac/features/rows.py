@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dcac.data.store import read_manifest, store_input, verified
+from dcac.data.store import read_sidecar, store_input, verified
 from dcac.features.feature_file import write_features
 from dcac.provenance import write_json
 from dcac.provenance.keep import keep, put_back
@@ -16,7 +16,7 @@ from dcac.provenance.record import KEY, Asked, Input, ask, sidecar_of
 
 def describe(store: Path) -> dict[str, object]:
     """Name the target and the version of its normalised file, as they travel into every result made from it."""
-    sidecar = read_manifest(store)
+    sidecar = read_sidecar(store)
     version = {key: sidecar.get(key) for key in ("dataset", "version", "variant", "standard", "sha256")}
     return {"target": store.stem, "data": version}
 

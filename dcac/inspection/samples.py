@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 IMAGES = 6  # to denoise, unless a person asks for another number
 STEPS = 50  # denoising steps from either start; ours, usual for DDIM
 STARTS = (499, 999)  # of t in 0..999, half-way and the end; ours: 50 equal steps (of 10, of 20) end in the image itself
-CONDITIONS = ("true", "uniform", "swapped")
+CONDITIONS = ("own", "null", "other")
 log = logging.getLogger(__name__)
 
 
@@ -71,9 +71,9 @@ def run(
     """
     require_output(out, ".npz", inputs=[*stores, *latents])
     settings = load_settings(config)
-    if declared.needed(settings, "prior") is None:
+    if not declared.can_sample(settings):
         raise ValueError(
-            f"{run_folder} has no prior to sample from (method {settings.method}); choose a variant that has one"
+            f"{run_folder} has no prior to sample from under a condition (method {settings.method}); choose a variant that has one"
         )
     inputs = inputs_of(run_folder, encoder=encoder, stores=stores, prior=prior, latents=latents)
     asked = ask(__name__, {} if count == IMAGES else {"count": count}, inputs)
@@ -107,7 +107,7 @@ def spaced_images(labels: np.ndarray, count: int) -> np.ndarray:
     """Choose evenly spaced identities and return the row of each one's first image: int64 [count].
 
     Raises:
-        ValueError: fewer than two are asked for, so that nothing can be swapped, or more than there are.
+        ValueError: fewer than two are asked for, so that none is another's, or more than there are.
     """
     first = first_images(labels)
     if not 2 <= count <= len(first):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dcac.closed import Closed
 from dcac.losses.term import LossTerm
@@ -13,16 +13,23 @@ if TYPE_CHECKING:  # planning reads the declarations and does without torch
     from dcac.model.encoder import ReIDModel
     from dcac.settings import Settings
 
-Need = Literal["latents", "prior"]
+Need = str  # "latents", or what a method calls a network that it needs beside the encoder, such as "prior"
 
 
 class Build(Protocol):
     """Builds the model that a method trains, around the Re-ID model, which every method has."""
 
     def __call__(
-        self, reid: "ReIDModel", settings: "Settings", *, identities: int, width: int, prior: Path | None, seed: int
+        self,
+        reid: "ReIDModel",
+        settings: "Settings",
+        *,
+        identities: int,
+        width: int,
+        networks: Mapping[str, Path],
+        seed: int,
     ) -> "TrainedModel":
-        """Build it for N identities and features of D values; `prior` is the folder that `needs` asks for."""
+        """Build it for N identities and features of D values; `networks` are the folders that `needs` asks for, by name."""
         ...
 
 
@@ -36,7 +43,7 @@ class Method:
     facts: "Callable[[Settings], str]"  # a line of the model card
     needs: Mapping[Need, str] = field(
         default_factory=dict
-    )  # input beside data and encoder -> setting that names its network
+    )  # input beside data and encoder -> setting that names its network, a key of config/weights.yaml
     terms: tuple[LossTerm, ...] = ()  # of the joint loss, beside those that every method has
     reports: Mapping[str, str] = field(
         default_factory=dict

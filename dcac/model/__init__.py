@@ -1,1 +1,1 @@
-"""The method: encoder, conditioning, diffusion prior and their joint forward pass."""
+"""What the methods are built from: encoder, conditioning and its schemes, diffusion prior, latents."""

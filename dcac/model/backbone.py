@@ -50,10 +50,10 @@ def build_backbone(
         state, arguments["num_classes"] = without_head(state, head), 0
     if "img_size" in arguments_of(as_trained):
         arguments["img_size"] = size
-    plan = _on_paper(architecture, arguments)
-    _check_patches(plan, architecture, size)
-    zeros = empty_biases(state, head, plan)
-    state = resize_positions({**state, **zeros}, plan, trained_size=trained_size)
+    resized = _on_paper(architecture, arguments)
+    _check_patches(resized, architecture, size)
+    zeros = empty_biases(state, head, resized)
+    state = resize_positions({**state, **zeros}, resized, trained_size=trained_size)
     model = _filled(architecture, state, arguments, {**trained_as, "input_size": (3, *size)})
     for name in zeros:
         model.get_submodule(name.removesuffix(".bias")).register_parameter("bias", None)
@@ -114,8 +114,8 @@ def _trained_size(arguments: Mapping, trained_as: Mapping) -> tuple[int, int] | 
     return to_2tuple(size) if size else None
 
 
-def _check_patches(plan: nn.Module, architecture: str, size: tuple[int, int]) -> None:
-    patches = getattr(plan, "patch_embed", None)
+def _check_patches(model: nn.Module, architecture: str, size: tuple[int, int]) -> None:
+    patches = getattr(model, "patch_embed", None)
     if patches is None or getattr(patches, "grid_size", None) is None:
         return
     patch = to_2tuple(patches.patch_size)

@@ -16,7 +16,7 @@ from torch import Tensor
 from dcac.closed import parse
 from dcac.foreign.network_card import NetworkCard, PartCard
 from dcac.networks.content import content_of_file
-from dcac.networks.network import BATCH, Batch, Network
+from dcac.networks.network import BATCH, BatchSize, Network
 from dcac.networks.onnx_file import require_size
 
 OWN = "dcac.json"  # file in the archive in which an exported run carries its card
@@ -28,7 +28,7 @@ class ProgramEncoder:
 
     def __init__(self, program: torch.export.ExportedProgram, device: str, path: Path):
         shape, self.dtype, limits = _images(program, path)
-        self.batch = Batch(shape[0], shape[0]) if isinstance(shape[0], int) else limits
+        self.batch = BatchSize(shape[0], shape[0]) if isinstance(shape[0], int) else limits
         height, width = (side if isinstance(side, int) else None for side in shape[2:])
         self.size = height, width
         self.model, self.device = program.module().to(device), device
@@ -106,7 +106,7 @@ def _held(archive: zipfile.ZipFile) -> str:
     return ""
 
 
-def _images(program: torch.export.ExportedProgram, path: Path) -> tuple[list, torch.dtype, Batch]:
+def _images(program: torch.export.ExportedProgram, path: Path) -> tuple[list, torch.dtype, BatchSize]:
     users = program.graph_signature.user_inputs
     values = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in users]
     value = values[0] if len(values) == 1 else None
@@ -119,12 +119,12 @@ def _images(program: torch.export.ExportedProgram, path: Path) -> tuple[list, to
     return shape, value.dtype, _limits(program, str(value.shape[0]))
 
 
-def _limits(program: torch.export.ExportedProgram, symbol: str) -> Batch:
+def _limits(program: torch.export.ExportedProgram, symbol: str) -> BatchSize:
     """Read how many images a program may take at once."""
     for name, bounds in program.range_constraints.items():
         if str(name) == symbol:
-            return Batch(max(1, int(bounds.lower)), int(min(BATCH, _finite(bounds.upper))))
-    return Batch(1, BATCH)
+            return BatchSize(max(1, int(bounds.lower)), int(min(BATCH, _finite(bounds.upper))))
+    return BatchSize(1, BATCH)
 
 
 def _finite(bound: SupportsFloat) -> float:

@@ -9,7 +9,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from dcac.data.catalog import load_catalog
 from dcac.declared import needed
 from dcac.foreign.weights_card import load_weights
-from dcac.provenance.keep import RESULTS
+from dcac.provenance.files import RESULTS
 from dcac.reading import read_json
 from dcac.settings import Settings
 from dcac.suites import CONFIG_DIR

@@ -22,7 +22,7 @@ BATCH = 256  # images at a time, where the network does not say
 Picture = str | Path | Image | NDArray[np.uint8]
 
 
-class Batch(NamedTuple):
+class BatchSize(NamedTuple):
     """How many images a network takes at once."""
 
     least: int
@@ -32,7 +32,7 @@ class Batch(NamedTuple):
 class Encoder(Protocol):
     """What every kind of network offers: the images it takes at once, and its outputs by name."""
 
-    batch: Batch
+    batch: BatchSize
 
     def __call__(self, images: Tensor) -> Mapping[str, NDArray]:
         """Compute the outputs for images float32 [B, 3, H, W], already in the network's view."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from dcac.closed import parse
 from dcac.foreign.network_card import NetworkCard, PartCard, View
 from dcac.networks.content import content_of_file
-from dcac.networks.network import BATCH, Batch, Network
+from dcac.networks.network import BATCH, BatchSize, Network
 
 OWN = "dcac"  # key of the file's metadata under which an exported run carries its card
 TYPES = {
@@ -34,7 +34,7 @@ class OnnxEncoder:
         self.last = _channels_last(self.input.shape)
         self.dtype = TYPES[self.input.type]
         size = self.input.shape[0]
-        self.batch = Batch(size, size) if isinstance(size, int) else Batch(1, BATCH)
+        self.batch = BatchSize(size, size) if isinstance(size, int) else BatchSize(1, BATCH)
 
     @property
     def size(self) -> tuple[int | None, int | None]:

@@ -11,7 +11,7 @@ from dcac.closed import parse
 from dcac.foreign.network_card import NetworkCard, PartCard, View
 from dcac.model.encoder import load_backbone, read_card
 from dcac.networks.content import content_of
-from dcac.networks.network import BATCH, Batch, Network
+from dcac.networks.network import BATCH, BatchSize, Network
 from dcac.provenance.files import manifest
 from dcac.reading import load_tensors, naming_damage
 
@@ -22,7 +22,7 @@ DEFAULT_RESIZE = "bicubic"  # where config.json is silent; timm's own default
 class TimmEncoder:
     """A timm model in eval mode; its output is the pooled feature."""
 
-    batch = Batch(1, BATCH)
+    batch = BatchSize(1, BATCH)
 
     def __init__(self, model: nn.Module, device: str):
         self.model, self.device = model.to(device).eval(), device

@@ -9,8 +9,8 @@ from dcac.features.extract import BATCH, CPU_BATCH
 from dcac.features.opened import open_run
 from dcac.foreign.network_card import NetworkCard, PartCard, View
 from dcac.model.encoder import ReIDModel
-from dcac.networks.network import Batch, Network
-from dcac.provenance.keep import RESULTS
+from dcac.networks.network import BatchSize, Network
+from dcac.provenance.files import RESULTS
 from dcac.provenance.runs import read_report, run_input
 from dcac.settings import Settings, parse_settings
 
@@ -20,7 +20,7 @@ class RunEncoder:
 
     def __init__(self, model: ReIDModel, device: str):
         self.model, self.device = model, device
-        self.batch = Batch(1, CPU_BATCH if device == "cpu" else BATCH)  # as `dcac extract`, to the bit
+        self.batch = BatchSize(1, CPU_BATCH if device == "cpu" else BATCH)  # as `dcac extract`, to the bit
 
     def __call__(self, images: Tensor) -> dict:
         return {"features": self.model.embed(images.to(self.device)).cpu().numpy()}

@@ -15,7 +15,15 @@ from typing import TypedDict
 from dcac.disk import naming_full_disk
 
 HOST = platform.node().replace(".", "-") or "host"
+BOOKS = ("manifest.json", ".snakemake_timestamp")  # the second: by which Snakemake dates a folder that it stores
+RESULTS = "results"  # the folder of a checkout that everything made lies in
 ABANDONED = 86_400  # seconds; source: ours
+
+
+def results_folder(path: Path) -> Path | None:
+    """Return the innermost folder called `results` that a path lies in, or is; None where there is none."""
+    path = path.absolute()
+    return next((parent for parent in (path, *path.parents) if parent.name == RESULTS), None)
 
 
 def sha256(path: Path) -> str:
@@ -32,8 +40,8 @@ class Listed(TypedDict):
 
 
 def manifest(folder: Path) -> dict[str, Listed]:
-    """List every file below a folder with its size in bytes and sha256, sorted by path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json")
+    """List every file below a folder with its size in bytes and sha256, sorted by path; not those that keep books of it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in BOOKS)
     return {p.relative_to(folder).as_posix(): {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in files}
 
 

@@ -12,10 +12,9 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dcac.provenance.files import remove_abandoned, sha256, temporary_name, write_json
+from dcac.provenance.files import remove_abandoned, results_folder, sha256, temporary_name, write_json
 from dcac.provenance.record import Asked
 
-RESULTS = "results"  # the folder of a checkout that everything made lies in
 FOLDER = ".kept"
 INDEX = "kept.json"
 SHOWN = 24  # digits of an identity in a folder's name
@@ -26,12 +25,6 @@ def kept_folder(asked: Asked, base: Path) -> Path | None:
     """Return the folder that holds, or would hold, what was asked for; None for files outside of any `results`."""
     inside = results_folder(base)
     return inside / FOLDER / asked.word / asked.identity[:SHOWN] if inside is not None else None
-
-
-def results_folder(path: Path) -> Path | None:
-    """Return the innermost folder called `results` that a path lies in, or is; None where there is none."""
-    path = path.absolute()
-    return next((parent for parent in (path, *path.parents) if parent.name == RESULTS), None)
 
 
 def keep(asked: Asked, base: Path, names: Iterable[str]) -> None:

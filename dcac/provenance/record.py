@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dcac.provenance.code import digest, statement
-from dcac.provenance.files import sha256, write_json
+from dcac.provenance.files import RESULTS, results_folder, sha256, write_json
 
 KEY = "made"  # of the record in a sidecar, report or manifest
 BY_HAND = "by hand"  # of a record's settings: options that a person gave, which no plan asks for
@@ -162,8 +162,19 @@ def made_input(path: Path) -> Input:
 
 
 def made_inputs(paths: Iterable[Path]) -> dict[str, Input]:
-    """Describe files that go into a step, by their paths as they are given."""
-    return {str(path): made_input(path) for path in paths}
+    """Describe files that go into a step, by their places `results/...`, wherever that folder lies.
+
+    Where two would have one place, or a file lies in no such folder, they go by their paths as given.
+    """
+    paths = list(paths)
+    places = [_place(path) for path in paths]
+    names = places if len(set(places)) == len(set(paths)) else map(str, paths)
+    return {name: made_input(path) for name, path in zip(names, paths, strict=True)}
+
+
+def _place(path: Path) -> str:
+    folder = results_folder(path)
+    return str(path) if folder is None else str(Path(RESULTS, path.absolute().relative_to(folder)))
 
 
 def write_record(sidecar: Path, asked: Asked, *, meaning: str | None = None) -> None:

@@ -19,8 +19,7 @@ from numpy.lib import format as npy
 
 from dcac.disk import DiskFull
 from dcac.locking import enter_when_free, locked_while
-from dcac.provenance.files import atomic, sha256, write_json
-from dcac.provenance.keep import results_folder
+from dcac.provenance.files import atomic, results_folder, sha256, write_json
 from dcac.provenance.record import sidecar_of
 
 FOLDER = ".cache"

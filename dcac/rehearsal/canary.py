@@ -13,7 +13,7 @@ import torch
 
 from dcac.settings import Settings
 from dcac.training.loop import Training
-from dcac.training.state import Progress
+from dcac.training.state import RunState
 from dcac.training.step import weight_of
 
 STEPS = 20  # of the canary; source: ours, as many as `overhead` times
@@ -67,9 +67,9 @@ def bands(settings: Settings, identities: int) -> dict[str, Band]:
     }
 
 
-def walk(training: Training, *, steps: int = STEPS) -> tuple[Walk, Progress]:
+def walk(training: Training, *, steps: int = STEPS) -> tuple[Walk, RunState]:
     """Do the first steps of a run, as its first epoch does them, and look at their losses and at the last gradients."""
-    progress = Progress(memory=training.build_memory())
+    progress = RunState(memory=training.build_memory())
     training.set_rate(1)
     training.model.train()
     losses: dict[str, list[float]] = {}
@@ -84,7 +84,7 @@ def walk(training: Training, *, steps: int = STEPS) -> tuple[Walk, Progress]:
     return Walk(losses, seconds, faults), progress
 
 
-def step(training: Training, number: int, progress: Progress) -> dict[str, float]:
+def step(training: Training, number: int, progress: RunState) -> dict[str, float]:
     """Do one step of the canary and return its losses; reading them waits for the device."""
     losses, _ = training.step(_rows(training, number), f"canary/{number}", progress, diagnose=False)
     return {term: float(value) for term, value in losses.items()}
@@ -124,7 +124,7 @@ def gradient_faults(training: Training) -> Iterator[str]:
             yield f"no gradient reaches {type(part).__name__}, which is to learn"
 
 
-def resume_faults(training: Training, folder: Path, progress: Progress, *, steps: int = STEPS) -> list[str]:
+def resume_faults(training: Training, folder: Path, progress: RunState, *, steps: int = STEPS) -> list[str]:
     """Save the training, go on, read what was saved and go on once more: both ways must give the same losses.
 
     Args:

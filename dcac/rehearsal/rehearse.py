@@ -47,11 +47,12 @@ def run(
     out: Path,
     device: str,
     runtime: Runtime = Runtime(),
+    networks: Mapping[str, Path] | None = None,
 ) -> None:
     """Try a training and what follows it; whatever would fail hours later fails now, with all its reasons.
 
     Args:
-        config, stores, latents, encoder, prior, device, runtime: as for training, also with several processes.
+        config, stores, latents, encoder, prior, device, runtime, networks: as for training, also with several processes.
         target: normalised file of a target, of which a slice is scored.
         suite, variant, sources: names of the run.
         whole, variants, published: of the table that the slice goes into.
@@ -63,7 +64,7 @@ def run(
     """
     require_output(out, ".json", inputs=[*stores, *latents, target])
     settings = load_settings(config)
-    inputs = Inputs(stores, encoder, latents, prior)
+    inputs = Inputs(stores, encoder, latents, prior, networks or {})
     asked = asked_rehearsal(settings, inputs, target, names=(suite, variant, sources), runtime=runtime)
     seconds: dict[str, float] = {}
     with timed(seconds, "hashes"):

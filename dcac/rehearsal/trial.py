@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from dcac.data.store import Record, iter_split, read_manifest, read_split, write_store
+from dcac.data.store import Record, iter_split, read_sidecar, read_split, write_store
 from dcac.evaluation import score
 from dcac.features import extract
 from dcac.features.targets import TEST_SPLITS
@@ -93,8 +93,8 @@ def cut(store: Path, out: Path) -> None:
         for part in iter_split(store, TEST_SPLITS)
         for row in part[part["pid"].isin(chosen)].itertuples()
     ]
-    manifest = {**{key: read_manifest(store).get(key) for key in ("version", "standard")}, "dataset": "slice"}
-    write_store(kept, out, manifest=manifest)
+    facts = {**{key: read_sidecar(store).get(key) for key in ("version", "standard")}, "dataset": "slice"}
+    write_store(kept, out, facts=facts)
 
 
 def table_of(suite: Suite, sources: str, target: str) -> str:

@@ -1,1 +1,1 @@
-"""Records, tables and figures, made only from score files."""
+"""Records of scores, and the tables, figures and pages made of records, logs and measurements."""

@@ -5,21 +5,13 @@ Tables and figures stand by it: a changed title, label or published number makes
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from dcac import declared
 from dcac.provenance import sha256
-from dcac.provenance.code import statement
-from dcac.provenance.record import accepted_modules, read_record
 from dcac.reporting.html.template import look
+from dcac.reporting.tables.accepted import read_accepted
 from dcac.suites import Suite, Variant
-
-
-class Accepted(NamedTuple):
-    """A finished run that a person lets stand for other code than its own."""
-
-    run: str  # variant, sources and seed
-    modules: tuple[str, ...]  # whose code changed since
 
 
 def configured(suite: Suite, table: str, variants: Mapping[str, Variant]) -> dict[str, Any]:
@@ -98,26 +90,8 @@ def configured_report(
         "tables": own,
         "all": later,
         "cards": dict(cards),
+        "figures": {name: entry.model_dump(mode="json") for name, entry in suite.figures.items()},
         "faces": suite.report_faces,
         "told": list(told),
         "look": look(),
     }
-
-
-def read_accepted(reports: Sequence[Path]) -> list[Accepted]:
-    """Read from the reports of runs whose code was accepted by hand what changed in it.
-
-    Raises:
-        ValueError: a run was not accepted for the code of today.
-    """
-    return [_read_accepted(report) for report in reports]
-
-
-def _read_accepted(report: Path) -> Accepted:
-    record = read_record(report)
-    modules = accepted_modules(record, statement(record["step"])) if record else None
-    if modules is None:
-        raise ValueError(
-            f"{report} is not accepted for today's code; run `dcac accept {report.parent}`, or train again"
-        )
-    return Accepted("/".join(report.parts[-4:-1]), tuple(modules))

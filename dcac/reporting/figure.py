@@ -1,4 +1,4 @@
-"""Draw one figure. In: what its kind is drawn from. Out: {figure}.pdf, {figure}.png and a record."""
+"""Draw one figure. In: what its kind is drawn from. Out: {figure}.pdf, .svg, .png and a record."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,18 +10,21 @@ from dcac.provenance.record import ask, made_inputs, split_off_records, write_re
 from dcac.reporting import figures
 from dcac.reporting.configured import configured_figure
 from dcac.reporting.figures.kind import Drawing
-from dcac.reporting.labels import method_labels
+from dcac.reporting.figures.style import DPI
+from dcac.reporting.tables.labels import method_labels
 from dcac.suites import Suite, Variant
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+UNDATED = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}  # equal inputs give equal bytes
 
 
 def run(
     *, name: str, suite: Suite, variants: Mapping[str, Variant], inputs: Sequence[Path], out: Sequence[Path]
 ) -> None:
     """Draw the figure in the format that each output's suffix names; in .json what it was drawn from."""
-    require_outputs(out, ".pdf", ".png", ".json", inputs=inputs)
+    require_outputs(out, ".pdf", ".svg", ".png", ".json", inputs=inputs)
     import matplotlib
 
     matplotlib.use("Agg")
@@ -29,9 +32,9 @@ def run(
     figure = draw(name, suite, variants, inputs)
     pictures, sidecars = split_off_records(out)
     for path in pictures:
-        with atomic(path) as temporary:
-            metadata = {"CreationDate": None} if path.suffix == ".pdf" else {}
-            figure.savefig(temporary, format=path.suffix[1:], dpi=150, metadata=metadata, bbox_inches="tight")
+        metadata = UNDATED.get(path.suffix, {})
+        with atomic(path) as temporary, matplotlib.rc_context({"svg.hashsalt": name}):  # same names within it each time
+            figure.savefig(temporary, format=path.suffix[1:], dpi=DPI, metadata=metadata, bbox_inches="tight")
     for sidecar in sidecars:
         write_record(sidecar, asked)
 

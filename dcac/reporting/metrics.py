@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dcac.provenance import atomic, json_text
 from dcac.provenance.outputs import require_output
-from dcac.reporting.records import read_records
+from dcac.reporting.tables.recorded import read_records
 
 
 def run(*, records: Sequence[Path], out: Path) -> None:

@@ -12,9 +12,9 @@ from dcac.provenance.record import ask, made_inputs, split_off_records, write_re
 from dcac.reading import read_json
 from dcac.reporting.configured import configured
 from dcac.reporting.html.tables import plain_page
-from dcac.reporting.labels import method_labels
-from dcac.reporting.latex import PREAMBLE, escape, fitted, symbols
-from dcac.reporting.markdown import grid
+from dcac.reporting.tables.labels import method_labels
+from dcac.reporting.tables.latex import PREAMBLE, escape, fitted, symbols
+from dcac.reporting.tables.markdown import grid
 from dcac.suites import Suite, Variant
 
 Measurement = Mapping[

@@ -11,20 +11,22 @@ from dcac.provenance import atomic
 from dcac.provenance.code import PACKAGE
 from dcac.provenance.outputs import require_outputs
 from dcac.provenance.record import ask, made_inputs, split_off_records, write_record
-from dcac.reporting.cells import Cell
-from dcac.reporting.configured import configured_report, read_accepted
+from dcac.reporting.configured import configured_report
 from dcac.reporting.figures.style import method_colour
 from dcac.reporting.html import runs as run_pages
 from dcac.reporting.html import scored, sets
+from dcac.reporting.html.drawn import drawn, left_out
 from dcac.reporting.html.lists import Album
 from dcac.reporting.html.missing import missing
 from dcac.reporting.html.runs import Curve, Run, read_run
 from dcac.reporting.html.scored import Key, Score, read_scores
 from dcac.reporting.html.tables import content
 from dcac.reporting.html.template import LICENCES, fill, libraries, read
-from dcac.reporting.labels import method_labels
-from dcac.reporting.page import Page
-from dcac.reporting.records import read_records
+from dcac.reporting.tables.accepted import read_accepted
+from dcac.reporting.tables.cells import Cell
+from dcac.reporting.tables.labels import method_labels
+from dcac.reporting.tables.page import Page
+from dcac.reporting.tables.recorded import read_records
 from dcac.suites import Suite, Variant
 
 
@@ -36,6 +38,7 @@ class Files(NamedTuple):
     features: list[Path]
     runs: list[Path]
     stores: dict[str, Path]  # by code of the data set
+    figures: dict[str, Path]  # by name
 
 
 def run(
@@ -54,7 +57,8 @@ def run(
     Args:
         cards: of the data sets.
         inputs: records (.csv) named as their tables, scores (.json), features (.npz) of the scores whose ranked lists are
-            shown, reports of runs (run.json), normalised files (.parquet); without some the page has less.
+            shown, reports of runs (run.json), normalised files (.parquet), figures (.svg, each with its .png beside it);
+            without some the page has less.
         published: file of other methods' numbers.
         accepted: reports (run.json) of runs that a person let stand for other code than their own.
         told: sentences on what is not possible here.
@@ -81,20 +85,23 @@ def sorted_out(inputs: Sequence[Path], suite: Suite) -> Files:
     """Tell the files of a report apart by their names.
 
     Raises:
-        ValueError: a file is of no kind that a report reads, or a record file is named as no table.
+        ValueError: a file is of no kind that a report reads, or a record file or picture is named as no table or figure.
     """
     kinds = {
-        suffix: [path for path in inputs if path.suffix == suffix] for suffix in (".csv", ".npz", ".parquet", ".json")
+        suffix: [path for path in inputs if path.suffix == suffix]
+        for suffix in (".csv", ".npz", ".parquet", ".json", ".svg")
     }
     odd = [path for path in inputs if path.suffix not in kinds]
     if odd:
         raise ValueError(
-            f"{odd[0]} is nothing that a report reads; give records, scores, features, runs, normalised files"
+            f"{odd[0]} is nothing that a report reads; give records, scores, features, runs, normalised files, figures"
         )
     if not kinds[".csv"]:
         raise ValueError("there are no records (.csv) among the files; give those of the suite's tables")
     for path in kinds[".csv"]:
         suite.table(path.stem)
+    for path in kinds[".svg"]:
+        suite.figure(path.stem)
     runs = [path for path in kinds[".json"] if path.name == "run.json"]
     return Files(
         {path.stem: path for path in kinds[".csv"]},
@@ -102,6 +109,7 @@ def sorted_out(inputs: Sequence[Path], suite: Suite) -> Files:
         kinds[".npz"],
         runs,
         {path.stem: path for path in kinds[".parquet"]},
+        {path.stem: path for path in kinds[".svg"]},
     )
 
 
@@ -148,11 +156,18 @@ class Report:
             suite=self.suite,
             facts=self._facts(),
             tables=[content(page, self._link) for page in self.pages],
+            figures=drawn(self.suite, self.files.figures),
             cells=cells,
             training=training,
             cost=run_pages.cost_table(self.runs, self.labels) if self.runs else None,
             sets=[sets.data_card(path, self.cards.get(code)) for code, path in sorted(self.files.stores.items())],
-            missing=missing(self.suite, self.records, self.labels, self.told),
+            missing=missing(
+                self.suite,
+                self.records,
+                self.labels,
+                [*self.told, *left_out(self.suite, self.files.figures)],
+                self.files.figures,
+            ),
             charts=self.charts,
             pictures=self.album.as_data(),
         )

@@ -6,12 +6,13 @@ from pathlib import Path
 from dcac.provenance import atomic
 from dcac.provenance.outputs import require_outputs
 from dcac.provenance.record import ask, made_inputs, split_off_records, write_record
-from dcac.reporting.configured import configured_scores, read_accepted
+from dcac.reporting.configured import configured_scores
 from dcac.reporting.html.tables import html_page
-from dcac.reporting.latex import latex_document_part
-from dcac.reporting.markdown import markdown_page
-from dcac.reporting.page import Page
-from dcac.reporting.records import read_records
+from dcac.reporting.tables.accepted import read_accepted
+from dcac.reporting.tables.latex import latex_document_part
+from dcac.reporting.tables.markdown import markdown_page
+from dcac.reporting.tables.page import Page
+from dcac.reporting.tables.recorded import read_records
 from dcac.suites import Suite, Variant
 
 

@@ -1,1 +1,1 @@
-"""Losses, prototype memory, training loop and its checkpoints."""
+"""What a run is made of, its batches, steps and loop, exact resume, diagnostics and cost."""

@@ -1,7 +1,7 @@
 """What a run is made of: the data it learns from, and the pre-trained networks it starts from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dcac import declared
@@ -20,13 +20,12 @@ class Inputs:
     encoder: Path  # folder of the pre-trained encoder
     latents: Sequence[Path] = ()  # cached moments of the sources, in the same order, where the method needs them
     prior: Path | None = None  # folder of the latent diffusion model, where the method needs one
+    others: Mapping[str, Path] = field(default_factory=dict)  # of further networks that the method needs, by its names
 
     def networks(self, settings: Settings) -> dict[str, Path]:
         """Name the folders of the networks that act in a run of these settings."""
-        networks = {"encoder": self.encoder}
-        if self.prior is not None and declared.needed(settings, "prior") is not None:
-            networks["prior"] = self.prior
-        return networks
+        given = {**self.others, **({} if self.prior is None else {"prior": self.prior})}
+        return {"encoder": self.encoder, **{name: given[name] for name in declared.networks(settings) if name in given}}
 
     def described(self, settings: Settings) -> dict[str, Input]:
         """Describe everything that goes into a run of these settings, as its record keeps it."""
@@ -43,7 +42,7 @@ class Inputs:
         Raises:
             ValueError: a file is missing, was changed, or was added; the message names it.
         """
-        for network in (self.encoder, self.prior):
+        for network in (self.encoder, self.prior, *self.others.values()):
             if network is not None:
                 verify_network(network)
         for path in self.stores:

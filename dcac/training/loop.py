@@ -87,7 +87,7 @@ class Training:
         return {"epoch": epochs[-1] if epochs else {}, "epochs": epochs, **cost}
 
     def _epoch(
-        self, epoch: int, progress: state.Progress, save: Callable[[], None], stop: StopSignal, account: Account
+        self, epoch: int, progress: state.RunState, save: Callable[[], None], stop: StopSignal, account: Account
     ) -> dict:
         """Do the batches of an epoch that remain; return its line of the log."""
         started = time.perf_counter()
@@ -125,7 +125,7 @@ class Training:
         return line
 
     def _steps(
-        self, epoch: int, batches: np.ndarray, progress: state.Progress, stop: StopSignal, account: Account
+        self, epoch: int, batches: np.ndarray, progress: state.RunState, stop: StopSignal, account: Account
     ) -> dict[str, float]:
         """Do the steps of an epoch that remain; return the gradient diagnostics of the last."""
         report: dict[str, float] = {}
@@ -143,7 +143,7 @@ class Training:
         return report
 
     def step(
-        self, rows: np.ndarray, name: str, progress: state.Progress, *, diagnose: bool
+        self, rows: np.ndarray, name: str, progress: state.RunState, *, diagnose: bool
     ) -> tuple[dict[str, Tensor], dict[str, float]]:
         """Do one optimiser step; return the loss terms (detached) and, if asked, the gradient diagnostics."""
         batch = self.batches.batch(rows, name, progress.built())
@@ -198,13 +198,13 @@ class Training:
             group["lr"] = rate * group["multiplier"]
         return rate
 
-    def _renew_memory(self, progress: state.Progress) -> None:
+    def _renew_memory(self, progress: state.RunState) -> None:
         """Build the memory where an epoch starts with a new one, and put it on the device."""
         if progress.memory is None or (progress.batch == 0 and self.settings.prototype_rebuild == "epoch"):
             progress.memory = self.build_memory()
         progress.memory = progress.memory.to(self.device)
 
-    def restore(self, folder: Path, identity: str) -> state.Progress:
+    def restore(self, folder: Path, identity: str) -> state.RunState:
         """Read the checkpoint of a run into networks, optimiser and scaler; without one the run begins."""
         for turn in (True, False):  # the main process first: it sets a foreign checkpoint aside
             if self.hardware.is_main == turn:
@@ -214,7 +214,7 @@ class Training:
             self.scaler.load_state_dict(progress.scaler)
         return progress
 
-    def save(self, folder: Path, identity: str, progress: state.Progress) -> None:
+    def save(self, folder: Path, identity: str, progress: state.RunState) -> None:
         """Write the checkpoint of a run."""
         progress.scaler = self.scaler.state_dict()
         if self.hardware.is_main:

@@ -4,7 +4,7 @@ In: a run's settings, data and networks. Out: one JSON file; nothing is trained 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from dcac.settings import Runtime, Settings, load_settings
 from dcac.training.hardware import Hardware
 from dcac.training.inputs import Inputs
 from dcac.training.loop import Training
-from dcac.training.state import Progress
+from dcac.training.state import RunState
 
 SEED = 0
 STEPS = 20  # timed, unless a person asks for another number
@@ -41,11 +41,12 @@ def run(
     device: str,
     steps: int = STEPS,
     runtime: Runtime = Runtime(),
+    networks: Mapping[str, Path] | None = None,
 ) -> None:
     """Measure the training step of a run: parameters, seconds, images per second, peak memory.
 
     Args:
-        config, stores, latents, encoder, prior, device, runtime: as for training.
+        config, stores, latents, encoder, prior, device, runtime, networks: as for training.
         variant, sources: names of the run, for the table.
         steps: how many steps are timed, each alone.
         out: file to write.
@@ -57,7 +58,7 @@ def run(
         raise ValueError(f"steps is {steps}, and nothing would be timed; ask for 1 or more")
     require_output(out, ".json", inputs=[*stores, *latents])
     settings = load_settings(config)
-    inputs = Inputs(stores, encoder, latents, prior)
+    inputs = Inputs(stores, encoder, latents, prior, networks or {})
     asked = asked_overhead(settings, inputs, variant=variant, sources=sources, steps=steps, runtime=runtime)
     hardware = Hardware(device, settings.precision)
     training = Training(settings, inputs, seed=SEED, hardware=hardware, runtime=runtime)
@@ -94,7 +95,7 @@ def asked_overhead(
 def time_steps(training: Training, steps: int) -> list[float]:
     """Return the seconds of each step after the warm-up; on CUDA the peak of memory starts anew after it too."""
     on_gpu = training.device.type == "cuda"
-    progress = Progress(memory=training.build_memory())
+    progress = RunState(memory=training.build_memory())
     training.model.train()
     seconds = []
     for number, rows in enumerate(islice(training.batches.of_all_epochs(), WARM_UP + steps)):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dcac import declared
 from dcac.data.images import decode
 from dcac.data.store import read_split, stored_splits
 from dcac.data.training_set import TrainingSet, learnt_splits, load_training_set, training_rows
@@ -45,9 +46,13 @@ def build_model(settings: Settings, inputs: Inputs, *, num_identities: int, seed
     reid = ReIDModel(backbone, dim, num_identities)
     reid.bnneck.momentum = as_released.bnneck_momentum(BNNECK_MOMENTUM, settings)
     reid.initialise_classifier(settings.classifier_std, torch_generator(seed, "classifier"))
-    return method_of(settings).build(
-        reid, settings, identities=num_identities, width=dim, prior=inputs.prior, seed=seed
-    )
+    networks = {name: folder for name, folder in inputs.networks(settings).items() if name != "encoder"}
+    absent = [name for name in declared.networks(settings) if name not in networks and name != "prior"]
+    if absent:
+        raise ValueError(
+            f"method '{settings.method}' needs the network '{absent[0]}', which is not given; add --network {absent[0]}=FOLDER"
+        )
+    return method_of(settings).build(reid, settings, identities=num_identities, width=dim, networks=networks, seed=seed)
 
 
 def build_optimiser(model: TrainedModel, settings: Settings) -> torch.optim.Optimizer:

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Progress:
+class RunState:
     """How far a run has come."""
 
     epoch: int = 1  # the epoch under way, 1..epochs
@@ -53,7 +53,7 @@ def locked(folder: Path) -> AbstractContextManager[None]:
 
 
 def save(
-    folder: Path, identity: str, model: TrainedModel, optimiser: torch.optim.Optimizer, progress: Progress
+    folder: Path, identity: str, model: TrainedModel, optimiser: torch.optim.Optimizer, progress: RunState
 ) -> None:
     """Write a checkpoint under a temporary name, flush it to disk, rename it; the one before is kept.
 
@@ -81,7 +81,7 @@ def save(
     os.replace(temporary, path)
 
 
-def load(folder: Path, identity: str, model: TrainedModel, optimiser: torch.optim.Optimizer) -> Progress:
+def load(folder: Path, identity: str, model: TrainedModel, optimiser: torch.optim.Optimizer) -> RunState:
     """Restore the newest checkpoint that can be read; without one of these settings, data and code, start from scratch.
 
     A damaged checkpoint and one of another run are set aside, with a line in the log.
@@ -100,8 +100,8 @@ def load(folder: Path, identity: str, model: TrainedModel, optimiser: torch.opti
         if unexpected or set(missing) & set(learnt_state(model)):
             raise RuntimeError(f"{path} does not fit the model; delete it to train from the beginning")
         optimiser.load_state_dict(content["optimiser"])
-        return Progress(**content["progress"])
-    return Progress()
+        return RunState(**content["progress"])
+    return RunState()
 
 
 def _read(path: Path) -> dict | None:

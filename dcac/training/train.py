@@ -6,7 +6,7 @@ Typing the same command again continues where it stopped.
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ def run(
     out: Path,
     device: str,
     runtime: Runtime = Runtime(),
+    networks: Mapping[str, Path] | None = None,
 ) -> None:
     """Train to the last epoch, or continue a training that was interrupted.
 
@@ -54,12 +55,13 @@ def run(
         out: folder of the results; the resume state lies beside it in `{out}.state`.
         device: `cpu` or `cuda`.
         runtime: speed and memory; under `accelerate launch` several processes share each batch.
+        networks: folders of further networks that the method needs, by its names.
 
     Raises:
         Stopped: on SIGTERM or SIGUSR1, after saving.
     """
     settings = load_settings(config)
-    inputs = Inputs(stores, encoder, latents, prior)
+    inputs = Inputs(stores, encoder, latents, prior, networks or {})
     asked = asked_run(settings, inputs, seed)
     folder = out.with_name(out.name + ".state")
     hardware = Hardware(device, settings.precision)

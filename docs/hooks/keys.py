@@ -16,7 +16,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from dcac.closed import Closed
-from dcac.data.catalog import Archive, Card, Crowd, Limits, Network, Own, SplitCounts, Variant
+from dcac.data.catalog import Archive, Card, Crowd, Limits, Network, Own, SetVariant, SplitCounts
 from dcac.declared import completed
 from dcac.demo.recipes import DiffusionPretraining, EncoderPretraining
 from dcac.foreign.network_card import Feature, PartCard, View
@@ -58,7 +58,7 @@ MODELS: dict[str, tuple[str, dict[str, type[Closed]]]] = {
         {
             "a card": Card,
             "archives: one of them": Archive,
-            "variants: NAME": Variant,
+            "variants: NAME": SetVariant,
             "a split of a variant": SplitCounts,
             "limits": Limits,
             "own": Own,

@@ -82,7 +82,7 @@ def pack(folder: Path, kind: str, images: int, size: tuple[int, int]) -> Path:
 def import_once(path: Path, out: Path, *, workers: int, different: bool) -> None:
     """Import, and print seconds and counts as JSON."""
     from dcac.data.catalog import load_catalog
-    from dcac.data.import_data import run
+    from dcac.data.imports.import_data import run
 
     start = time.perf_counter()
     sidecar = run(path, out, card=load_catalog(CARDS)["MA"], workers=workers, allow_different_counts=different).sidecar

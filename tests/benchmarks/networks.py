@@ -53,7 +53,7 @@ def write_target(path: Path, share: float) -> None:
             records.append(
                 Record(split, number % round(share * PEOPLE), camera, "T", f"{split}/{number:06d}.jpg", data)
             )
-    write_store(records, path, manifest={"dataset": "T", "version": "1"})
+    write_store(records, path, facts={"dataset": "T", "version": "1"})
 
 
 def write_network(path: Path) -> None:

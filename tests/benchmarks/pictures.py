@@ -27,7 +27,7 @@ def write(path: Path, images: int) -> Path:
     path.parent.mkdir(parents=True)
     data = pictures((64, 128))
     records = (Record("train", n // 16, n % 2, path.stem, f"{n:06d}.jpg", next(data)) for n in range(images))
-    write_store(records, path, manifest={"dataset": path.stem, "version": "1"})
+    write_store(records, path, facts={"dataset": path.stem, "version": "1"})
     return path
 
 

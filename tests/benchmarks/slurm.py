@@ -137,6 +137,10 @@ class Trial:
         time.sleep(self.draw.uniform(2, 8))
         self.slurm("scontrol", "update", f"nodename={node}", "state=resume")
 
+    def mend(self) -> None:
+        """Give back the nodes that SLURM itself has drained, as an administrator would: one that could not start a job, say."""
+        self.slurm("scontrol", "update", "nodename=n1,n2", "state=resume")
+
     def faults(self) -> list[Callable[[], None]]:
         """List all that can happen."""
         names = "scancel usr1 term kill requeue limit preempt drain fail behead"
@@ -194,7 +198,9 @@ def main() -> None:
             fault()
             done[fault.__name__] += 1
             print(f"{time.monotonic() - began:6.0f} s  {fault.__name__}", flush=True)
-        code = trial.process.wait()
+        while (code := trial.process.poll()) is None:
+            time.sleep(5)
+            trial.mend()
         assert code == 0, f"Snakemake ended with {code}; see head-{trial.heads}.log in {trial.checkout.folder}"
         trial.check(reference)
         if given.accounting:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcac.data.catalog import Variant
+from dcac.data.catalog import SetVariant
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +70,7 @@ def shrink(catalog):
         counts = {
             split: dict(zip(("ids", "images", "cameras"), numbers, strict=True)) for split, numbers in splits.items()
         }
-        small = Variant.model_validate({**counts, "dropped": dropped or {}})
+        small = SetVariant.model_validate({**counts, "dropped": dropped or {}})
         return card.model_copy(update={"variants": {name: small}})
 
     return change

@@ -144,7 +144,7 @@ def test_row_groups_follow_each_other(placed, monkeypatch, store, decodings):
     rows = read_split(store, "train")
     records = [Record("train", row.pid, row.camid, "A", row.path, row.data) for row in rows.itertuples()]
     monkeypatch.setattr("dcac.data.store.ROWS_PER_GROUP", 30)
-    write_store(records, placed, manifest={"dataset": "A"})
+    write_store(records, placed, facts={"dataset": "A"})
     assert np.array_equal(decoded(placed, "train", VIEW), expected(store))
     assert decodings == [30, 30, 4]
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcac.data import store
-from dcac.data.store import Record, count, iter_split, read_manifest, read_split, stored_splits, write_store
+from dcac.data.store import Record, count, iter_split, read_sidecar, read_split, stored_splits, write_store
 
 MANIFEST = {"dataset": "MA", "version": "v1", "variant": "standard", "standard": True}
 
@@ -31,7 +31,7 @@ RECORDS = [
 @pytest.fixture
 def written(tmp_path):
     out = tmp_path / "new" / "MA.parquet"
-    return out, write_store(RECORDS, out, manifest=MANIFEST)
+    return out, write_store(RECORDS, out, facts=MANIFEST)
 
 
 def test_columns_and_order_are_the_contract(written):
@@ -59,7 +59,7 @@ def test_hugging_face_reads_it(written, tmp_path):
 
 def test_sidecar_counts_and_hashes(written):
     out, sidecar = written
-    assert sidecar == read_manifest(out) == json.loads(out.with_suffix(".json").read_text())
+    assert sidecar == read_sidecar(out) == json.loads(out.with_suffix(".json").read_text())
     assert sidecar["counts"] == {
         "train": {"ids": 1, "images": 2, "cameras": 2},
         "query": {"ids": 1, "images": 1, "cameras": 1},
@@ -78,13 +78,13 @@ def test_distractors_are_images_but_no_identity():
 @given(st.permutations(RECORDS))
 def test_any_order_gives_the_same_bytes(tmp_path_factory, records):
     out = tmp_path_factory.mktemp("order") / "a.parquet"
-    first = write_store(RECORDS, out, manifest=MANIFEST)
-    assert write_store(records, out, manifest=MANIFEST) == first
+    first = write_store(RECORDS, out, facts=MANIFEST)
+    assert write_store(records, out, facts=MANIFEST) == first
 
 
 def test_functions_as_data_give_the_same_bytes(written, tmp_path):
     lazy = [Record(r.split, r.pid, r.camid, r.domain, r.path, lambda r=r: r.data) for r in RECORDS]
-    assert write_store(lazy, tmp_path / "lazy.parquet", manifest=MANIFEST) == written[1]
+    assert write_store(lazy, tmp_path / "lazy.parquet", facts=MANIFEST) == written[1]
 
 
 def test_images_are_asked_for_group_by_group(tmp_path, monkeypatch):
@@ -99,14 +99,14 @@ def test_images_are_asked_for_group_by_group(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pq.ParquetWriter, "write_table", watched)
     records = [record("train", f"{i}", data=lambda i=i: asked.append(i) or b"x") for i in range(8)]
-    write_store(records, tmp_path / "a.parquet", manifest={})
+    write_store(records, tmp_path / "a.parquet", facts={})
     assert written == [3, 6, 8]
 
 
 def test_no_row_group_spans_two_splits(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "ROWS_PER_GROUP", 2)
     records = [record(split, f"{split}/{i}") for split in ("train", "query", "gallery") for i in range(3)]
-    write_store(records, tmp_path / "a.parquet", manifest={})
+    write_store(records, tmp_path / "a.parquet", facts={})
     file = pq.ParquetFile(tmp_path / "a.parquet")
     groups = [
         set(file.read_row_group(i, columns=["split"]).column("split").to_pylist()) for i in range(file.num_row_groups)
@@ -137,18 +137,18 @@ def test_splits_come_in_file_order_without_images_on_request(written):
 
 def test_a_file_names_the_splits_it_holds(written, tmp_path):
     assert stored_splits(written[0]) == ("train", "query", "gallery")
-    write_store(RECORDS[:1], tmp_path / "one.parquet", manifest=MANIFEST)
+    write_store(RECORDS[:1], tmp_path / "one.parquet", facts=MANIFEST)
     assert stored_splits(tmp_path / "one.parquet") == ("gallery",)
 
 
 def test_chunks_add_up_to_the_split(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "ROWS_PER_GROUP", 2)
-    write_store([record("train", f"{i}") for i in range(5)], tmp_path / "a.parquet", manifest={})
+    write_store([record("train", f"{i}") for i in range(5)], tmp_path / "a.parquet", facts={})
     assert [len(chunk) for chunk in iter_split(tmp_path / "a.parquet", "train")] == [2, 2, 1]
 
 
 def test_captions_are_kept(tmp_path):
-    write_store([record("train", "a", caption=(0.5, 0.25))], tmp_path / "a.parquet", manifest={})
+    write_store([record("train", "a", caption=(0.5, 0.25))], tmp_path / "a.parquet", facts={})
     assert list(read_split(tmp_path / "a.parquet", "train")["caption"][0]) == [0.5, 0.25]
     assert str(pq.read_schema(tmp_path / "a.parquet").field("caption").type) == "list<element: float>"
 
@@ -173,14 +173,12 @@ def test_absent_split_is_named(written, wanted):
 )
 def test_records_outside_the_contract_are_refused_and_nothing_is_written(tmp_path, records, message):
     with pytest.raises(ValueError, match=message):
-        write_store(records, tmp_path / "a.parquet", manifest={})
+        write_store(records, tmp_path / "a.parquet", facts={})
     assert not list(tmp_path.iterdir())
 
 
 def test_same_path_in_two_splits_is_allowed(tmp_path):
-    assert (
-        write_store([record("query", "a"), record("gallery", "a")], tmp_path / "a.parquet", manifest={})["images"] == 2
-    )
+    assert write_store([record("query", "a"), record("gallery", "a")], tmp_path / "a.parquet", facts={})["images"] == 2
 
 
 def test_failure_half_way_leaves_the_old_file(written):
@@ -189,14 +187,14 @@ def test_failure_half_way_leaves_the_old_file(written):
 
     out, sidecar = written
     with pytest.raises(OSError, match="disk gone"):
-        write_store([record("train", "a", data=fail)], out, manifest={})
+        write_store([record("train", "a", data=fail)], out, facts={})
     assert sorted(path.name for path in out.parent.iterdir()) == ["MA.json", "MA.parquet"]
     assert hashlib.sha256(out.read_bytes()).hexdigest() == sidecar["sha256"]
 
 
 def test_manifest_may_not_claim_counts(tmp_path):
     with pytest.raises(ValueError, match="counts"):
-        write_store(RECORDS, tmp_path / "a.parquet", manifest={"counts": {}})
+        write_store(RECORDS, tmp_path / "a.parquet", facts={"counts": {}})
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]"])
@@ -205,4 +203,4 @@ def test_unusable_sidecar_says_what_to_do(written, text):
     sidecar = out.with_suffix(".json")
     sidecar.unlink() if text is None else sidecar.write_text(text)
     with pytest.raises(ValueError, match="import the data set again"):
-        read_manifest(out)
+        read_sidecar(out)

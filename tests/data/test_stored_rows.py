@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcac.data import checking, store
+from dcac.data import store
+from dcac.data.imports import checking
 from dcac.data.store import Record, iter_split, read_split, stored_splits, write_store
 
 COUNTS = {"train": 5, "query": 2, "gallery": 4}
@@ -22,7 +23,7 @@ def table(tmp_path_factory):
         for split, count in COUNTS.items()
         for number in range(count)
     ]
-    write_store(records, out, manifest={"dataset": "MA"})
+    write_store(records, out, facts={"dataset": "MA"})
     return pq.read_table(out)
 
 
@@ -71,7 +72,7 @@ def test_one_row_group_is_streamed(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "ROWS_PER_GROUP", 10)
     noise = np.random.default_rng(0)
     records = [Record("train", 1, 0, "MA", f"{i:04d}", noise.bytes(8_000)) for i in range(4096)]
-    write_store(records, tmp_path / "a.parquet", manifest={})
+    write_store(records, tmp_path / "a.parquet", facts={})
     whole = pq.read_table(tmp_path / "a.parquet")
     pq.write_table(whole, tmp_path / "b.parquet", compression="NONE")
     del whole

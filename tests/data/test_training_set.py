@@ -83,7 +83,7 @@ def market(tmp_path, picture):
         Record(split, pid, place % 2, "MA", f"{name}.jpg", picture(place, size=(16, 32)))
         for place, (split, pid, name) in enumerate(images)
     ]
-    write_store(records, tmp_path / "MA.parquet", manifest={"distractor_pid": 0})
+    write_store(records, tmp_path / "MA.parquet", facts={"distractor_pid": 0})
     return tmp_path / "MA.parquet"
 
 
@@ -124,7 +124,7 @@ def test_pid_0_is_a_person_where_the_card_names_no_distractor(store):
 
 
 def test_store_without_train_split_teaches_only_by_its_test_people(tmp_path, picture):
-    write_store([Record("query", 1, 0, "GRID", "a.jpg", picture())], tmp_path / "GRID.parquet", manifest={})
+    write_store([Record("query", 1, 0, "GRID", "a.jpg", picture())], tmp_path / "GRID.parquet", facts={})
     with pytest.raises(ValueError, match="no split 'train'"):
         load_training_set([tmp_path / "GRID.parquet"], train_splits="train", height=8, width=8)
     data = load_training_set([tmp_path / "GRID.parquet"], train_splits="all", height=8, width=8)

@@ -46,7 +46,7 @@ def make_store(tmp_path):
             Record("train", i % 3, 0, "x", f"{i}", picture(generator), tuple(generator.random(3)) if captions else None)
             for i in range(images)
         ]
-        write_store(records, tmp_path / f"{name}.parquet", manifest={"dataset": "x"})
+        write_store(records, tmp_path / f"{name}.parquet", facts={"dataset": "x"})
         return tmp_path / f"{name}.parquet"
 
     return write

@@ -13,7 +13,7 @@ from dcac.data.store import Record, write_store
 from dcac.evaluation import evaluate
 from dcac.features.feature_file import read_features
 from dcac.foreign.network_card import NetworkCard, PartCard
-from dcac.networks.network import Batch, Network
+from dcac.networks.network import BatchSize, Network
 from dcac.provenance.record import Input
 
 VIEW = {
@@ -30,7 +30,7 @@ VIEW = {
 class Colours:
     """Mean colours of the upper and the lower half."""
 
-    batch = Batch(1, 64)
+    batch = BatchSize(1, 64)
 
     def __call__(self, images):
         return {"features": images.unflatten(2, (2, -1)).mean(dim=(3, 4)).flatten(1).numpy()}
@@ -63,7 +63,7 @@ def write_target(tmp_path):
                     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(stream, format="PNG")
                     records.append(Record(split, pid, camera, code, f"{split}/{pid}_{shot}.png", stream.getvalue()))
         path = tmp_path / f"data/{code}.parquet"
-        write_store(records, path, manifest={"dataset": code, "version": "1"})
+        write_store(records, path, facts={"dataset": code, "version": "1"})
         return path
 
     return write

@@ -8,10 +8,10 @@ import pytest
 from dcac.evaluation import score
 from dcac.evaluation.extra_distances import ExtraDistances, read_extra, score_mixed
 from dcac.evaluation.metrics import score_distances
-from dcac.evaluation.rerank import PUBLISHED, Settings, score_reranked
+from dcac.evaluation.rerank import PUBLISHED, KReciprocal, score_reranked
 from dcac.features.feature_file import write_features
 
-SMALL = Settings(k1=4, k2=2, lambda_value=0.3)
+SMALL = KReciprocal(k1=4, k2=2, lambda_value=0.3)
 
 
 def draw(seed, *, queries=12, gallery=40, people=6, digits=None):

@@ -33,7 +33,7 @@ def store(tmp_path_factory):
         for pid in PIDS
     ]
     path = tmp_path_factory.mktemp("store") / "v.parquet"
-    write_store(records, path, manifest={"dataset": "VIPeR"})
+    write_store(records, path, facts={"dataset": "VIPeR"})
     return path
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcac.evaluation.metrics import score_distances
-from dcac.evaluation.rerank import PUBLISHED, RELEASED, Settings, k_reciprocal, score_reranked
+from dcac.evaluation.rerank import PUBLISHED, RELEASED, KReciprocal, k_reciprocal, score_reranked
 
 CASES = Path(__file__).parent / "cases"
 
@@ -49,7 +49,7 @@ def draw(seed, queries=12, gallery=40, width=5):
 @pytest.mark.parametrize("name", ["rr_a", "rr_c_k50", "rr_e_dup"])
 def test_case_equals_its_oracle(name):
     record, case = json.loads((CASES / f"{name}.json").read_text()), np.load(CASES / f"{name}.npz")
-    wanted = Settings(record["k1"], record["k2"], record["lam"])
+    wanted = KReciprocal(record["k1"], record["k2"], record["lam"])
     distances = k_reciprocal(case["qf"], case["gf"], k1=wanted.k1, k2=wanted.k2, lambda_value=wanted.lambda_value)
     np.testing.assert_allclose(distances, case["oracle"], rtol=0, atol=1e-7)
     query, gallery = ((case[f"{side}_pids"], case[f"{side}_camids"]) for side in "qg")

@@ -68,7 +68,7 @@ def test_run_writes_table_and_strip(tmp_path):
     pytest.importorskip("faiss")
     colours = ["red", "lime", "blue"]
     records = [Record("gallery", 1, 0, "campus", f"g{i}.png", encoded(colour)) for i, colour in enumerate(colours)]
-    write_store(records, tmp_path / "store.parquet", manifest={})
+    write_store(records, tmp_path / "store.parquet", facts={})
     write_features(
         tmp_path / "f.npz",
         features=np.eye(4),
@@ -107,7 +107,7 @@ def test_run_writes_table_and_strip(tmp_path):
 )
 def test_strip_never_shows_pictures_of_another_set(tmp_path, data, paths, message):
     write_store(
-        [Record("gallery", 1, 0, "campus", "g.png", b"x")], tmp_path / "store.parquet", manifest={"dataset": "campus"}
+        [Record("gallery", 1, 0, "campus", "g.png", b"x")], tmp_path / "store.parquet", facts={"dataset": "campus"}
     )
     rows = {"pids": [1, 1], "camids": [1, 0], "split": ["query", "gallery"], "paths": ["q.png", *paths]}
     write_features(tmp_path / "f.npz", features=np.eye(2), **rows, meta={"data": data})

@@ -58,7 +58,7 @@ def test_a_target_is_decoded_in_parts_in_the_order_of_its_rows(store, settings, 
         for split, origin in people
         for row in read_split(store, origin)[:8].itertuples()
     ]
-    data_store.write_store(records, tmp_path / "A.parquet", manifest={"dataset": "A", "version": "1"})
+    data_store.write_store(records, tmp_path / "A.parquet", facts={"dataset": "A", "version": "1"})
     sizes = []
 
     def encode(images):

@@ -39,7 +39,7 @@ def target(tmp_path_factory):
             Image.fromarray(generator.integers(0, 256, (32, 16, 3), dtype=np.uint8)).save(stream, format="PNG")
             records.append(Record(split, pid, int(split == "query"), "T", f"{split}/{pid}.png", stream.getvalue()))
     path = tmp_path_factory.mktemp("target") / "T.parquet"
-    write_store(records, path, manifest={"dataset": "T", "version": "1"})
+    write_store(records, path, facts={"dataset": "T", "version": "1"})
     return path
 
 

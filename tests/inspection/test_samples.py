@@ -128,14 +128,14 @@ def test_tokens_are_the_images_own_an_empty_one_and_the_next_images(finished_run
     trained = open_trained(folder, run.pop("config"), **run)
     model, chosen = restore_model(trained, prior_folder), spaced_images(trained.data.labels, 5)
     with torch.no_grad():
-        (own, uniform, swapped), p_max = condition(model, trained, chosen)
+        (own, null, other), p_max = condition(model, trained, chosen)
         p = slow_weights(trained, chosen)
         table = model.prompts.table.double()
         torch.testing.assert_close(own[:, 0], (p @ table).float(), rtol=1e-3, atol=1e-4)
     for i in range(5):
-        assert torch.equal(swapped[i], own[(i + 1) % 5])
+        assert torch.equal(other[i], own[(i + 1) % 5])
         empty = torch.zeros(12) if scheme == "feature" else table.mean(dim=0).float()
-        torch.testing.assert_close(uniform[i, 0], empty, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(null[i, 0], empty, rtol=1e-4, atol=1e-5)
     assert np.isnan(p_max).all() if scheme == "feature" else np.allclose(p_max, p.amax(dim=1), rtol=1e-3)
     assert len(own[:, 0, 0].unique()) == 5
 
@@ -177,7 +177,7 @@ def test_file_holds_pictures_samples_and_errors(finished_run, store, sample, tmp
     assert (found["error"].shape, found["error"].dtype) == ((2, 3, 3), np.float64)
     assert (found["p_max"].shape, found["p_max"].dtype) == ((3,), np.float64)
     assert found["starts"].dtype == np.int64 and found["starts"].tolist() == [499, 999]
-    assert found["conditions"].tolist() == ["true", "uniform", "swapped"]
+    assert found["conditions"].tolist() == ["own", "null", "other"]
     assert found["keys"].tolist() == ["A/train/0", "A/train/8", "A/train/15"]
     rows = read_split(store, "train")
     first = [rows[rows["pid"] == pid]["data"].iloc[0] for pid in (0, 8, 15)]

@@ -101,7 +101,7 @@ def test_large_splits_are_encoded_row_group_by_row_group(store, prior_folder, va
         for row in read_split(store, "train").itertuples()
     ]
     monkeypatch.setattr(data_store, "ROWS_PER_GROUP", 10)
-    write_store(records, tmp_path / "A.parquet", manifest={})
+    write_store(records, tmp_path / "A.parquet", facts={})
     run(store=tmp_path / "A.parquet", prior=prior_folder, size=32, out=tmp_path / "A.safetensors", device="cpu")
     with safe_open(tmp_path / "A.safetensors", framework="pt") as archive:
         assert list(archive.keys()) == ["train"]

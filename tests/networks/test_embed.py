@@ -17,7 +17,7 @@ def target(store, tmp_path):
         for row in read_split(store, "query").itertuples()
     ]
     path = tmp_path / "data/T.parquet"
-    write_store(records, path, manifest={"dataset": "T", "version": "1"})
+    write_store(records, path, facts={"dataset": "T", "version": "1"})
     return path
 
 

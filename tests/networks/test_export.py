@@ -149,7 +149,7 @@ def targets(store, other_store, tmp_path):
         rows = read_split(source, "train")
         records += [Record("gallery", row.pid + 100, row.camid, "X", row.path, row.data) for row in rows.itertuples()]
         made.append(tmp_path / "data" / f"{source.stem}.parquet")
-        write_store(records, made[-1], manifest={"dataset": source.stem, "version": "1"})
+        write_store(records, made[-1], facts={"dataset": source.stem, "version": "1"})
     return made
 
 

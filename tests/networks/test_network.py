@@ -11,14 +11,14 @@ from PIL import Image
 
 import dcac
 from dcac.foreign.network_card import NetworkCard, PartCard
-from dcac.networks.network import BATCH, Batch, Network
+from dcac.networks.network import BATCH, BatchSize, Network
 from dcac.provenance.record import Input
 
 
 class Pooled:
     """Mean colours; keeps what it was given."""
 
-    batch = Batch(1, BATCH)
+    batch = BatchSize(1, BATCH)
 
     def __init__(self):
         self.sizes = []

@@ -36,5 +36,5 @@ def target(store, tmp_path):
         for split in (["query"] if row.camid == 0 and row.pid in people[:10] else ["gallery"])
     ]
     path = tmp_path / "B.parquet"
-    write_store(records, path, manifest={"dataset": "B", "version": "1"})
+    write_store(records, path, facts={"dataset": "B", "version": "1"})
     return path

@@ -1,4 +1,4 @@
-"""Figures are written in both formats and repeatably, from what their kind needs."""
+"""Figures are written in all formats and repeatably, from what their kind needs."""
 
 import json
 
@@ -26,13 +26,13 @@ def inputs(suite, records, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["cmc", "diagnostics"])
-def test_the_figure_is_written_in_both_formats_and_repeatably(suite, variants, inputs, tmp_path, kind):
+def test_the_figure_is_written_in_all_formats_and_repeatably(suite, variants, inputs, tmp_path, kind):
     entry = suite.figures["cmc"].model_copy(update={"kind": kind})
     chosen, files = suite.model_copy(update={"figures": {"f": entry}}), inputs(kind)
     for folder in ("a", "b"):
-        out = [tmp_path / folder / "f.pdf", tmp_path / folder / "f.png"]
+        out = [tmp_path / folder / f"f.{suffix}" for suffix in ("pdf", "svg", "png")]
         figure.run(name="f", suite=chosen, variants=variants, inputs=files, out=out)
-    for suffix in ("pdf", "png"):
+    for suffix in ("pdf", "svg", "png"):
         first, second = (tmp_path / folder / f"f.{suffix}" for folder in ("a", "b"))
         assert first.read_bytes() == second.read_bytes()
 

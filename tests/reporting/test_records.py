@@ -6,6 +6,7 @@ import math
 import pytest
 
 from dcac.reporting import metrics, records
+from dcac.reporting.tables.recorded import SPLITS, read_records
 
 SCORE = {
     "meta": {
@@ -39,7 +40,7 @@ def test_a_record_keeps_every_digit_and_the_stamps(tmp_path):
     path = tmp_path / "s.json"
     path.write_text(json.dumps(SCORE))
     records.run(scores=[path], out=tmp_path / "r.csv")
-    (row,) = records.read_records(tmp_path / "r.csv").to_dict("records")
+    (row,) = read_records(tmp_path / "r.csv").to_dict("records")
     assert row["mAP"] == 0.123456789012345
     assert row["sources"] == "none"  # a word, not a missing value
     assert (row["mAP_low"], row["mAP_high"], row["mAP_verdict"]) == (0.1, 0.2, "lower")
@@ -55,7 +56,7 @@ def test_a_record_says_over_how_many_splits_it_is_a_mean(tmp_path):
     for name, score in (("one", SCORE), ("ten", {**SCORE, "meta": other, "splits": splits})):
         (tmp_path / f"{name}.json").write_text(json.dumps(score))
     records.run(scores=[tmp_path / "one.json", tmp_path / "ten.json"], out=tmp_path / "r.csv")
-    one, ten = records.read_records(tmp_path / "r.csv")[list(records.SPLITS)].to_numpy().tolist()
+    one, ten = read_records(tmp_path / "r.csv")[list(SPLITS)].to_numpy().tolist()
     assert one[0] == 1 and all(math.isnan(sd) for sd in one[1:])
     assert ten == [10, 0.0123456789012345, 0.03]
 
@@ -119,11 +120,11 @@ def test_a_record_that_stands_twice_is_not_counted_twice(tmp_path):
     head, row = (tmp_path / "r.csv").read_text().splitlines()
     (tmp_path / "r.csv").write_text("\n".join([head, row, row]) + "\n")
     with pytest.raises(ValueError, match=r"r.csv is damaged .*a score stands in it twice"):
-        records.read_records(tmp_path / "r.csv")
+        read_records(tmp_path / "r.csv")
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n", '"'])
 def test_a_damaged_record_file_is_named_with_the_remedy(tmp_path, content):
     (tmp_path / "r.csv").write_text(content)
     with pytest.raises(ValueError, match=r"r.csv is damaged or was copied in part .*collect the score files again"):
-        records.read_records(tmp_path / "r.csv")
+        read_records(tmp_path / "r.csv")

@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 
 from dcac.closed import ConfigError, parse
-from dcac.reporting import latex, page, table
-from dcac.reporting.cells import Cell, Row, Value
-from dcac.reporting.ranking import places, shown
+from dcac.reporting import table
+from dcac.reporting.tables import latex, page
+from dcac.reporting.tables.cells import Cell, Row, Value
+from dcac.reporting.tables.markdown import diagnostic_blocks
+from dcac.reporting.tables.ranking import places, shown
 from dcac.suites import Remark, Variant
 
 HERE = Path(__file__).parent
@@ -110,6 +112,19 @@ def test_an_ablation_is_listed_in_the_suites_order_and_judged_by_the_method_alon
     shown_page = page.Page("dg_single", suite.model_copy(update=changes), records, PUBLISHED, variants)
     assert list(shown_page.diagnostics["variant"]) == ["DCAC (ours)", "another"]
     assert "it pulls with 1e-04" in shown_page.notes[-1]
+
+
+def test_diagnostics_stand_a_few_methods_side_by_side():
+    runs = [{"variant": f"method {i}", "sources": s, "p_max": 0.1 * i} for s in ("MA", "MS") for i in range(6)]
+    blocks = [(sources, few.columns.tolist()) for sources, few in diagnostic_blocks(pd.DataFrame(runs))]
+    assert blocks == [
+        (sources, ["method", *(f"method {i}" for i in few)])
+        for sources in ("MA", "MS")
+        for few in (range(4), range(4, 6))
+    ]
+    (_, few), *_ = diagnostic_blocks(pd.DataFrame(runs))
+    assert few.values.tolist() == [["mean max p", "0", "0.1", "0.2", "0.3"]]
+    assert list(diagnostic_blocks(pd.DataFrame())) == []
 
 
 def test_a_table_shows_its_own_variants_and_no_other(suite, variants, records):

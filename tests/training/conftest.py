@@ -46,13 +46,14 @@ def arguments(store, other_store, latents, other_latents, encoder_folder, prior_
         out.parent.mkdir(parents=True, exist_ok=True)
         config = out.with_suffix(".yaml")
         config.write_text(dump_settings(settings), encoding="utf-8")
-        noisy = bool(declared.method(settings).needs)
+        needs = declared.method(settings).needs
         return {
             "config": config,
             "stores": list(sources),
-            "latents": [moments[source] for source in sources] if noisy else [],
+            "latents": [moments[source] for source in sources] if "latents" in needs else [],
             "encoder": encoder_folder,
-            "prior": prior_folder if noisy else None,
+            "prior": prior_folder if "prior" in needs else None,
+            "networks": {name: encoder_folder for name in declared.networks(settings) if name != "prior"},
             "seed": seed,
             "out": out,
             "device": "cpu",

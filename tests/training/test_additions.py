@@ -10,13 +10,14 @@ import pytest
 import torch
 import yaml
 from matplotlib.figure import Figure
+from safetensors.torch import load_file
 from torch import nn
 
 from dcac import losses, methods
 from dcac.artefacts import Artefacts
 from dcac.closed import Closed, ConfigError, NonNegative, Positive, load_yaml, parse
-from dcac.data import adding, import_data
 from dcac.data.catalog import LOCAL, load_cards, load_catalog
+from dcac.data.imports import adding, import_data
 from dcac.data.store import Record, read_split, write_store
 from dcac.evaluation import score
 from dcac.features import extract
@@ -24,15 +25,19 @@ from dcac.inspection import correlation
 from dcac.losses.term import LossTerm
 from dcac.methods.dcac.keys import OF_THE_PRIOR
 from dcac.methods.method import Method
-from dcac.methods.trained import TrainedModel
+from dcac.methods.trained import PerImage, TrainedModel
 from dcac.model import schemes
+from dcac.model.diffusion import start_prior
+from dcac.model.encoder import load_backbone
 from dcac.model.schemes.scheme import Scheme
 from dcac.planning import Plan
 from dcac.reporting import figure, figures, records, table
 from dcac.reporting.figures.kind import FigureKind
-from dcac.reporting.records import read_records
+from dcac.reporting.figures.samples import SAMPLES
+from dcac.reporting.tables.recorded import read_records
 from dcac.settings import Runtime, parse_settings
 from dcac.suites import Suite, Variant
+from dcac.training import train as train_step
 
 SUITE = {
     "title": "Toys",
@@ -64,7 +69,7 @@ def target(other_store, tmp_path):
         for split, camid, shots in parts
         for row in shots
     ]
-    write_store(images, tmp_path / "T.parquet", manifest={"dataset": "T", "version": "1"})
+    write_store(images, tmp_path / "T.parquet", facts={"dataset": "T", "version": "1"})
     return tmp_path / "T.parquet"
 
 
@@ -204,6 +209,7 @@ BARS = FigureKind(
     runs="one",
     inputs=lambda behind: behind.of_named("runs", "seed{seed}/log.jsonl"),
     draw=draw_bars,
+    seen="A bar an epoch.",
     fault=no_long_run,
 )
 
@@ -260,7 +266,7 @@ class Aiming(TrainedModel):
 AIM = Method(
     name="aiming",
     covers=lambda settings: settings.method == "aiming",
-    build=lambda reid, settings, *, identities, width, prior, seed: Aiming(reid, settings, width),
+    build=lambda reid, settings, *, identities, width, networks, seed: Aiming(reid, settings, width),
     facts=lambda settings: f"aims at rate {settings.aim_rate}",
     terms=(LossTerm("aim", weight="aim_weight", label="aim", heading="‖∇ aim‖", loss=None),),
     reports={"aim_norm": "norm of the aim"},
@@ -312,6 +318,128 @@ def test_the_workflow_asks_a_method_what_its_runs_need(config_dir, aiming, tmp_p
     assert asked["dcac"] == {"data smoke-a", "encoder", "latents smoke-a", "prior"}
     logs = plan.figure_inputs("diagnostics")
     assert {Path(log).parents[2].name for log in logs} == {"dcac", "aimed"}
+
+
+class Painting(TrainedModel):
+    """A prior that learns to paint the images of the batch; nothing of the encoder learns."""
+
+    def __init__(self, reid, settings, prior):
+        super().__init__(reid, settings)
+        self.prior = prior
+        self.token = nn.Parameter(torch.zeros(1, 1, prior.context_width))
+
+    @property
+    def noise_steps(self):
+        return len(self.prior.alphas_cumprod)
+
+    def rated(self, settings):
+        return [(self.prior, 1.0)]
+
+    def per_image(self, embedding, batch):
+        def loss(token, rows):
+            view = (part[rows] for part in batch.diffusion)
+            return self.prior.loss_per_image(
+                context=token, **dict(zip(("latents", "noise", "steps"), view, strict=True))
+            )
+
+        return {"paint": PerImage(self.token.expand(len(batch.images), -1, -1), loss)}
+
+
+PAINT = Method(
+    name="painting",
+    covers=lambda settings: settings.method == "painting",
+    build=lambda reid, settings, *, identities, width, networks, seed: Painting(
+        reid, settings, start_prior(networks["prior"], settings, seed)
+    ),
+    facts=lambda settings: "paints",
+    needs={"latents": "diffusion_weights", "prior": "diffusion_weights"},
+    terms=(LossTerm("paint", weight="noise_weight", label="paint", heading="‖∇ paint‖", loss=None),),
+)
+
+
+def test_a_method_may_train_its_prior_alone(settings, train, encoder_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(methods, "METHODS", (*methods.METHODS, PAINT))
+    chosen = short(settings, method="painting", id_weight=0.0, prototype_weight=0.0, noise_weight=1.0)
+    runs = [train(tmp_path / str(size), chosen, runtime=Runtime(micro_batch=size)) for size in (None, 5)]
+    assert runs[1].epochs[0]["loss_paint"] == pytest.approx(runs[0].epochs[0]["loss_paint"], rel=2e-3)
+    for name, value in load_file(encoder_folder / "model.safetensors").items():
+        assert runs[0].weights[f"reid.backbone.{name}"].equal(value), "the encoder has no loss"
+    learnt = [value for name, value in runs[0].weights.items() if name.endswith("lora_B.default.weight")]
+    assert learnt and any(value.any() for value in learnt)
+    assert "no condition" in SAMPLES.fault(chosen), "it is not sampled from as DCAC is"
+
+
+class TaughtSettings(Closed):
+    """Keys of a toy method that has a teacher."""
+
+    teacher_weights: str
+
+
+class Taught(TrainedModel):
+    """Features that shall be a teacher's, and tell how bright an image's latents are."""
+
+    def __init__(self, reid, settings, teacher, width):
+        super().__init__(reid, settings)
+        self.teacher = teacher.requires_grad_(False)
+        self.bright = nn.Linear(width, 1)
+
+    noise_steps = 1
+
+    def rated(self, settings):
+        return [*super().rated(settings), (self.bright, 1.0)]
+
+    def own_terms(self, embedding, batch):
+        bright = self.bright(embedding.feature)[:, 0] - batch.diffusion.latents.mean(dim=(1, 2, 3))
+        return {"taught": (embedding.feature - self.teacher(batch.images)).square().mean() + bright.square().mean()}
+
+
+def taught(reid, settings, *, identities, width, networks, seed):
+    """Build it with the teacher that `needs` asks for."""
+    size = {"height": settings.image_height, "width": settings.image_width}
+    return Taught(reid, settings, load_backbone(networks["teacher"], **size)[0], width)
+
+
+TAUGHT = Method(
+    name="taught",
+    covers=lambda settings: settings.method == "taught",
+    build=taught,
+    facts=lambda settings: f"taught by {settings.teacher_weights}",
+    needs={"latents": "diffusion_weights", "teacher": "teacher_weights"},
+    terms=(LossTerm("taught", weight="noise_weight", label="taught", heading="‖∇ taught‖", loss=None),),
+    settings=TaughtSettings,
+)
+
+
+def test_a_method_may_need_a_network_of_its_own_and_latents_without_a_prior(
+    settings, train, arguments, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(methods, "METHODS", (*methods.METHODS, TAUGHT))
+    chosen = short(settings, method="taught", teacher_weights="any")
+    found = train(tmp_path / "run", chosen)
+    assert found.epochs[0]["loss_taught"] > 0
+    assert set(found.report["made"]["inputs"]) == {"data A", "latents A", "encoder", "teacher"}
+    with pytest.raises(
+        ValueError, match="needs the network 'teacher', which is not given; add --network teacher=FOLDER"
+    ):
+        train_step.run(**{**arguments(tmp_path / "none", chosen), "networks": {}})
+
+
+def test_the_workflow_brings_the_networks_of_a_method(config_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(methods, "METHODS", (*methods.METHODS, TAUGHT))
+    root = Path(shutil.copytree(config_dir, tmp_path / "config"))
+    for name in ("paper", "demo"):
+        base = root / "base" / f"{name}.yaml"
+        base.write_text(base.read_text(encoding="utf-8") + "teacher_weights: demo-encoder\n", encoding="utf-8")
+    with (root / "variants.yaml").open("a", encoding="utf-8") as stream:
+        stream.write("taught: {label: Taught, method: taught}\n")
+    suite = root / "suites" / "smoke.yaml"
+    suite.write_text(suite.read_text(encoding="utf-8").replace("[baseline, dcac]", "[baseline, dcac, taught]", 1))
+    plan = Plan.read(given={"suite": "smoke"}, root=root)
+    inputs = Artefacts(plan).run("taught", "smoke-a", 0).inputs
+    assert set(inputs) == {"data smoke-a", "encoder", "latents smoke-a", "teacher"}
+    assert inputs["teacher"].artefact.what == "network demo-encoder"
+    looked = set(Artefacts(plan).correlation("taught", "smoke-a", 0).inputs)
+    assert looked == {"run", "data smoke-a", "encoder"}
 
 
 def test_a_variant_is_an_entry_of_the_configuration(config_dir, walk, tmp_path):

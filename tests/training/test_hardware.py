@@ -41,7 +41,7 @@ def step(arguments, tmp_path):
         given = arguments(tmp_path / "run", settings)
         inputs = Inputs(given["stores"], given["encoder"], given["latents"], given["prior"])
         training = Training(settings, inputs, seed=0, hardware=hardware, runtime=runtime)
-        progress = state.Progress(memory=training.build_memory())
+        progress = state.RunState(memory=training.build_memory())
         training.model.train()
         rows = torch.arange(16).numpy()
         return lambda: training.step(rows, "1/0", progress, diagnose=False)

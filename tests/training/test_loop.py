@@ -16,7 +16,7 @@ from dcac.training.hardware import Hardware
 from dcac.training.inputs import Inputs
 from dcac.training.loop import Training
 from dcac.training.schedule import factor
-from dcac.training.state import Progress
+from dcac.training.state import RunState
 
 UNUSUAL = {
     "id_weight": 0.7,
@@ -101,7 +101,7 @@ def test_steps_equal_a_plain_implementation(make):
     for group in training.optimiser.param_groups:
         group["lr"] = settings.learning_rate * group["multiplier"]
     prototypes = training.build_memory()
-    progress = Progress(memory=prototypes)
+    progress = RunState(memory=prototypes)
     training.model.train()
     for number, indices in enumerate(draw_batches(training, 1)[:3]):
         terms, _ = training.step(indices, f"1/{number}", progress, diagnose=False)
@@ -126,7 +126,7 @@ def test_every_term_changes_something(make):
     """The comparison above would not notice a term that both sides forget."""
     training = make(**UNUSUAL)
     before = {name: value.clone() for name, value in training.model.state_dict().items()}
-    progress = Progress(memory=training.build_memory())
+    progress = RunState(memory=training.build_memory())
     training.model.train()
     training.step(draw_batches(training, 1)[0], "1/0", progress, diagnose=False)
     moved = {name for name, value in training.model.state_dict().items() if not torch.equal(value, before[name])}
@@ -162,7 +162,7 @@ def test_memory_is_kept_in_the_precision_asked_for(make, monkeypatch, choice, ha
         return original(*positional, **named)
 
     monkeypatch.setattr(memory, "update", update)
-    progress = Progress(memory=training.build_memory())
+    progress = RunState(memory=training.build_memory())
     view = (torch.from_numpy(training.data.images[:]).float() / 255 - 0.5) / 0.5
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
         z_hat = training.model.reid.eval().embed(view)
@@ -252,7 +252,7 @@ def test_the_placebo_pulls_as_hard_as_the_prior(make):
     pulls = []
     for choice in ("own", "other"):
         training = make(noise_image=choice)
-        progress = Progress(memory=training.build_memory())
+        progress = RunState(memory=training.build_memory())
         training.model.train()
         _, report = training.step(draw_batches(training, 1)[0], "1/0", progress, diagnose=True)
         pulls.append(report["gradient_noise"])

@@ -165,7 +165,7 @@ def mixed(store, prior_folder, tmp_path):
     for code, layout in layouts.items():
         records = [Record(split, pid, 0, code, f"{n}.png", picture["train"][8 * n]) for split, pid, n in layout]
         path = tmp_path / f"{code}.parquet"
-        write_store(records, path, manifest={"distractor_pid": 0 if code == "MA" else None})
+        write_store(records, path, facts={"distractor_pid": 0 if code == "MA" else None})
         latents_step.run(store=path, prior=prior_folder, size=32, out=path.with_suffix(".safetensors"), device="cpu")
         paths.append(path)
     return paths

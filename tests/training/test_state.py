@@ -11,7 +11,7 @@ from dcac.seeding import torch_generator
 from dcac.training import state
 from dcac.training.inputs import Inputs
 from dcac.training.setup import build_model, build_optimiser
-from dcac.training.state import Progress, learnt_state
+from dcac.training.state import RunState, learnt_state
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_everything_comes_back(build, tmp_path):
     step(model, optimiser)
     model.reid.bnneck.running_mean.fill_(3.0)
     memory = torch.randn(16, 24, generator=torch_generator(0))
-    progress = Progress(
+    progress = RunState(
         epoch=3, batch=2, memory=memory, sums={"id": torch.tensor(1.5)}, scaler={"scale": 8.0}, log_bytes=77
     )
     state.save(tmp_path, "me", model, optimiser, progress)
@@ -54,14 +54,14 @@ def test_everything_comes_back(build, tmp_path):
 
 
 def test_without_a_checkpoint_a_run_starts_at_epoch_one(build, tmp_path):
-    assert state.load(tmp_path, "me", *build()) == Progress(epoch=1, batch=0, memory=None, log_bytes=0)
+    assert state.load(tmp_path, "me", *build()) == RunState(epoch=1, batch=0, memory=None, log_bytes=0)
 
 
 def test_checkpoint_of_another_run_is_kept_aside(build, tmp_path, caplog):
     folder = tmp_path / "run.state"
     folder.mkdir()
     model, optimiser = build()
-    state.save(folder, "me", model, optimiser, Progress(epoch=3))
+    state.save(folder, "me", model, optimiser, RunState(epoch=3))
     fresh, its_optimiser = build(seed=1)
     before = {name: value.clone() for name, value in fresh.state_dict().items()}
     with caplog.at_level(logging.WARNING):
@@ -76,7 +76,7 @@ def three(build, tmp_path):
     """A folder in which epochs 1 to 3 were saved."""
     model, optimiser = build()
     for epoch in (1, 2, 3):
-        state.save(tmp_path, "me", model, optimiser, Progress(epoch=epoch))
+        state.save(tmp_path, "me", model, optimiser, RunState(epoch=epoch))
     return tmp_path
 
 
@@ -92,7 +92,7 @@ def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(build, three, capl
         assert state.load(three, "me", *build()).epoch == 2
     assert f"checkpoint {path} is damaged" in caplog.text and "kept as checkpoint.pt.damaged" in caplog.text
     assert (three / "checkpoint.pt.damaged").is_file() and not path.exists()
-    state.save(three, "me", *build(), Progress(epoch=3))
+    state.save(three, "me", *build(), RunState(epoch=3))
     assert state.load(three, "me", *build()).epoch == 3
 
 
@@ -115,7 +115,7 @@ def test_something_else_under_a_checkpoints_name_is_set_aside(build, three):
 def test_with_both_checkpoints_damaged_training_starts_from_scratch(build, three):
     for name in ("checkpoint.pt", "checkpoint.before.pt"):
         (three / name).write_bytes(b"")
-    assert state.load(three, "me", *build()) == Progress()
+    assert state.load(three, "me", *build()) == RunState()
 
 
 def test_a_stop_between_the_two_renamings_loses_one_save_at_most(build, three):
@@ -132,14 +132,14 @@ def test_a_full_disk_leaves_the_checkpoints_and_no_temporary_file(build, three, 
 
     monkeypatch.setattr(torch, "save", save)
     with pytest.raises(OSError, match=r"checkpoint.pt could not be written whole: the disk.* is full .*MB needed"):
-        state.save(three, "me", *build(), Progress(epoch=4))
+        state.save(three, "me", *build(), RunState(epoch=4))
     assert sorted(path.name for path in three.iterdir()) == ["checkpoint.before.pt", "checkpoint.pt"]
     assert state.load(three, "me", *build()).epoch == 3
 
 
 def test_torn_write_leaves_the_last_checkpoint(build, tmp_path, monkeypatch):
     model, optimiser = build()
-    state.save(tmp_path, "me", model, optimiser, Progress(epoch=3))
+    state.save(tmp_path, "me", model, optimiser, RunState(epoch=3))
 
     def tear(_content, stream):
         stream.write(b"half")
@@ -147,13 +147,13 @@ def test_torn_write_leaves_the_last_checkpoint(build, tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "save", tear)
     with pytest.raises(OSError, match="disk full"):
-        state.save(tmp_path, "me", model, optimiser, Progress(epoch=4))
+        state.save(tmp_path, "me", model, optimiser, RunState(epoch=4))
     assert state.load(tmp_path, "me", *build()).epoch == 3
 
 
 def test_checkpoint_that_lacks_a_tensor_is_refused(build, tmp_path):
     model, optimiser = build()
-    state.save(tmp_path, "me", model, optimiser, Progress())
+    state.save(tmp_path, "me", model, optimiser, RunState())
     content = torch.load(tmp_path / "checkpoint.pt")
     del content["model"]["prompts.table"]
     torch.save(content, tmp_path / "checkpoint.pt")

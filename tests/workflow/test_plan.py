@@ -235,11 +235,12 @@ def test_what_jobs_ask_a_cluster_for_stands_in_the_configuration(checkout):
     checkout.edit("config/config.yaml", "  gpu_request: gpus ", "  gpu_request: gres ")
     checkout.edit("config/config.yaml", "  constraint: null ", "  constraint: a100 ")
     checkout.edit("config/config.yaml", "  hours: 24 ", "  hours: 12 ")
+    checkout.edit("config/config.yaml", "  gpus_per_training: 1 ", "  gpus_per_training: 2 ")
     output = checkout.snakemake("--dry-run", "--set-resources", "train:mem_mb=9000", suite="smoke-gpu")
     everywhere = {"slurm_account": "vision", "qos": "normal"}
     on_card = {**everywhere, "slurm_partition": "cards", "gres": "gpu:1", "gpu": "0", "constraint": "a100"}
     train, score = resources(output, "train"), resources(output, "score")
-    assert train.items() >= {**on_card, "runtime": "720", "mem_mb": "9000"}.items(), (
+    assert train.items() >= {**on_card, "gres": "gpu:2", "nodes": "1", "runtime": "720", "mem_mb": "9000"}.items(), (
         "a command line adds, and drops nothing"
     )
     assert resources(output, "extract").items() >= on_card.items()

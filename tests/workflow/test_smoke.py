@@ -19,7 +19,7 @@ def test_every_promised_file_is_there(smoke):
     for name in ("dg_single", "in_domain"):
         for suffix in ("md", "tex", "csv"):
             assert (results / f"tables/{name}.{suffix}").stat().st_size > 100
-    for suffix in ("pdf", "png"):
+    for suffix in ("pdf", "svg", "png"):
         assert (results / f"figures/cmc.{suffix}").stat().st_size > 1000
     assert set(json.loads((results / "metrics.json").read_text())) == {"dg_single", "in_domain"}
     assert not list(results.rglob("*.state"))
@@ -80,6 +80,16 @@ def test_what_is_made_on_demand_trains_only_what_is_new(finished):
     for name in ("diagnostics", "samples", "look_alikes", "tsne", "ranked_lists", "attention"):
         assert (results / f"figures/{name}.png").stat().st_size > 10_000
     assert finished.planned("on_demand") == {}
+    shown = finished.jobs(finished.snakemake())
+    assert shown == {"all": 1, "report": 1, "show_report": 1}, "the page takes in the figures that stand now"
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert page.count('<figure class="drawn">') == 7 and 'id="figure-tsne"' in page
+    finished.edit("dcac/reporting/figures/tsne.py", "PEOPLE = 30", "PEOPLE = 29")
+    assert {name: finished.planned().get(name) for name in ("report", "train", "samples")} == {
+        "report": 1,
+        "train": None,
+        "samples": None,
+    }, "a figure on demand that does not stand is left out, not made"
 
 
 def test_a_comment_in_code_or_configuration_reruns_nothing(finished):

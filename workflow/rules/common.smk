@@ -21,13 +21,23 @@ if (checkout / "dcac").is_dir():  # its own code plans and computes, in every en
 try:
     from dcac import cluster, declared, gpus, suites
     from dcac.closed import ConfigError
+    from dcac.places import Here, InStorage
     from dcac.planning import Plan
+    from dcac.provenance.networks import MANIFEST
     from dcac.standing import Standing
 except ImportError as error:
     raise WorkflowError(f"the environment of Snakemake lacks what dcac needs ({error}): run `pip install -e .` first")
 
+
+
+def stored(path):
+    """The object of a path `results/...` in the storage that all inputs and outputs go to; a new one at each call."""
+    return workflow.inputfile(path).storage_object
+
+
+STORED = workflow.storage_settings.default_storage_provider is not None  # --default-storage-provider
 try:
-    PLAN = Plan.read(given=config)
+    PLAN = Plan.read(given=config, results=InStorage(stored) if STORED else Here())
     PLAN.require_planned(word for word in sys.argv[1:] if word.startswith("results/"))
 except ConfigError as error:
     raise WorkflowError(str(error))
@@ -41,6 +51,8 @@ GPUS_PER_TRAINING = GPU * PLAN.project.runtime.gpus_per_training
 THREADS = 1 if SUITE.device == "cpu" else 8
 LIGHT = "../../envs/light.yaml"  # data, scores and tables: no PyTorch
 HEAVY = "../../envs/torch.yaml"
+NETWORK = "results/weights/{weights}"  # a folder, whose files its manifest lists
+NETWORK = directory(NETWORK) if STORED else f"{NETWORK}/manifest.json"
 
 
 wildcard_constraints:
@@ -79,6 +91,7 @@ def asked(*, gpus=0):
         "constraint": chosen.constraint if gpus else None,
         "gres": f"gpu:{gpus}" if gpus and chosen.gpu_request == "gres" else None,
         "gpu": 0 if chosen.gpu_request == "gres" else gpus,
+        "nodes": 1 if gpus > 1 else None,  # else cards of several might be given
     }
     return {name: value for name, value in wanted.items() if value is not None}
 
@@ -90,10 +103,16 @@ def memory(base, *, inputs):
     """
 
     def needed(wildcards, input):
-        size = sum(Path(path).stat().st_size for path in input if Path(path).is_file())
-        return base + math.ceil(inputs * size / 1e6)
+        return base + math.ceil(inputs * sum(map(size, input)) / 1e6)
 
     return needed
+
+
+def size(path):
+    """Bytes of an input file; 0 where it is still to be made."""
+    if path.is_storage:
+        return path.storage_object.size() if path.storage_object.exists() else 0
+    return Path(path).stat().st_size if Path(path).is_file() else 0
 
 
 @cache
@@ -152,8 +171,8 @@ def made(rule, wildcards):
 def is_due(rule, wildcards):
     """Whether a job has to run; what lies there and no longer stands is forced to be made again."""
     due = [artefact for artefact in made(rule, wildcards) if STANDING.due(artefact)]
-    stale = (path for artefact in due for path in artefact.outputs if Path(path).is_file())
-    workflow.dag.forcefiles.update(stale)
+    stale = (path for artefact in due for path in artefact.outputs if PLAN.results.has(path))
+    workflow.dag.forcefiles.update(place(declared_as(path)) for path in stale)
     return bool(due)
 
 
@@ -163,9 +182,42 @@ def if_due(rule, paths):
     def needed(wildcards):
         if not (asks_for_all() or is_due(rule, wildcards)):
             return []
-        return paths(wildcards) if callable(paths) else paths.format(**dict(wildcards.items()))
+        return whole(named(paths, wildcards))
 
     return needed
+
+
+def named(paths, wildcards):
+    """The paths that a pattern or function names."""
+    return paths(wildcards) if callable(paths) else paths.format(**dict(wildcards.items()))
+
+
+def whole(paths):
+    """With a storage, which brings what is named and nothing else, the paths with all that is read along with them."""
+    if not STORED:
+        return paths
+    given = [paths] if isinstance(paths, str) else paths
+    return list(dict.fromkeys(file for path in given for file in STANDING.artefacts.read_with(path)))
+
+
+def declared_as(path):
+    """The output of a rule that a file is, or lies in: a storage keeps a network as one folder."""
+    return str(Path(path).parent) if STORED and Path(path).name == MANIFEST else path
+
+
+def place(word):
+    """Where a job finds or makes `results/...`: there, or where the storage's copy of it lies; other words stay."""
+    return str(stored(word).local_path()) if STORED and word.startswith("results/") else word
+
+
+def at(paths):
+    """Parameter: the paths that a pattern or function names, for a command."""
+
+    def places(wildcards):
+        words = named(paths, wildcards)
+        return place(words) if isinstance(words, str) else [place(word) for word in words]
+
+    return places if STORED else paths
 
 
 def copied(rule):
@@ -187,9 +239,14 @@ def settings(wildcards):
     return PLAN.settings(wildcards.variant, wildcards.sources)
 
 
+def network(name):
+    """What stands for a network among inputs: its manifest, or with a storage its folder."""
+    return declared_as(f"results/weights/{name}/{MANIFEST}")
+
+
 def reference_encoder(wildcards):
-    """Manifest of the encoder that references use."""
-    return f"results/weights/{PLAN.common_settings.encoder_weights}/manifest.json"
+    """The encoder that references use."""
+    return network(PLAN.common_settings.encoder_weights)
 
 
 def target_stores(wildcards):
@@ -210,8 +267,8 @@ def source_latents(wildcards):
 
 
 def encoder_manifest(wildcards):
-    """Manifest of the run's pre-trained encoder."""
-    return f"results/weights/{settings(wildcards).encoder_weights}/manifest.json"
+    """The run's pre-trained encoder."""
+    return network(settings(wildcards).encoder_weights)
 
 
 def pretraining_store(wildcards):
@@ -220,9 +277,23 @@ def pretraining_store(wildcards):
 
 
 def prior_manifest(wildcards):
-    """Manifest of the run's diffusion prior; the baseline needs none."""
+    """The run's diffusion prior; the baseline needs none."""
     prior = declared.needed(settings(wildcards), "prior")
-    return [f"results/weights/{prior}/manifest.json"] if prior else []
+    return [network(prior)] if prior else []
+
+
+def network_manifests(wildcards):
+    """Manifests of the networks beside the encoder that a run is built with; the baseline needs none."""
+    return [network(card) for card in declared.networks(settings(wildcards)).values()]
+
+
+def network_options(wildcards):
+    """The options that name these networks."""
+    words = []
+    for name, card in declared.networks(settings(wildcards)).items():
+        given = place(network(card))
+        words += ["--prior", given] if name == "prior" else ["--network", f"{name}={given}"]
+    return words
 
 
 def learnt_from(wildcards):
@@ -231,7 +302,7 @@ def learnt_from(wildcards):
 
 
 def prior_option(wildcards):
-    """The option that names a run's prior by its manifest; nothing for the baseline."""
+    """The option that names a run's prior; nothing for the baseline."""
     return [word for manifest in prior_manifest(wildcards) for word in ("--prior", manifest)]
 
 
@@ -246,8 +317,13 @@ def rehearsal(wildcards):
 
 
 def network_manifest(wildcards):
-    """Manifest of the network that stands among the references."""
-    return f"results/weights/{wildcards.network}/manifest.json"
+    """The network that stands among the references."""
+    return network(wildcards.network)
+
+
+def cached_prior(wildcards):
+    """The prior whose autoencoder makes latents."""
+    return network(wildcards.prior)
 
 
 def metric_option(wildcards):
@@ -269,6 +345,11 @@ def accepted_option(wildcards):
 def accepted_in(tables):
     """The same for several tables."""
     return [word for path in STANDING.artefacts.accepted(*tables) for word in ("--accepted", path)]
+
+
+def accepted_runs(wildcards):
+    """Reports of a table's runs whose code a person accepted, where a storage has to bring them."""
+    return STANDING.artefacts.accepted(wildcards.table) if STORED else []
 
 
 def archive(wildcards):
@@ -310,7 +391,7 @@ def all_records(wildcards):
 
 def report_inputs(wildcards):
     """What the page of the suite is made of."""
-    return PLAN.report_inputs()
+    return [*PLAN.report_inputs(), *STANDING.artefacts.reported_figures()]
 
 
 def report_words(wildcards):
@@ -334,7 +415,7 @@ def outputs(*, on_demand):
     figures = [name for name, figure in SUITE.figures.items() if figure.on_demand == on_demand]
     return [
         *expand("results/tables/{table}.{suffix}", table=tables, suffix=["md", "html", "tex", "csv", "json"]),
-        *expand("results/figures/{figure}.{suffix}", figure=figures, suffix=["pdf", "png", "json"]),
+        *expand("results/figures/{figure}.{suffix}", figure=figures, suffix=["pdf", "svg", "png", "json"]),
         *(["results/report.html", "results/report.json"] if PLAN.reported and not on_demand else []),
     ]
 

@@ -34,11 +34,11 @@ rule extract:
         runtime=60,
         device=SUITE.device,
     params:
-        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        encoder=encoder_manifest,
-        stores=target_stores,
-        out="results/{suite}/features/{variant}/{sources}/seed{seed}",
+        report=at("results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json"),
+        config=at("results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        encoder=at(encoder_manifest),
+        stores=at(target_stores),
+        out=at("results/{suite}/features/{variant}/{sources}/seed{seed}"),
     shell:
         "python -m dcac --log {log:q} extract {params.stores:q}"
         " --run {params.report:q}"
@@ -77,9 +77,9 @@ rule reference:
         runtime=60,
         device="cpu",
     params:
-        encoder=reference_encoder,
-        stores=target_stores,
-        out="results/{suite}/features/{reference}/none/seed0",
+        encoder=at(reference_encoder),
+        stores=at(target_stores),
+        out=at("results/{suite}/features/{reference}/none/seed0"),
     shell:
         "python -m dcac --log {log:q} reference {wildcards.reference:q} {params.stores:q}"
         " --encoder {params.encoder:q}"
@@ -127,10 +127,12 @@ rule embed:
         runtime=60,
         device=SUITE.device,
     params:
-        stores=target_stores,
-        out="results/{suite}/features/{network}/{sources}/seed0",
+        network=at(network_manifest),
+        stores=at(target_stores),
+        out=at("results/{suite}/features/{network}/{sources}/seed0"),
     shell:
         "python -m dcac --log {log:q} embed {wildcards.network:q} {params.stores:q}"
+        " --weights {params.network:q}"
         " --suite {wildcards.suite:q}"
         " --sources {wildcards.sources:q}"
         " --device {resources.device}"
@@ -159,15 +161,15 @@ rule score:
         mem_mb=memory(2000, inputs=2),
         runtime=30,
     params:
-        features="results/{suite}/features/{variant}/{sources}/seed{seed}/{target}.npz",
-        against=against_option,
+        features=at("results/{suite}/features/{variant}/{sources}/seed{seed}/{target}.npz"),
+        against=at(against_option),
         metric=metric_option,
     shell:
         "python -m dcac --log {log:q} score {params.features:q} {params.against:q} {params.metric:q} --out {output.score:q}"
 
 
 rule samples:
-    """Denoise training images under their own, a uniform and another image's condition."""
+    """Denoise training images under their own, no and another image's condition."""
     input:
         config=if_due("samples", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
         report=if_due("samples", "results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json"),
@@ -191,11 +193,11 @@ rule samples:
         runtime=60,
         device=SUITE.device,
     params:
-        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        encoder=encoder_manifest,
-        prior=prior_option,
-        learnt_from=learnt_from,
+        report=at("results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json"),
+        config=at("results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        encoder=at(encoder_manifest),
+        prior=at(prior_option),
+        learnt_from=at(learnt_from),
     shell:
         "python -m dcac --log {log:q} samples {params.learnt_from:q}"
         " --run {params.report:q}"
@@ -230,10 +232,10 @@ rule correlation:
         runtime=60,
         device=SUITE.device,
     params:
-        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        encoder=encoder_manifest,
-        stores=source_stores,
+        report=at("results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json"),
+        config=at("results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        encoder=at(encoder_manifest),
+        stores=at(source_stores),
     shell:
         "python -m dcac --log {log:q} correlation {params.stores:q}"
         " --run {params.report:q}"
@@ -267,10 +269,10 @@ rule attention:
         runtime=60,
         device=SUITE.device,
     params:
-        report="results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json",
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        encoder=encoder_manifest,
-        store="results/data/{target}.parquet",
+        report=at("results/{suite}/runs/{variant}/{sources}/seed{seed}/run.json"),
+        config=at("results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        encoder=at(encoder_manifest),
+        store=at("results/data/{target}.parquet"),
     shell:
         "python -m dcac --log {log:q} attention {params.store:q}"
         " --run {params.report:q}"

@@ -40,7 +40,7 @@ rule records:
         mem_mb=1000,
         runtime=10,
     params:
-        scores=table_scores,
+        scores=at(table_scores),
     shell:
         "python -m dcac --log {log:q} records {params.scores:q} --out {output.records:q}"
 
@@ -49,6 +49,7 @@ rule table:
     """Write a table as Markdown, HTML, LaTeX and CSV; the JSON file beside them says what it was made from."""
     input:
         records=if_due("table", table_records),
+        accepted=if_due("table", accepted_runs),
     output:
         md="results/{suite}/tables/{table}.md",
         html=report(
@@ -73,9 +74,9 @@ rule table:
         mem_mb=1000,
         runtime=10,
     params:
-        records=table_records,
+        records=at(table_records),
         published="config/published.csv",
-        accepted=accepted_option,
+        accepted=at(accepted_option),
     shell:
         "python -m dcac --log {log:q} table {wildcards.table:q} {params.records:q}"
         " --suite {wildcards.suite:q}"
@@ -112,7 +113,7 @@ rule overhead_table:
         mem_mb=1000,
         runtime=10,
     params:
-        measurements=table_overheads,
+        measurements=at(table_overheads),
     shell:
         "python -m dcac --log {log:q} overhead_table {wildcards.table:q} {params.measurements:q}"
         " --suite {wildcards.suite:q}"
@@ -120,11 +121,12 @@ rule overhead_table:
 
 
 rule figure:
-    """Draw a figure as PDF and PNG; the JSON file beside them says what it was drawn from."""
+    """Draw a figure as PDF, SVG and PNG; the JSON file beside them says what it was drawn from."""
     input:
         files=if_due("figure", figure_inputs),
     output:
         pdf="results/{suite}/figures/{figure}.pdf",
+        svg="results/{suite}/figures/{figure}.svg",
         png=report(
             "results/{suite}/figures/{figure}.png",
             caption="../report/figure.rst",
@@ -143,11 +145,11 @@ rule figure:
         mem_mb=1000,
         runtime=10,
     params:
-        files=figure_inputs,
+        files=at(figure_inputs),
     shell:
         "python -m dcac --log {log:q} figure {wildcards.figure:q} {params.files:q}"
         " --suite {wildcards.suite:q}"
-        " --out {output.pdf:q} --out {output.png:q} --out {output.record:q}"
+        " --out {output.pdf:q} --out {output.svg:q} --out {output.png:q} --out {output.record:q}"
 
 
 rule report:
@@ -173,9 +175,9 @@ rule report:
         mem_mb=2000,
         runtime=30,
     params:
-        files=report_inputs,
+        files=at(report_inputs),
         published="config/published.csv",
-        words=report_words,
+        words=at(report_words),
     shell:
         "python -m dcac --log {log:q} report {params.files:q}"
         " --suite {wildcards.suite:q}"
@@ -201,7 +203,7 @@ rule metrics:
         mem_mb=1000,
         runtime=10,
     params:
-        records=all_records,
+        records=at(all_records),
     shell:
         "python -m dcac --log {log:q} metrics {params.records:q} --out {output.metrics:q}"
 
@@ -223,9 +225,10 @@ rule show_table:
         mem_mb=100,
         runtime=5,
     params:
-        files=copied("show_table"),
+        files=at(copied("show_table")),
+        folder=at("results/tables"),
     shell:
-        "cp {params.files:q} results/tables/ 2> {log:q}"
+        "cp {params.files:q} {params.folder:q} 2> {log:q}"
 
 
 rule show_figure:
@@ -233,7 +236,7 @@ rule show_figure:
     input:
         if_due("show_figure", copied("show_figure")),
     output:
-        multiext("results/figures/{figure}", ".pdf", ".png", ".json"),
+        multiext("results/figures/{figure}", ".pdf", ".svg", ".png", ".json"),
     log:
         "results/logs/show_figure/{figure}.log",
     benchmark:
@@ -245,9 +248,10 @@ rule show_figure:
         mem_mb=100,
         runtime=5,
     params:
-        files=copied("show_figure"),
+        files=at(copied("show_figure")),
+        folder=at("results/figures"),
     shell:
-        "cp {params.files:q} results/figures/ 2> {log:q}"
+        "cp {params.files:q} {params.folder:q} 2> {log:q}"
 
 
 rule show_report:
@@ -267,9 +271,10 @@ rule show_report:
         mem_mb=100,
         runtime=5,
     params:
-        files=copied("show_report"),
+        files=at(copied("show_report")),
+        folder=at("results/"),
     shell:
-        "cp {params.files:q} results/ 2> {log:q}"
+        "cp {params.files:q} {params.folder:q} 2> {log:q}"
 
 
 rule show_metrics:
@@ -289,6 +294,6 @@ rule show_metrics:
         mem_mb=100,
         runtime=5,
     params:
-        files=copied("show_metrics"),
+        files=at(copied("show_metrics")),
     shell:
         "cp {params.files:q} {output.metrics:q} 2> {log:q}"

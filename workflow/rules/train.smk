@@ -35,7 +35,7 @@ rule rehearse:
         config=if_due("rehearse", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
         learnt_from=if_due("rehearse", learnt_from),
         encoder=if_due("rehearse", encoder_manifest),
-        prior=if_due("rehearse", prior_manifest),
+        networks=if_due("rehearse", network_manifests),
         target=if_due("rehearse", rehearsed_store),
     output:
         report="results/{suite}/rehearsals/{variant}/{sources}.json",
@@ -48,21 +48,21 @@ rule rehearse:
     threads: THREADS
     resources:
         **asked(gpus=GPUS_PER_TRAINING),
-        mem_mb=memory(3000 if GPU == 0 else 32000, inputs=3),
+        mem_mb=memory(3000 if GPU == 0 else 32000 * GPUS_PER_TRAINING, inputs=3),
         runtime=60,
         device=SUITE.device,
     params:
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        learnt_from=learnt_from,
-        encoder=encoder_manifest,
-        prior=prior_option,
-        target=rehearsed_store,
+        config=at("results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        learnt_from=at(learnt_from),
+        encoder=at(encoder_manifest),
+        networks=at(network_options),
+        target=at(rehearsed_store),
     shell:
         "python -m dcac --log {log:q} rehearse {params.learnt_from:q}"
         " --target {params.target:q}"
         " --config {params.config:q}"
         " --encoder {params.encoder:q}"
-        " {params.prior:q}"
+        " {params.networks:q}"
         " --suite {wildcards.suite:q}"
         " --variant {wildcards.variant:q}"
         " --sources {wildcards.sources:q}"
@@ -76,7 +76,7 @@ rule train:
         config=if_due("train", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
         learnt_from=if_due("train", learnt_from),
         encoder=if_due("train", encoder_manifest),
-        prior=if_due("train", prior_manifest),
+        networks=if_due("train", network_manifests),
         rehearsal=if_due("train", rehearsal),
     output:
         weights="results/{suite}/runs/{variant}/{sources}/seed{seed}/weights.safetensors",
@@ -91,19 +91,19 @@ rule train:
     threads: THREADS
     resources:
         **asked(gpus=GPUS_PER_TRAINING),
-        mem_mb=memory(3000 if GPU == 0 else 32000, inputs=3),
+        mem_mb=memory(3000 if GPU == 0 else 32000 * GPUS_PER_TRAINING, inputs=3),
         runtime=60 if GPU == 0 else 60 * PLAN.project.cluster.hours,
         device=SUITE.device,
     params:
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        learnt_from=learnt_from,
-        encoder=encoder_manifest,
-        prior=prior_option,
+        config=at("results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        learnt_from=at(learnt_from),
+        encoder=at(encoder_manifest),
+        networks=at(network_options),
     shell:
         "python -m dcac --log {log:q} train {params.learnt_from:q}"
         " --config {params.config:q}"
         " --encoder {params.encoder:q}"
-        " {params.prior:q}"
+        " {params.networks:q}"
         " --seed {wildcards.seed}"
         " --device {resources.device}"
         " --out {output.report:q}"
@@ -115,7 +115,7 @@ rule overhead:
         config=if_due("overhead", "results/{suite}/runs/{variant}/{sources}/config.yaml"),
         learnt_from=if_due("overhead", learnt_from),
         encoder=if_due("overhead", encoder_manifest),
-        prior=if_due("overhead", prior_manifest),
+        networks=if_due("overhead", network_manifests),
     output:
         measurement="results/{suite}/overhead/{variant}/{sources}.json",
     log:
@@ -131,15 +131,15 @@ rule overhead:
         runtime=60,
         device=SUITE.device,
     params:
-        config="results/{suite}/runs/{variant}/{sources}/config.yaml",
-        learnt_from=learnt_from,
-        encoder=encoder_manifest,
-        prior=prior_option,
+        config=at("results/{suite}/runs/{variant}/{sources}/config.yaml"),
+        learnt_from=at(learnt_from),
+        encoder=at(encoder_manifest),
+        networks=at(network_options),
     shell:
         "python -m dcac --log {log:q} overhead {params.learnt_from:q}"
         " --config {params.config:q}"
         " --encoder {params.encoder:q}"
-        " {params.prior:q}"
+        " {params.networks:q}"
         " --variant {wildcards.variant:q}"
         " --sources {wildcards.sources:q}"
         " --device {resources.device}"

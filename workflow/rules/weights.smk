@@ -14,7 +14,7 @@ rule pretrain_encoder:
     input:
         store=if_due("network", pretraining_store),
     output:
-        manifest="results/weights/{weights}/manifest.json",
+        network=NETWORK,
     log:
         "results/logs/pretrain_encoder/{weights}.log",
     benchmark:
@@ -30,15 +30,15 @@ rule pretrain_encoder:
         runtime=60,
     params:
         step="pretrain_encoder",
-        store=pretraining_store,
+        store=at(pretraining_store),
     shell:
-        "python -m dcac --log {log:q} {params.step} {wildcards.weights:q} {params.store:q} --out {output.manifest:q}"
+        "python -m dcac --log {log:q} {params.step} {wildcards.weights:q} {params.store:q} --out {output.network:q}"
 
 
 use rule pretrain_encoder as pretrain_diffusion with:
     # Pre-train the demo's latent diffusion model on the broad synthetic domain.
     output:
-        manifest="results/weights/{weights}/manifest.json",
+        network=NETWORK,
     log:
         "results/logs/pretrain_diffusion/{weights}.log",
     benchmark:
@@ -47,7 +47,7 @@ use rule pretrain_encoder as pretrain_diffusion with:
         weights=PLAN.pattern(PLAN.weights_made_here("diffusion")),
     params:
         step="pretrain_diffusion",
-        store=pretraining_store,
+        store=at(pretraining_store),
 
 
 rule weights:
@@ -55,7 +55,7 @@ rule weights:
     input:
         if_due("network", nothing),
     output:
-        manifest="results/weights/{weights}/manifest.json",
+        network=NETWORK,
     log:
         "results/logs/weights/{weights}.log",
     benchmark:
@@ -69,14 +69,14 @@ rule weights:
         mem_mb=8000,  # a single file of 8 GB takes 5
         runtime=120,
     shell:
-        "python -m dcac --log {log:q} weights {wildcards.weights:q} --out {output.manifest:q}"
+        "python -m dcac --log {log:q} weights {wildcards.weights:q} --out {output.network:q}"
 
 
 rule latents:
     """Cache the autoencoder's posterior moments of a data set, once for all runs."""
     input:
         store=if_due("latents", "results/data/{dataset}.parquet"),
-        prior=if_due("latents", "results/weights/{prior}/manifest.json"),
+        prior=if_due("latents", cached_prior),
     output:
         moments="results/latents/{dataset}-{prior}.safetensors",
         sidecar="results/latents/{dataset}-{prior}.safetensors.json",
@@ -93,8 +93,8 @@ rule latents:
         runtime=120,
         device=SUITE.device,  # not among params: another device makes nothing due
     params:
-        store="results/data/{dataset}.parquet",
-        prior="results/weights/{prior}/manifest.json",
+        store=at("results/data/{dataset}.parquet"),
+        prior=at(cached_prior),
         size=PLAN.diffusion_image_size,
     shell:
         "python -m dcac --log {log:q} latents {params.store:q}"

@@ -25,16 +25,16 @@ def read_cuhk02(source: Source, variant: str) -> Reading:
     for pair, view in folders:
         split = "train" if pair < TEST_PAIR else ("query", "gallery")[view - 1]
         place = f"P{pair}/cam{view}"
-        label, inside = labeller(pair, view), place + "/"
-        read_folders(source, reading, domain="C2", folders={root + place: split}, label=label, inside=inside)
+        read_name, inside = name_reader(pair, view), place + "/"
+        read_folders(source, reading, domain="C2", folders={root + place: split}, read_name=read_name, inside=inside)
     return reading
 
 
-def labeller(pair: int, view: int) -> Callable[[str], tuple[int, int] | None]:
+def name_reader(pair: int, view: int) -> Callable[[str], tuple[int, int] | None]:
     """Return the function that gives pid and camid (2 x pair + view - 3, from 0) of a name in one folder."""
 
-    def label(base: str) -> tuple[int, int] | None:
+    def read_name(base: str) -> tuple[int, int] | None:
         match = PATTERN.fullmatch(base)
         return (NUMBERS_PER_PAIR * pair + int(match[1]), 2 * pair + view - 3) if match else None
 
-    return label
+    return read_name

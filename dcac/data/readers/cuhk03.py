@@ -97,14 +97,14 @@ def read_cuhk03(source: Source, variant: str) -> Reading:
     root = find_root(source.names, *(f"{variant}/{folder}" for folder in MARKET_FOLDERS))
     if root is not None:
         folders = {f"{root}{variant}/{folder}": split for folder, split in MARKET_FOLDERS.items()}
-        return read_folders(source, Reading("new-protocol", "NP"), domain="C3", folders=folders, label=label)
+        return read_folders(source, Reading("new-protocol", "NP"), domain="C3", folders=folders, read_name=read_name)
     raw = find_root(source.names, "cuhk-03.mat")
     if raw is None:
         raise LayoutError(f"neither {variant}/bounding_box_train, query, bounding_box_test nor cuhk-03.mat are there")
     return _read_raw(source, raw + "cuhk-03.mat", variant)
 
 
-def label(base: str) -> tuple[int, int] | None:
+def read_name(base: str) -> tuple[int, int] | None:
     """Return pid and camid of `0003_c1_21.png`."""
     match = PACKAGED.fullmatch(base)
     return (int(match[1]), int(match[2]) - 1) if match else None

@@ -59,18 +59,20 @@ def read_cuhk_sysu(source: Source, variant: str) -> Reading:
         root = find_root(source.names, folder)
         if root is not None:
             reading = Reading(layout, "original")
-            return read_folders(source, reading, domain="CS", folders={root + folder: "train"}, label=labeller(pattern))
+            return read_folders(
+                source, reading, domain="CS", folders={root + folder: "train"}, read_name=name_reader(pattern)
+            )
     raise LayoutError(f"neither {FRAMES} with {ANNOTATION} nor a folder of crops is there")
 
 
-def labeller(pattern: re.Pattern[str]) -> Callable[[str], tuple[int, int] | None]:
+def name_reader(pattern: re.Pattern[str]) -> Callable[[str], tuple[int, int] | None]:
     """Return the function that gives pid and camid of a crop's name."""
 
-    def label(base: str) -> tuple[int, int] | None:
+    def read_name(base: str) -> tuple[int, int] | None:
         match = pattern.fullmatch(base)
         return (int(match[1]), NO_CAMERA) if match else None
 
-    return label
+    return read_name
 
 
 def _read_frames(source: Source, root: str) -> Reading:

@@ -26,7 +26,7 @@ def read_duke(source: Source, variant: str) -> Reading:
     Raises:
         LayoutError: Its folders are not there.
     """
-    reading = read_market_style(source, layout="market", version="original", domain="D", label=label)
+    reading = read_market_style(source, layout="market", version="original", domain="D", read_name=read_name)
     if reading is None:
         raise LayoutError("no folder holds bounding_box_train, query and bounding_box_test")
     return reading
@@ -41,13 +41,13 @@ def read_occluded_duke(source: Source, variant: str) -> Reading:
     root = find_root(source.names, *LISTS)
     if root is not None:
         return _read_lists(source, root)
-    reading = read_market_style(source, layout="market", version="original", domain="OccD", label=label)
+    reading = read_market_style(source, layout="market", version="original", domain="OccD", read_name=read_name)
     if reading is None:
         raise LayoutError("no folder holds train.list, query.list and gallery.list, nor the three converted folders")
     return reading
 
 
-def label(base: str) -> tuple[int, int] | None:
+def read_name(base: str) -> tuple[int, int] | None:
     """Return pid and camid of `0005_c2_f0046985.jpg`."""
     match = PATTERN.fullmatch(base)
     return (int(match[1]), int(match[2]) - 1) if match else None
@@ -65,7 +65,7 @@ def _read_lists(source: Source, root: str) -> Reading:
         folders = [folder_of[split], *(folder for other, folder in folder_of.items() if other != split)]
         for base in source.read(root + list_name).decode().split():
             name = next((found for folder in folders if (found := find_name(known, folder + base))), None)
-            labels = label(plain_name(base))
+            labels = read_name(plain_name(base))
             if name is None or labels is None:
                 raise LayoutError(f"{root}{list_name} names {base!r}, which is not in the folders of DukeMTMC-reID")
             if plain_name(name) != name:

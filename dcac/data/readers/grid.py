@@ -19,10 +19,10 @@ def read_grid(source: Source, variant: str) -> Reading:
     if root is None:
         raise LayoutError("no folder holds probe and gallery")
     folders = {root + folder: split for folder, split in FOLDERS.items()}
-    return read_folders(source, Reading("grid", "original"), domain="GRID", folders=folders, label=label)
+    return read_folders(source, Reading("grid", "original"), domain="GRID", folders=folders, read_name=read_name)
 
 
-def label(base: str) -> tuple[int, int] | None:
+def read_name(base: str) -> tuple[int, int] | None:
     """Return pid and camid of `0001_1_25004_107_32_106_221.jpeg`."""
     match = PATTERN.fullmatch(base)
     return (int(match[1]), int(match[2]) - 1) if match else None

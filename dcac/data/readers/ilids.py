@@ -23,12 +23,12 @@ def read_ilids(source: Source, variant: str) -> Reading:
     folder, root = found[0]
     reading = Reading(LAYOUTS[folder], "original")
     for split in ("query", "gallery"):
-        read_folders(source, reading, domain="iLIDS", folders={root + folder: split}, label=label)
+        read_folders(source, reading, domain="iLIDS", folders={root + folder: split}, read_name=read_name)
     reading.strays, reading.nearly = sorted(set(reading.strays)), sorted(set(reading.nearly))
     return reading
 
 
-def label(base: str) -> tuple[int, int] | None:
+def read_name(base: str) -> tuple[int, int] | None:
     """Return pid and, as camid, the image's number of `0001003.jpg`."""
     match = PATTERN.fullmatch(base)
     return (int(match[1]), int(match[2])) if match else None

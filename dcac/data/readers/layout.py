@@ -103,14 +103,14 @@ def read_folders(
     *,
     domain: str,
     folders: dict[str, str],
-    label: Callable[[str], tuple[int, int] | None],
+    read_name: Callable[[str], tuple[int, int] | None],
     inside: str = "",
 ) -> Reading:
     """Add the images that lie directly in some folders.
 
     Args:
         folders: Folder, without a final "/", to split.
-        label: Turns a base name, its suffix once and in small letters, into pid and camid (from 0), or None when the
+        read_name: Turns a base name, its suffix once and in small letters, into pid and camid (from 0), or None when the
             name has not the known form.
         inside: Folder, ending in "/", that keeps equal base names of one split apart in the paths stored.
 
@@ -121,7 +121,7 @@ def read_folders(
     for folder, split in folders.items():
         for name, base in below(source, folder + "/"):
             plain = plain_name(base)
-            labels = None if "/" in base else label(plain)
+            labels = None if "/" in base else read_name(plain)
             if labels is None:
                 reading.strays.append(name)
                 continue
@@ -135,14 +135,14 @@ def read_folders(
 
 
 def read_market_style(
-    source: Source, *, layout: str, version: str, domain: str, label: Callable[[str], tuple[int, int] | None]
+    source: Source, *, layout: str, version: str, domain: str, read_name: Callable[[str], tuple[int, int] | None]
 ) -> Reading | None:
     """Read bounding_box_train, query and bounding_box_test, or return None where these folders are not."""
     root = find_root(source.names, *MARKET_FOLDERS)
     if root is None:
         return None
     folders = {root + folder: split for folder, split in MARKET_FOLDERS.items()}
-    return read_folders(source, Reading(layout, version), domain=domain, folders=folders, label=label)
+    return read_folders(source, Reading(layout, version), domain=domain, folders=folders, read_name=read_name)
 
 
 def tree(names: Iterable[str], *, depth: int = 3, width: int = 8) -> str:

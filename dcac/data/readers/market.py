@@ -14,13 +14,13 @@ def read_market(source: Source, variant: str) -> Reading:
     Raises:
         LayoutError: The folders of Market-1501 are not there.
     """
-    reading = read_market_style(source, layout="market", version="v15.09.15", domain="MA", label=label)
+    reading = read_market_style(source, layout="market", version="v15.09.15", domain="MA", read_name=read_name)
     if reading is None:
         raise LayoutError("no folder holds bounding_box_train, query and bounding_box_test")
     return reading
 
 
-def label(base: str) -> tuple[int, int] | None:
+def read_name(base: str) -> tuple[int, int] | None:
     """Return pid and camid of `0002_c1s1_000451_03.jpg`."""
     match = PATTERN.fullmatch(base)
     return (int(match[1]), int(match[2]) - 1) if match else None

@@ -40,13 +40,13 @@ def read_msmt17(source: Source, variant: str) -> Reading:
         if root is not None:
             _check_version(source, root, version)
             return _read_lists(source, root, version, keep_val=variant == "train+val")
-    reading = read_market_style(source, layout="converted", version=UNKNOWN, domain="MS", label=label)
+    reading = read_market_style(source, layout="converted", version=UNKNOWN, domain="MS", read_name=read_name)
     if reading is None:
         raise LayoutError("neither the four lists with their image folders nor the three converted folders are there")
     return reading
 
 
-def label(base: str) -> tuple[int, int] | None:
+def read_name(base: str) -> tuple[int, int] | None:
     """Return pid and camid of a converted name such as `0042_c13_0007.jpg`; cameras have one or two digits."""
     match = CONVERTED.fullmatch(base)
     return (int(match[1]), int(match[2]) - 1) if match and int(match[2]) >= 1 else None

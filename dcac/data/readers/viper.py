@@ -21,7 +21,7 @@ def read_viper(source: Source, variant: str) -> Reading:
         raise LayoutError("no folder holds cam_a and cam_b")
     reading = Reading("viper", "v1.0")
     for camid, (folder, split) in enumerate(FOLDERS.items()):
-        read_folders(source, reading, domain="VIPeR", folders={root + folder: split}, label=labeller(camid))
+        read_folders(source, reading, domain="VIPeR", folders={root + folder: split}, read_name=name_reader(camid))
     pids = {split: {record.pid for record in reading.records if record.split == split} for split in FOLDERS.values()}
     lonely = sorted(pids["query"] ^ pids["gallery"])
     if lonely:
@@ -31,11 +31,11 @@ def read_viper(source: Source, variant: str) -> Reading:
     return reading
 
 
-def labeller(camid: int) -> Callable[[str], tuple[int, int] | None]:
+def name_reader(camid: int) -> Callable[[str], tuple[int, int] | None]:
     """Return the function that gives pid and camid of a name in one folder."""
 
-    def label(base: str) -> tuple[int, int] | None:
+    def read_name(base: str) -> tuple[int, int] | None:
         match = PATTERN.fullmatch(base)
         return (int(match[1]), camid) if match else None
 
-    return label
+    return read_name

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dcac.evaluation.ranking.counting import RoughCount, count_roughly, uncertain_band
 from dcac.evaluation.ranking.distances import Geometry
-from dcac.evaluation.ranking.labels import MatchIndex
+from dcac.evaluation.ranking.identities import MatchIndex
 
 if TYPE_CHECKING:
     from torch import Tensor

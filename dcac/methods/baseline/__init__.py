@@ -1,5 +1,6 @@
 """The baseline: the Re-ID model with the losses that every method has, and nothing beside it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ def covers(settings: "Settings") -> bool:
 
 
 def build(
-    reid: "ReIDModel", settings: "Settings", *, identities: int, width: int, prior: Path | None, seed: int
+    reid: "ReIDModel", settings: "Settings", *, identities: int, width: int, networks: Mapping[str, Path], seed: int
 ) -> "TrainedModel":
     """Build it around the Re-ID model."""
     from dcac.methods.trained import TrainedModel

@@ -4,6 +4,7 @@ Source:
     Li and Gong, Sensors 2025, 25(2), 552; method.md section 3.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,12 @@ def covers(settings: "Settings") -> bool:
 
 
 def build(
-    reid: "ReIDModel", settings: "Settings", *, identities: int, width: int, prior: Path | None, seed: int
+    reid: "ReIDModel", settings: "Settings", *, identities: int, width: int, networks: Mapping[str, Path], seed: int
 ) -> "TrainedModel":
     """Build prompts and prior around the Re-ID model."""
     from dcac.methods.dcac.model import start
 
-    return start(reid, settings, identities=identities, width=width, prior=prior, seed=seed)
+    return start(reid, settings, identities=identities, width=width, prior=networks.get("prior"), seed=seed)
 
 
 def facts(settings: "Settings") -> str:

@@ -110,4 +110,11 @@ def draw(drawing: Drawing) -> "Figure":
     return draw_attention(own, store, drawing.labels, faces=drawing.faces, title=drawing.title)
 
 
-ATTENTION = FigureKind("attention", runs="some", inputs=maps, draw=draw, shows_people=True)
+ATTENTION = FigureKind(
+    "attention",
+    runs="some",
+    inputs=maps,
+    draw=draw,
+    shows_people=True,
+    seen="Pictures of people with what each encoder looks at laid over them, a row a method.",
+)

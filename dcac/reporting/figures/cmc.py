@@ -71,7 +71,7 @@ def records(behind: Behind) -> list[str]:
 
 def draw(drawing: Drawing) -> "Figure":
     """Draw the curves of all methods of the table."""
-    from dcac.reporting.records import read_records
+    from dcac.reporting.tables.recorded import read_records
 
     return draw_cmc(
         read_records(drawing.inputs[0]),
@@ -83,4 +83,10 @@ def draw(drawing: Drawing) -> "Figure":
     )
 
 
-CMC = FigureKind("cmc", runs="all", inputs=records, draw=draw)
+CMC = FigureKind(
+    "cmc",
+    runs="all",
+    inputs=records,
+    draw=draw,
+    seen="The share of queries with a match among the first k, a curve a method, mean over the cells of the table.",
+)

@@ -95,4 +95,12 @@ def draw(drawing: Drawing) -> "Figure":
     return draw_correlation(drawing.inputs[0], title=f"{drawing.title}, {drawing.labels[drawing.named[0]]}")
 
 
-CORRELATION = FigureKind("correlation", runs="one", inputs=correlation, draw=draw, fault=fault)
+CORRELATION = FigureKind(
+    "correlation",
+    runs="one",
+    inputs=correlation,
+    draw=draw,
+    fault=fault,
+    seen="A matrix of look-alikes: how much of the class correlation p of each person goes to each other one.",
+    shows_sources=True,
+)

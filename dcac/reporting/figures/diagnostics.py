@@ -23,11 +23,11 @@ if TYPE_CHECKING:  # planning reads the declarations and does without pandas
 TERM_COLOURS = (ORANGE, BLUE, VERMILION, GREEN, SKY)  # of the loss terms, in the order of their declaration
 CONDITIONS = {"own": BLUE, "null": GREY, "other": VERMILION}
 BELOW = {"null": "own", "other": "null"}  # the condition that another's loss is compared with, image by image
-CONDITION_NAMES = {"own": "own", "null": "without information", "other": "another image's"}
+CONDITION_NAMES = {"own": "own", "null": "none", "other": "another's"}
 HEADINGS = (
     "left: norm of each loss's gradient at the encoder's features",
     "right: noise loss of unseen people by condition, in percent above that under their own; bands hold 95 % of the paired",
-    "difference between no information and own, and between another image's and no information, over the images of a run",
+    "difference between no condition (none) and own, and between another image's and none, over the images of a run",
 )
 LABEL_ROOM = 1.55  # of the last epoch: where the axis ends, so that labels stand beside the curves
 LABEL_GAP = 0.17  # of the axis
@@ -158,4 +158,10 @@ def draw(drawing: Drawing) -> "Figure":
     return draw_diagnostics(read_logs(drawing.inputs), drawing.methods, drawing.labels, title=drawing.title)
 
 
-DIAGNOSTICS = FigureKind("diagnostics", runs="all", inputs=logs, draw=draw)
+DIAGNOSTICS = FigureKind(
+    "diagnostics",
+    runs="all",
+    inputs=logs,
+    draw=draw,
+    seen="Over the epochs: how hard each loss pulls at the features, and what another condition costs the prior in noise loss.",
+)

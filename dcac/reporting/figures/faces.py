@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dcac.data.images import FORMATS, to_rgb
-from dcac.data.store import iter_split, read_manifest
+from dcac.data.store import iter_split, read_sidecar
 from dcac.features.feature_file import SPLITS
 
 HEAD = 0.3  # of a picture's height from its top, where the head of a person in a usual box is; source: ours
@@ -32,7 +32,7 @@ def read_pictures(store: Path, paths: Iterable[str], *, faces: str) -> dict[str,
     for part in iter_split(store, SPLITS):
         own = part[part["path"].isin(wanted)]
         data |= zip(own["path"], own["data"], strict=True)
-    hidden = faces == "blurred" and read_manifest(store).get("layout") != "rendered"
+    hidden = faces == "blurred" and read_sidecar(store).get("layout") != "rendered"
     pictures = {}
     for path in wanted:
         if path not in data:

@@ -63,9 +63,11 @@ class FigureKind:
     runs: Literal["all", "one", "some"]  # whose: all variants of the table, one that the figure names, or some
     inputs: Callable[[Behind], list[str]]  # the files it is drawn from
     draw: "Callable[[Drawing], Figure]"
+    seen: str  # a sentence: what there is to see, also for those who cannot see it
     shows_queries: bool = False  # whether `queries` may name some
     shows_references: bool = False  # whether a reference of the suite may be named like a variant
     shows_people: bool = False  # pictures of a target, so that `faces` may be said
+    shows_sources: bool = False  # pictures that a run learnt from, as they are
     fault: "Callable[[Settings], str]" = (
         any_run  # why a run that the figure names cannot be drawn, and what to do; or ""
     )

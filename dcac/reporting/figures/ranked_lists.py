@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcac.evaluation.ranking.distances import measure
-from dcac.evaluation.ranking.labels import MatchIndex, checked_labels
+from dcac.evaluation.ranking.identities import MatchIndex, checked_identities
 from dcac.evaluation.rankings import split_file
 from dcac.evaluation.recognition import recognise
 from dcac.features.feature_file import FeatureFile, read_features
@@ -143,7 +143,7 @@ def rank(file: FeatureFile, row: int) -> Ranked:
     """Rank the gallery for one query by cosine, as it is scored: junk left out, ties in gallery order."""
     query, gallery = file.query, file.gallery
     sizes = {"num_query": len(query.pids), "num_gallery": len(gallery.pids)}
-    labels = checked_labels(query.pids, query.camids, gallery.pids, gallery.camids, **sizes)
+    labels = checked_identities(query.pids, query.camids, gallery.pids, gallery.camids, **sizes)
     matches, junk = MatchIndex(labels).split(row)
     kept = np.setdiff1d(np.arange(len(gallery.pids)), junk)
     distances = measure(query.features[row : row + 1], gallery.features, metric="cosine").exact(0, kept)
@@ -216,6 +216,7 @@ RANKED_LISTS = FigureKind(
     runs="some",
     inputs=lists,
     draw=draw,
+    seen="Queries, and the pictures that each method finds first for them, right ones and wrong ones framed apart.",
     shows_queries=True,
     shows_references=True,
     shows_people=True,

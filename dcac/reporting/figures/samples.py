@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
     from matplotlib.figure import Figure
     from matplotlib.gridspec import GridSpec
 
-NAMES = {"true": "own\ncondition", "uniform": "no\ninformation", "swapped": "another's\ncondition"}
+NAMES = {"own": "own\ncondition", "null": "no\ncondition", "other": "another's\ncondition"}
 EXPLANATION = "error: mean square against the image's own latent, over the images shown; a row shares one draw of noise"
 TILE = 1.0  # inches, width and height of a picture
 MARGINS = (1.3, 1.7)  # inches beside and above the pictures
@@ -60,7 +60,7 @@ def denoised_columns(content: Mapping[str, np.ndarray], start: int) -> dict[str,
 def message(content: Mapping[str, np.ndarray]) -> str:
     """Say in how many images the own condition brings back the nearest latent, which chance does in one of three."""
     errors, names = content["error"], list(content["conditions"])
-    own = names.index("true")
+    own = names.index("own")
     others = np.delete(errors, own, axis=1).min(axis=1)
     wins = (errors[:, own] < others).sum(axis=1)
     counts = ", ".join(f"in {won} from t = {start}" for won, start in zip(wins, content["starts"], strict=True))
@@ -92,8 +92,10 @@ def samples(behind: Behind) -> list[str]:
 
 
 def fault(settings: Settings) -> str:
-    """Say that a run without a prior has nothing to sample from."""
-    return "which has no prior; name a variant that has one" if declared.needed(settings, "prior") is None else ""
+    """Say that a run without a prior, or with one that no condition steers, has nothing to sample from."""
+    if declared.needed(settings, "prior") is None:
+        return "which has no prior; name a variant that has one"
+    return "" if declared.can_sample(settings) else "whose prior has no condition; name a variant that has one"
 
 
 def draw(drawing: Drawing) -> "Figure":
@@ -101,4 +103,12 @@ def draw(drawing: Drawing) -> "Figure":
     return draw_samples(drawing.inputs[0], title=f"{drawing.title}, {drawing.labels[drawing.named[0]]}")
 
 
-SAMPLES = FigureKind("samples", runs="one", inputs=samples, draw=draw, fault=fault)
+SAMPLES = FigureKind(
+    "samples",
+    runs="one",
+    inputs=samples,
+    draw=draw,
+    fault=fault,
+    seen="Training images and what the prior makes of them from noise under each condition, a row an image.",
+    shows_sources=True,
+)

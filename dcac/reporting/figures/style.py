@@ -11,6 +11,7 @@ BLUE, VERMILION, ORANGE, SKY, GREEN, GREY = (
     "#009E73",
     "#999999",
 )  # Okabe, Ito
+DPI = 150  # of the PNG files
 REFERENCE_COLOURS = {"chance": GREY, "histogram": ORANGE, "pretrained": SKY}
 
 

@@ -187,4 +187,10 @@ def draw(drawing: Drawing) -> "Figure":
     return draw_tsne(paths, drawing.labels, title=drawing.title)
 
 
-TSNE = FigureKind("tsne", runs="some", inputs=features, draw=draw)
+TSNE = FigureKind(
+    "tsne",
+    runs="some",
+    inputs=features,
+    draw=draw,
+    seen="Features of some people laid out in the plane by t-SNE, a panel a method; near points are alike.",
+)

@@ -1,6 +1,5 @@
 """The best and the worst query of a score, and what is found first for them, as small pictures."""
 
-import base64
 import io
 from collections.abc import Mapping
 from itertools import groupby
@@ -12,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dcac.data.store import read_manifest
+from dcac.data.store import read_sidecar
 from dcac.features.feature_file import FeatureFile, Part
 from dcac.reporting.figures.faces import read_pictures
 from dcac.reporting.figures.ranked_lists import choose, first_ranking, rank
+from dcac.reporting.html.drawn import address
 
 WORDS = ("best", "worst")
 SHOWN = 5  # gallery images of a list
@@ -52,7 +52,7 @@ class Album:
     def shows(self, target: str) -> bool:
         """Tell whether the pictures of a target are at hand and may be shown."""
         store = self.stores.get(target)
-        return store is not None and (self.faces != NONE or read_manifest(store).get("layout") == "rendered")
+        return store is not None and (self.faces != NONE or read_sidecar(store).get("layout") == "rendered")
 
     def as_data(self) -> list[str]:
         """Return all pictures as data addresses, in the order of their numbers."""
@@ -83,4 +83,4 @@ class Album:
 def _address(picture: NDArray[np.uint8]) -> str:
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, format="WEBP", quality=QUALITY, method=6)
-    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return address("image/webp", stream.getvalue())

@@ -1,6 +1,6 @@
 """What a report does not show, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
@@ -8,13 +8,18 @@ from dcac.suites import Suite
 
 
 def missing(
-    suite: Suite, records: Mapping[str, pd.DataFrame], labels: Mapping[str, str], told: Sequence[str]
+    suite: Suite,
+    records: Mapping[str, pd.DataFrame],
+    labels: Mapping[str, str],
+    told: Sequence[str],
+    figures: Collection[str] = (),
 ) -> list[str]:
     """Name what is not possible here, cells without numbers, and what is made only when asked for.
 
     Args:
         records: by table.
-        told: sentences of the plan on what is not possible.
+        told: sentences on what is not possible.
+        figures: names of those that are made.
     """
     found = list(told)
     for name, table in suite.tables.items():
@@ -23,7 +28,9 @@ def missing(
     for name, own in records.items():
         found += [f"{suite.tables[name].title}: {cell}." for cell in _cells(suite, name, own, labels)]
     for kind, entries in (("tables", suite.tables), ("figures", suite.figures)):
-        later = [f"{name} ({entry.title})" for name, entry in entries.items() if entry.on_demand]
+        later = [
+            f"{name} ({entry.title})" for name, entry in entries.items() if entry.on_demand and name not in figures
+        ]
         if later:
             found.append(f"Made when asked for, by snakemake on_demand: {kind} {', '.join(later)}.")
     return found

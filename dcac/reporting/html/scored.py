@@ -8,7 +8,7 @@ import numpy as np
 
 from dcac.reading import read_json
 from dcac.reporting.html.charts import lines
-from dcac.reporting.records import SCORE_REMEDY
+from dcac.reporting.tables.recorded import SCORE_REMEDY
 from dcac.suites import NO_SOURCES
 
 RANKS = 20  # of a curve

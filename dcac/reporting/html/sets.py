@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dcac.data.catalog import Card
-from dcac.data.store import read_manifest
+from dcac.data.store import read_sidecar
 
 
 def data_card(store: Path, card: Card | None) -> dict:
@@ -14,19 +14,19 @@ def data_card(store: Path, card: Card | None) -> dict:
         store: normalised file.
         card: of `config/datasets.yaml`; None where the code has none.
     """
-    manifest = read_manifest(store)
+    sidecar = read_sidecar(store)
     facts = {
-        "version": f"{manifest.get('version', '–')}, {manifest.get('variant', '–')}",
-        "counts": "as the card says" if manifest.get("standard") else "other than the card's, accepted by hand",
-        "layout": str(manifest.get("layout", "–")),
-        "content": str(manifest.get("content_sha256") or manifest.get("sha256", "–")),
+        "version": f"{sidecar.get('version', '–')}, {sidecar.get('variant', '–')}",
+        "counts": "as the card says" if sidecar.get("standard") else "other than the card's, accepted by hand",
+        "layout": str(sidecar.get("layout", "–")),
+        "content": str(sidecar.get("content_sha256") or sidecar.get("sha256", "–")),
     }
     if card is not None:
         facts |= {"status": card.status, "terms": card.terms} | ({"notes": card.notes} if card.notes else {})
-    counts = manifest.get("counts", {})
+    counts = sidecar.get("counts", {})
     return {
         "code": store.stem,
-        "name": manifest.get("name") or (card.name if card else store.stem),
+        "name": sidecar.get("name") or (card.name if card else store.stem),
         "facts": facts,
         "page": card.page if card else None,
         "counts": {

@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from dcac.declared import diagnostics
-from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
-from dcac.reporting.comparisons import INTERVAL_NOTE
 from dcac.reporting.html.template import fill, read
-from dcac.reporting.markdown import DIAGNOSTICS_NOTE, RUN_HEADINGS, compact, side_by_side
-from dcac.reporting.page import Page
-from dcac.reporting.ranking import places, shown
+from dcac.reporting.tables.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.tables.comparisons import INTERVAL_NOTE
+from dcac.reporting.tables.markdown import DIAGNOSTICS_NOTE, diagnostic_blocks, side_by_side
+from dcac.reporting.tables.page import Page
+from dcac.reporting.tables.ranking import places, shown
 
 Link = Callable[[str, Cell], str]  # from a variant and a cell to the place that a number leads to; empty: nowhere
 
@@ -44,9 +43,6 @@ def plain_page(title: str, notes: Sequence[str], rows: pd.DataFrame) -> str:
 
 def content(page: Page, link: Link = nowhere) -> dict:
     """Collect what the template of a table shows."""
-    means = (
-        page.diagnostics.rename(columns=RUN_HEADINGS | diagnostics()).map(compact) if len(page.diagnostics) else None
-    )
     return {
         "name": page.name,
         "title": page.title,
@@ -56,7 +52,7 @@ def content(page: Page, link: Link = nowhere) -> dict:
         "levels": grid(page.levels),
         "levels_note": INTERVAL_NOTE if "interval of mAP" in page.levels else "",
         "differences": grid(side_by_side(page.differences)),
-        "diagnostics": grid(means),
+        "diagnostics": [(sources, grid(few)) for sources, few in diagnostic_blocks(page.diagnostics)],
         "diagnostics_note": DIAGNOSTICS_NOTE,
         "marked": any(mark in row.name for _, rows in page.blocks for row in rows for mark in "†‡"),
     }

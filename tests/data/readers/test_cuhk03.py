@@ -7,9 +7,9 @@ from PIL import Image
 from scipy.io import savemat
 
 from dcac.data.archives import open_source
-from dcac.data.import_data import run
+from dcac.data.imports.import_data import run
 from dcac.data.readers import LayoutError
-from dcac.data.readers.cuhk03 import Cell, label, own_data, read_cuhk03
+from dcac.data.readers.cuhk03 import Cell, own_data, read_cuhk03, read_name
 from dcac.data.store import read_split
 
 PACKAGE = ["bounding_box_train/0003_c1_21.png", "query/1467_c2_1.png", "bounding_box_test/1467_c1_3.png"]
@@ -84,9 +84,9 @@ def test_labeled_is_never_taken_for_detected(read, blank):
 
 
 def test_names():
-    assert label("0003_c2_21.png") == (3, 1)
-    assert label("0003_c3_21.png") is None
-    assert label("0003_c1_21.jpg") is None
+    assert read_name("0003_c2_21.png") == (3, 1)
+    assert read_name("0003_c3_21.png") is None
+    assert read_name("0003_c1_21.jpg") is None
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "tgz"])

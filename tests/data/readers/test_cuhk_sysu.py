@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from dcac.data.import_data import run
+from dcac.data.imports.import_data import run
 from dcac.data.readers import LayoutError
 from dcac.data.store import read_split
 

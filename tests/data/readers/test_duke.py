@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcac.data.readers import LayoutError
-from dcac.data.readers.duke import label
+from dcac.data.readers.duke import read_name
 
 IMAGES = [
     "DukeMTMC-reID/bounding_box_train/0001_c2_f0046182.jpg",
@@ -19,9 +19,9 @@ def lists(train, query, gallery):
 
 
 def test_names():
-    assert label("0005_c2_f0046985.jpg") == (5, 1)
-    assert label("0005_c9_f0046985.jpg") is None
-    assert label("0005_c2s1_000451_03.jpg") is None
+    assert read_name("0005_c2_f0046985.jpg") == (5, 1)
+    assert read_name("0005_c9_f0046985.jpg") is None
+    assert read_name("0005_c2s1_000451_03.jpg") is None
 
 
 @pytest.mark.parametrize("root", ["DukeMTMC-reID", "dukemtmcreid"])
@@ -73,6 +73,6 @@ def test_lists_without_images_stop(read):
 
 @given(st.integers(0, 9999), st.integers(1, 8), st.integers(0, 10**7))
 def test_every_well_formed_name_gives_its_numbers(pid, camera, frame):
-    assert label(f"{pid:04d}_c{camera}_f{frame:07d}.jpg") == (pid, camera - 1)
-    assert label(f"{pid:04d}_c1{camera}_f{frame:07d}.jpg") is None
-    assert label(f"x/{pid:04d}_c{camera}_f{frame:07d}.jpg") is None
+    assert read_name(f"{pid:04d}_c{camera}_f{frame:07d}.jpg") == (pid, camera - 1)
+    assert read_name(f"{pid:04d}_c1{camera}_f{frame:07d}.jpg") is None
+    assert read_name(f"x/{pid:04d}_c{camera}_f{frame:07d}.jpg") is None

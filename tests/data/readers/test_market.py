@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcac.data.readers.market import label
+from dcac.data.readers.market import read_name
 
 
 @pytest.mark.parametrize(
@@ -25,15 +25,15 @@ from dcac.data.readers.market import label
     ],
 )
 def test_names(name, expected):
-    assert label(name) == expected
+    assert read_name(name) == expected
 
 
 @given(st.integers(0, 9999), st.integers(1, 6), st.integers(1, 9), st.integers(0, 10**6), st.integers(0, 99))
 def test_every_well_formed_name_gives_its_numbers(pid, camera, sequence, frame, box):
-    assert label(f"{pid:04d}_c{camera}s{sequence}_{frame:06d}_{box:02d}.jpg") == (pid, camera - 1)
+    assert read_name(f"{pid:04d}_c{camera}s{sequence}_{frame:06d}_{box:02d}.jpg") == (pid, camera - 1)
 
 
 @given(st.text(alphabet="-0123456789_csjpg.x", max_size=30))
 def test_no_other_text_is_a_name(text):
     if not re.match(r"^(-1|[0-9]{4})_c[1-6]s[0-9]_[0-9]+_[0-9]+\.jpg$", text):
-        assert label(text) is None
+        assert read_name(text) is None

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcac.data.readers import LayoutError
-from dcac.data.readers.msmt17 import label
+from dcac.data.readers.msmt17 import read_name
 
 NAME = "{0:04d}_{1:03d}_{2:02d}_0303morning_0008_0.jpg"
 
@@ -117,6 +117,6 @@ def test_converted_cameras_have_two_digits(read, blank, labels):
 
 @given(st.integers(0, 5000), st.integers(1, 15), st.text(alphabet="0123456789_abc", max_size=12))
 def test_converted_names_round_trip(pid, camera, rest):
-    assert label(f"{pid:04d}_c{camera}_{rest}.jpg") == (pid, camera - 1)
-    assert label(f"{pid:04d}_c0_{rest}.jpg") is None
-    assert label(f"{pid:04d}_c{camera}{rest.replace('_', '')}x.jpg") is None
+    assert read_name(f"{pid:04d}_c{camera}_{rest}.jpg") == (pid, camera - 1)
+    assert read_name(f"{pid:04d}_c0_{rest}.jpg") is None
+    assert read_name(f"{pid:04d}_c{camera}{rest.replace('_', '')}x.jpg") is None

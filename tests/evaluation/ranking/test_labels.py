@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from dcac.evaluation.ranking.labels import MatchIndex, checked_labels
+from dcac.evaluation.ranking.identities import MatchIndex, checked_identities
 
 
 def test_own_identity_splits_by_camera():
-    labels = checked_labels([7, 8], [0, 0], [7, 1, 7, 7], [1, 0, 0, 2], num_query=2, num_gallery=4)
+    labels = checked_identities([7, 8], [0, 0], [7, 1, 7, 7], [1, 0, 0, 2], num_query=2, num_gallery=4)
     matches, removed = MatchIndex(labels).split(0)
     assert (matches.tolist(), removed.tolist()) == ([0, 3], [2])
     matches, removed = MatchIndex(labels).split(1)
@@ -16,7 +16,7 @@ def test_own_identity_splits_by_camera():
 def test_index_equals_a_comparison_of_all(make_target):
     target = make_target(0)
     fields = (target.query_pids, target.query_camids, target.gallery_pids, target.gallery_camids)
-    index = MatchIndex(checked_labels(*fields, num_query=20, num_gallery=60))
+    index = MatchIndex(checked_identities(*fields, num_query=20, num_gallery=60))
     for query in range(20):
         own = target.gallery_pids == target.query_pids[query]
         same_camera = target.gallery_camids == target.query_camids[query]

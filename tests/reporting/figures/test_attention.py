@@ -19,7 +19,7 @@ def target(tmp_path):
     Image.new("RGB", (8, 16), (90, 120, 150)).save(stream, format="PNG")
     records = [Record("query", pid, 0, "T", f"{pid}.png", stream.getvalue()) for pid in (1, 2)]
     records.append(Record("gallery", 1, 1, "T", "g.png", stream.getvalue()))
-    write_store(records, tmp_path / "T.parquet", manifest={"dataset": "T", "version": "1"})
+    write_store(records, tmp_path / "T.parquet", facts={"dataset": "T", "version": "1"})
 
     def write(name, seed, paths=("1.png", "2.png")):
         maps = np.random.default_rng(seed).random((2, 4, 2)).astype(np.float32)

@@ -1,7 +1,7 @@
 """The CMC figure shows every method, labelled once."""
 
 from dcac.reporting.figures.cmc import draw_cmc
-from dcac.reporting.labels import method_labels
+from dcac.reporting.tables.labels import method_labels
 
 
 def test_every_curve_is_the_mean_over_cells_and_seeds(suite, variants, records):

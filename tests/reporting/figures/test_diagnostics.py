@@ -80,7 +80,7 @@ def test_each_curve_is_named_once_and_a_missing_one_is_explained(logs):
     assert [axes.get_title(loc="left") for axes in (gradient, control)] == list(LABELS.values())
     assert gradient.get_yscale() == "log"
     assert {text.get_text().strip() for text in gradient.texts} == {"prototype", "ID", "noise"}
-    assert {text.get_text().strip() for text in excess.texts} == {"own", "without information", "another image's"}
+    assert {text.get_text().strip() for text in excess.texts} == {"own", "none", "another's"}
     assert {text.get_text().strip() for text in control.texts} == {"prototype", "ID", "no gradient from the noise loss"}
     assert {text.get_text().strip() for text in nothing.texts} == {"no held-out noise loss"}
 

@@ -23,7 +23,7 @@ def store_of(tmp_path):
             for cam, split in enumerate(("query", "gallery"))
         ]
         path = tmp_path / "T.parquet"
-        write_store(records, path, manifest={"dataset": "T", "version": "1", **manifest})
+        write_store(records, path, facts={"dataset": "T", "version": "1", **manifest})
         return path, pixels
 
     return write

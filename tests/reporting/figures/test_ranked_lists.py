@@ -25,7 +25,7 @@ def target(tmp_path, rows_of_target):
         stream = io.BytesIO()
         Image.new("RGB", (8, 16), tuple(int(v) for v in generator.integers(0, 256, 3))).save(stream, format="PNG")
         records.append(Record(own, int(pid), int(camid), "T", path, stream.getvalue()))
-    write_store(records, tmp_path / "data/T.parquet", manifest={"dataset": "T", "version": "1"})
+    write_store(records, tmp_path / "data/T.parquet", facts={"dataset": "T", "version": "1"})
     meta = {"target": "T", "sources": "A", "seed": 1, "code": {}, "data": {"dataset": "T"}}
     files = {}
     for name in LABELS:

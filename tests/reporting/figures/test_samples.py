@@ -29,7 +29,7 @@ def content():
         "decoded": 100 + flat(ROWS),
         "starts": np.array([499, 999]),
         "signal": np.array([0.526, 0.068]),
-        "conditions": np.array(["true", "uniform", "swapped"]),
+        "conditions": np.array(["own", "null", "other"]),
         "samples": 200 + flat(2, 3, ROWS),
         "error": ERROR,
         "meta": np.array("{}"),
@@ -63,7 +63,7 @@ def test_heads_name_start_condition_and_error(figure):
     heads = [axes.get_title() for axes in figure.axes[::ROWS]]
     assert [head.split() for head in heads[:2]] == [["picture"], ["through", "the", "autoencoder"]]
     assert heads[2] == "own\ncondition\nerror 0.25"
-    assert heads[3] == "from t = 499, 53 % of the image left\n\nno\ninformation\nerror 0.2525"
+    assert heads[3] == "from t = 499, 53 % of the image left\n\nno\ncondition\nerror 0.2525"
     assert heads[6].startswith("from t = 999, 7 % of the image left") and heads[7] == "another's\ncondition\nerror 3.25"
     assert not any(axes.get_title() for i, axes in enumerate(figure.axes) if i % ROWS)
 

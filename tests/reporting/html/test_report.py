@@ -27,7 +27,7 @@ def world(tmp_path, suite, rows_of_target):
         noise = generator.integers(0, 256, (32, 16, 3), dtype=np.uint8)
         Image.fromarray(noise).save(stream, format="PNG")
         pictures.append(Record(own, int(pid), int(camid), "T", path, stream.getvalue()))
-    write_store(pictures, tmp_path / "T.parquet", manifest={"dataset": "T", "version": "1", "layout": "market"})
+    write_store(pictures, tmp_path / "T.parquet", facts={"dataset": "T", "version": "1", "layout": "market"})
     files = [tmp_path / "T.parquet"]
     for name in ("baseline", "dcac"):
         meta = {"suite": "test", "variant": name, "sources": "MA", "seed": 1, "target": "T"}
@@ -129,6 +129,19 @@ def test_texts_are_escaped(world, variants):
     loud = variants | {"dcac": Variant("<b>DCAC</b>", {}, colour="#445566")}
     page = written(world, loud)
     assert "<b>DCAC" not in page and "&lt;b&gt;DCAC" in page and "a &lt;card&gt;" in page
+
+
+def test_figures_stand_after_the_tables_with_their_words(world, variants):
+    suite, inputs, folder = world
+    (folder / "cmc.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>", encoding="utf-8")
+    Image.new("RGB", (300, 150)).save(folder / "cmc.png")
+    page = written((suite, [*inputs, folder / "cmc.svg"], folder), variants)
+    section = page.partition('<section id="figure-cmc">')[2].partition("</section>")[0]
+    title = suite.figures["cmc"].title
+    assert 'src="data:image/svg+xml;base64,' in section and f'alt="{title}. The share of queries' in section
+    assert 'href="#table-dg_single"' in section and page.index('id="tables"') < page.index('id="figures"')
+    with pytest.raises(ValueError, match="unknown figure: 'other'"):
+        written((suite, [*inputs, folder / "other.svg"], folder), variants)
 
 
 def test_with_records_alone_the_page_has_its_tables(world, variants):

@@ -7,7 +7,7 @@ import pytest
 
 from dcac.reporting.html.tables import content, html_page
 from dcac.reporting.html.template import LIBRARIES, libraries, look
-from dcac.reporting.page import Page
+from dcac.reporting.tables.page import Page
 
 PUBLISHED = Path(__file__).parents[3] / "config/published.csv"
 

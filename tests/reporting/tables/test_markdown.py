@@ -4,8 +4,8 @@ import re
 
 import pandas as pd
 
-from dcac.reporting.cells import Cell, Row, Value
-from dcac.reporting.markdown import block, grid, trained_on, turned
+from dcac.reporting.tables.cells import Cell, Row, Value
+from dcac.reporting.tables.markdown import block, grid, trained_on, turned
 
 
 def cells(line):

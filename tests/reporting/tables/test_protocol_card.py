@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from dcac.reporting.protocol_card import euclidean_notes, protocol_card
+from dcac.reporting.tables.protocol_card import euclidean_notes, protocol_card
 
 LABELS = {"baseline": "Baseline (ours)", "dcac": "DCAC (ours)", "net": "A network"}
 
@@ -74,10 +74,10 @@ def test_euclidean_numbers_of_a_network_without_a_metric_stand_below(with_networ
 def test_a_network_of_others_is_a_row_of_its_sources_marked_like_published_ones(with_network, variants, tmp_path):
     from pathlib import Path
 
-    from dcac.reporting.page import Page
+    from dcac.reporting.tables.page import Page
 
     records, suite = with_network
-    page = Page("dg_single", suite, records, Path(__file__).parents[2] / "config/published.csv", variants)
+    page = Page("dg_single", suite, records, Path(__file__).parents[3] / "config/published.csv", variants)
     ((cells, rows),) = page.blocks
     row = next(row for row in rows if row.name.startswith("net"))
     assert (row.name, row.kind) == ("net ‡", "reference")
@@ -85,6 +85,6 @@ def test_a_network_of_others_is_a_row_of_its_sources_marked_like_published_ones(
     elsewhere = records.assign(
         sources=["D" if v == "net" else s for v, s in zip(records["variant"], records["sources"], strict=True)]
     )
-    page = Page("dg_single", suite, elsewhere, Path(__file__).parents[2] / "config/published.csv", variants)
+    page = Page("dg_single", suite, elsewhere, Path(__file__).parents[3] / "config/published.csv", variants)
     assert next(row for row in page.blocks[0][1] if row.name.startswith("net")).values == {}
     assert "n = 2 training seeds" in page.notes[0], "its seed 0 is no training of ours"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dcac.reporting.cells import Cell, Row, Value
+from dcac.reporting.tables.cells import Cell, Row, Value
 
 BEST, SECOND = "best", "second"
 

@@ -10,12 +10,12 @@ from dcac import declared
 from dcac.data.catalog import NO_CAMERAS
 from dcac.data.splits import NUM_SPLITS, SEED
 from dcac.evaluation.statistics import HIGHER, LOWER, UNCLEAR, holm, mean_and_sd
-from dcac.reporting import cells as table_cells
-from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
-from dcac.reporting.comparisons import compared, interval_text, level, verdict_text
-from dcac.reporting.configured import Accepted
-from dcac.reporting.labels import method_labels
-from dcac.reporting.protocol_card import euclidean_notes, protocol_card
+from dcac.reporting.tables import cells as table_cells
+from dcac.reporting.tables.accepted import Accepted
+from dcac.reporting.tables.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.tables.comparisons import compared, interval_text, level, verdict_text
+from dcac.reporting.tables.labels import method_labels
+from dcac.reporting.tables.protocol_card import euclidean_notes, protocol_card
 from dcac.suites import Remark, Suite, Variant
 
 Protocol = Mapping[str, Sequence[str]]

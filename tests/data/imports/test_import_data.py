@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from dcac.data.counts import CountError, queries_without_match
-from dcac.data.import_data import images_fingerprint, run
+from dcac.data.imports.counts import CountError, queries_without_match
+from dcac.data.imports.import_data import images_fingerprint, run
+from dcac.data.imports.verifying import Finding, UnreadableError
 from dcac.data.readers import LayoutError
-from dcac.data.store import Record, read_manifest, read_split
-from dcac.data.verifying import Finding, UnreadableError
+from dcac.data.store import Record, read_sidecar, read_split
 
 MARKET = [
     "Market-1501-v15.09.15/bounding_box_train/0002_c1s1_000451_03.jpg",
@@ -91,8 +91,8 @@ def test_allowed_wrong_counts_are_stamped_into_both_files(market, pack, catalog,
     files, _ = market
     out = tmp_path / "MA.parquet"
     imported = run(pack(files), out, card=catalog["MA"], allow_different_counts=True)
-    assert read_manifest(out)["standard"] is False
-    assert "gallery images 2, expected 15913" in read_manifest(out)["deviations"]
+    assert read_sidecar(out)["standard"] is False
+    assert "gallery images 2, expected 15913" in read_sidecar(out)["deviations"]
     assert json.loads(pq.read_schema(out).metadata[b"dcac"])["standard"] is False
     assert "NON-STANDARD: train ids 2, expected 751" in imported.report
 

@@ -4,8 +4,8 @@ import ast
 from pathlib import Path
 
 import dcac.reporting
-from dcac.reporting.labels import REFERENCES, method_labels
-from dcac.reporting.latex import escape, symbols
+from dcac.reporting.tables.labels import REFERENCES, method_labels
+from dcac.reporting.tables.latex import escape, symbols
 from dcac.suites import Variant, load_variants
 
 
@@ -33,7 +33,7 @@ def test_reporting_knows_no_variant_by_name():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    variants = load_variants(Path(__file__).parents[2] / "config")
+    variants = load_variants(Path(__file__).parents[3] / "config")
     columns = {
         ("page.py", "baseline"),
         ("overhead_table.py", "baseline"),

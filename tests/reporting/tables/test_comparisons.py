@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from dcac.evaluation.statistics import Difference
-from dcac.reporting import page
-from dcac.reporting.comparisons import compared, interval_text, level, verdict_text
+from dcac.reporting.tables import page
+from dcac.reporting.tables.comparisons import compared, interval_text, level, verdict_text
 from dcac.suites import Variant
 
-PUBLISHED = Path(__file__).parents[2] / "config/published.csv"
+PUBLISHED = Path(__file__).parents[3] / "config/published.csv"
 
 
 def test_the_mean_difference_is_that_of_the_scores(records):

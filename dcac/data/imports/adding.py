@@ -9,9 +9,9 @@ import yaml
 
 from dcac.closed import ConfigError, is_blank, load_yaml, parse, require_names
 from dcac.data.archives import Source
-from dcac.data.catalog import NO_CAMERAS, OWN, STANDARD, Card, Limits, SplitCounts, Variant, require_new
-from dcac.data.counts import Comparison
-from dcac.data.import_data import examine, open_set
+from dcac.data.catalog import NO_CAMERAS, OWN, STANDARD, Card, Limits, SetVariant, SplitCounts, require_new
+from dcac.data.imports.counts import Comparison
+from dcac.data.imports.import_data import examine, open_set
 from dcac.data.readers.layout import LayoutError
 from dcac.data.readers.own import DRAWN, recognise
 from dcac.data.store import Record, count
@@ -99,7 +99,7 @@ def _describe(
     how = recognise(source, layout=said.layout, table=table, camera=said.camera, cameras=said.cameras)
     own = {**how, "split": said.split or "keep", "seed": said.seed}
     variant = STANDARD if said.cameras else NO_CAMERAS
-    unknown = Variant(train=SplitCounts(), query=SplitCounts(), gallery=SplitCounts())
+    unknown = SetVariant(train=SplitCounts(), query=SplitCounts(), gallery=SplitCounts())
     content: dict[str, Any] = {
         "code": code,
         "name": said.name or code,

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dcac.data.catalog import Own
-from dcac.data.counts import CountError, queries_without_match
 from dcac.data.images import upright
+from dcac.data.imports.counts import CountError, queries_without_match
+from dcac.data.imports.verifying import Finding
 from dcac.data.store import Record
-from dcac.data.verifying import Finding
 
 UNKNOWN_CAMERAS = "cameras are not known: a picture's number within its person stands for one, so only a query's own picture is left out"
 

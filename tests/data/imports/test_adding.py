@@ -10,14 +10,14 @@ import yaml
 from PIL import Image
 
 from dcac.closed import ConfigError
-from dcac.data import adding, import_data
 from dcac.data.catalog import LOCAL, Card, load_cards, load_catalog
-from dcac.data.counts import CountError
+from dcac.data.imports import adding, import_data
+from dcac.data.imports.counts import CountError
+from dcac.data.imports.own_pictures import CopyError, MatchError
+from dcac.data.imports.verifying import UnreadableError
 from dcac.data.locate import locate
-from dcac.data.own_pictures import CopyError, MatchError
 from dcac.data.readers import LayoutError
-from dcac.data.store import read_manifest, read_split
-from dcac.data.verifying import UnreadableError
+from dcac.data.store import read_sidecar, read_split
 from dcac.demo import render
 
 LABELS = ["split", "pid", "camid"]
@@ -61,7 +61,7 @@ def added(add, tmp_path):
         card = load_cards(tmp_path / LOCAL)["LAB"]
         out = tmp_path / "LAB.parquet"
         import_data.run(locate(card, tmp_path / "data"), out, card=card)
-        sidecar = read_manifest(out)
+        sidecar = read_sidecar(out)
         return read_split(out, list(sidecar["counts"])), sidecar
 
     return call

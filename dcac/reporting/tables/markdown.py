@@ -1,20 +1,22 @@
 """Tables as a Markdown page, in blocks that a screen is wide enough for."""
 
+from collections.abc import Iterator
+
 import pandas as pd
 from tabulate import tabulate
 
 from dcac.declared import diagnostics
-from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
-from dcac.reporting.comparisons import INTERVAL_NOTE
-from dcac.reporting.page import Page
-from dcac.reporting.ranking import BEST, places, shown
+from dcac.reporting.tables.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.tables.comparisons import INTERVAL_NOTE
+from dcac.reporting.tables.page import Page
+from dcac.reporting.tables.ranking import BEST, places, shown
 
-RUN_HEADINGS = {"variant": "method", "sources": "trained on"}
+RUN_HEADINGS = {"variant": "method"}
 TURNED = 4  # methods side by side
 DIAGNOSTICS_NOTE = (
     "Conditioning diagnostics of the last epoch, mean over seeds: norm of each unweighted loss term's gradient at the encoder's "
     "features, cosine between the noise term and the sum of the others, sharpness of p, and the noise loss of held-out people under "
-    "their own condition, an uninformative one, and another image's, with 95 % intervals of the paired differences over a run's images."
+    "their own condition, none (null), and another image's (other), with 95 % intervals of the paired differences over a run's images."
 )
 
 
@@ -30,7 +32,9 @@ def markdown_page(page: Page) -> str:
         parts += ["**Differences**, paired by seed, on the mean over all cells.", turned(page.differences)]
     parts += page.notes[1:]
     if len(page.diagnostics):
-        parts += [DIAGNOSTICS_NOTE, grid(page.diagnostics.rename(columns=RUN_HEADINGS | diagnostics()).map(compact))]
+        parts.append(DIAGNOSTICS_NOTE)
+        for sources, few in diagnostic_blocks(page.diagnostics):
+            parts += [f"**Trained on {sources}**", grid(few)]
     if any(mark in row.name for _, rows in page.blocks for row in rows for mark in "†‡"):
         parts.append("† uses target data. ‡ input larger than 256 × 128. – not reported.")
     return "\n\n".join(parts) + "\n"
@@ -84,6 +88,14 @@ def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
     name, *properties = table.columns
     rows = [[key, *table[key]] for key in properties]
     return pd.DataFrame(rows, columns=[name, *table[name]])
+
+
+def diagnostic_blocks(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the source sets of a table of diagnostics, each with finished texts of a few methods, a column a method."""
+    for sources, own in table.groupby("sources", sort=False) if len(table) else ():
+        texts = own.drop(columns="sources").rename(columns=RUN_HEADINGS | diagnostics()).map(compact)
+        for start in range(0, len(texts), TURNED):
+            yield str(sources), side_by_side(texts.iloc[start : start + TURNED])
 
 
 def pipes(body: list[list[str]], headers: list[str]) -> str:

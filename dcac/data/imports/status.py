@@ -7,7 +7,7 @@ from pathlib import Path
 from dcac.data.catalog import Card
 from dcac.data.locate import known_names, locate
 from dcac.data.readers import NO_READER, READERS
-from dcac.data.store import read_manifest
+from dcac.data.store import read_sidecar
 
 Cells = Mapping[str, Sequence[str]]  # sources joined with "+": targets
 
@@ -98,7 +98,7 @@ def possible(cells: Cells, usable: Iterable[str]) -> tuple[str, str]:
 
 def _describe(store: Path) -> str:
     try:
-        sidecar = read_manifest(store)
+        sidecar = read_sidecar(store)
     except ValueError as error:
         return str(error)
     stamp = "" if sidecar.get("standard", True) else ", NON-STANDARD"

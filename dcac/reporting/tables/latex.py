@@ -5,9 +5,9 @@ from itertools import groupby
 
 import pandas as pd
 
-from dcac.reporting.cells import METRIC_NAMES, METRICS, Cell, Row
-from dcac.reporting.page import Page
-from dcac.reporting.ranking import BEST, places, shown
+from dcac.reporting.tables.cells import METRIC_NAMES, METRICS, Cell, Row
+from dcac.reporting.tables.page import Page
+from dcac.reporting.tables.ranking import BEST, places, shown
 
 PREAMBLE = "% needs \\usepackage{booktabs,graphicx}\n"
 SYMBOLS = {

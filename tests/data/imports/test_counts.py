@@ -1,9 +1,9 @@
 import pytest
 
-from dcac.data.catalog import Variant
-from dcac.data.counts import Comparison
+from dcac.data.catalog import SetVariant
+from dcac.data.imports.counts import Comparison
 
-EXPECTED = Variant.model_validate(
+EXPECTED = SetVariant.model_validate(
     {"train": {"ids": 2, "images": 10, "cameras": 6}, "query": {"ids": 1, "images": 3}, "dropped": {"junk": 4}}
 )
 FOUND = {"train": {"ids": 2, "images": 10, "cameras": 6}, "query": {"ids": 1, "images": 3, "cameras": 2}}

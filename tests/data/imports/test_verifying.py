@@ -5,8 +5,8 @@ import hashlib
 import pytest
 
 from dcac.data.images import MAX_SIDE, image_problem
+from dcac.data.imports.verifying import UnreadableError, refuse_or_drop, verify
 from dcac.data.store import Record
-from dcac.data.verifying import UnreadableError, refuse_or_drop, verify
 
 
 def record(data, path="train/a.jpg"):

@@ -12,7 +12,7 @@ Column = Sequence[int] | NDArray  # identities or cameras, one a row of features
 
 
 @dataclass(frozen=True)
-class Labels:
+class Identities:
     """Identities and cameras of a target."""
 
     query_pids: NDArray[np.int64]  # [Q]
@@ -21,7 +21,7 @@ class Labels:
     gallery_camids: NDArray[np.int64]
 
 
-def checked_labels(
+def checked_identities(
     query_pids: ArrayLike,
     query_camids: ArrayLike,
     gallery_pids: ArrayLike,
@@ -29,9 +29,9 @@ def checked_labels(
     *,
     num_query: int,
     num_gallery: int,
-) -> Labels:
-    """Return labels that fit their features: integers, one a row, no junk identity."""
-    return Labels(
+) -> Identities:
+    """Return identities that fit their features: integers, one a row, no junk identity."""
+    return Identities(
         checked_pids(query_pids, "query_pids", rows=num_query),
         checked_ids(query_camids, "query_camids", rows=num_query),
         checked_pids(gallery_pids, "gallery_pids", rows=num_gallery),
@@ -42,15 +42,15 @@ def checked_labels(
 class MatchIndex:
     """Finds the gallery images of a query's identity."""
 
-    def __init__(self, labels: Labels) -> None:
-        self.labels = labels
-        self._order = np.argsort(labels.gallery_pids, kind="stable")
-        ordered = labels.gallery_pids[self._order]
-        self._start = np.searchsorted(ordered, labels.query_pids, side="left")
-        self._stop = np.searchsorted(ordered, labels.query_pids, side="right")
+    def __init__(self, identities: Identities) -> None:
+        self.identities = identities
+        self._order = np.argsort(identities.gallery_pids, kind="stable")
+        ordered = identities.gallery_pids[self._order]
+        self._start = np.searchsorted(ordered, identities.query_pids, side="left")
+        self._stop = np.searchsorted(ordered, identities.query_pids, side="right")
 
     def split(self, query: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the gallery rows that match a query, and those of its own camera, which leave its ranking."""
         same = self._order[self._start[query] : self._stop[query]]
-        own_camera = self.labels.gallery_camids[same] == self.labels.query_camids[query]
+        own_camera = self.identities.gallery_camids[same] == self.identities.query_camids[query]
         return same[~own_camera], same[own_camera]

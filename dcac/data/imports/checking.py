@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dcac.data.store import EMBEDDED, SPLITS, Record, content_line, count, read_group, read_manifest
+from dcac.data.imports.verifying import Finding, verify
+from dcac.data.store import EMBEDDED, SPLITS, Record, content_line, count, read_group, read_sidecar
 from dcac.data.stored_rows import open_store
-from dcac.data.verifying import Finding, verify
 from dcac.data.workers import spread
 from dcac.provenance import sha256
 from dcac.reading import naming_damage
@@ -53,7 +53,7 @@ def run(path: Path, *, workers: int = 1) -> Checked:
     Raises:
         ValueError: The sidecar is missing or unusable, or the file is no Parquet file of this kind.
     """
-    sidecar = read_manifest(path)
+    sidecar = read_sidecar(path)
     problems = []
     if sha256(path) != sidecar.get("sha256"):
         problems.append("the file is not the one its sidecar describes (sha256 differs)")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dcac.reporting.cells import (
+from dcac.reporting.tables.cells import (
     Cell,
     blocks,
     differences_to_paper,
@@ -16,7 +16,7 @@ from dcac.reporting.cells import (
 )
 from dcac.suites import load_suite
 
-PUBLISHED = Path(__file__).parents[2] / "config/published.csv"
+PUBLISHED = Path(__file__).parents[3] / "config/published.csv"
 CELLS = [Cell("MA", "MS"), Cell("MA", "C3")]
 LABELS = {"baseline": "Baseline (ours)", "dcac": "DCAC (ours)"}
 

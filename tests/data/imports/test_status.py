@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dcac.data.status import possible, run, stand
+from dcac.data.imports.status import possible, run, stand
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from dcac.data import checking, store
+from dcac.data import store
+from dcac.data.imports import checking
 from dcac.data.store import Record, write_store
 
 MANIFEST = {"dataset": "MA", "version": "v1", "variant": "standard", "standard": True, "fingerprint": "f"}
@@ -26,13 +27,13 @@ def problems(path, **options):
 def rewrite(out, records, manifest=MANIFEST, **changes):
     """Write other records, but keep the old sidecar with some changes, as if the file had been tampered with."""
     old = json.loads(out.with_suffix(".json").read_text())
-    new = write_store(records, out, manifest=manifest)
+    new = write_store(records, out, facts=manifest)
     out.with_suffix(".json").write_text(json.dumps({**old, "sha256": new["sha256"], **changes}))
 
 
 @pytest.fixture
 def out(records, tmp_path):
-    write_store(records, tmp_path / "MA.parquet", manifest=MANIFEST)
+    write_store(records, tmp_path / "MA.parquet", facts=MANIFEST)
     return tmp_path / "MA.parquet"
 
 
@@ -47,12 +48,12 @@ def test_two_workers_agree_with_one(out):
 
 
 def test_non_standard_file_says_so(out, records):
-    write_store(records, out, manifest={**MANIFEST, "standard": False})
+    write_store(records, out, facts={**MANIFEST, "standard": False})
     assert checking.run(out).report.endswith("NON-STANDARD")
 
 
 def test_stamp_cannot_be_removed_from_the_sidecar_alone(out, records):
-    write_store(records, out, manifest={**MANIFEST, "standard": False})
+    write_store(records, out, facts={**MANIFEST, "standard": False})
     sidecar = json.loads(out.with_suffix(".json").read_text())
     out.with_suffix(".json").write_text(json.dumps({**sidecar, "standard": True}))
     assert "standard is False in the file, True in the sidecar" in problems(out)

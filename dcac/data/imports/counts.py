@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dcac.data.catalog import Variant
+from dcac.data.catalog import SetVariant
 from dcac.data.store import Record
 
 FIELDS = ("ids", "images", "cameras")
@@ -55,7 +55,7 @@ class Comparison:
 
     found: Mapping[str, Mapping[str, int]]
     dropped: Mapping[str, int]
-    expected: Variant
+    expected: SetVariant
 
     def deviations(self) -> list[str]:
         """Name every count that is not the expected one."""

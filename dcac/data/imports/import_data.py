@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcac.data.archives import Source, open_inside
-from dcac.data.catalog import Card, Limits, Variant, require_accepted
-from dcac.data.counts import Comparison, CountError, queries_without_match, require_matches
-from dcac.data.own_pictures import settle
+from dcac.data.catalog import Card, Limits, SetVariant, require_accepted
+from dcac.data.imports.counts import Comparison, CountError, queries_without_match, require_matches
+from dcac.data.imports.own_pictures import settle
+from dcac.data.imports.verifying import ANOTHER_COPY, Finding, refuse_or_drop, verify
 from dcac.data.readers import LayoutError, Reading, made_with, reader_of
 from dcac.data.readers.layout import UNKNOWN, tree
 from dcac.data.readers.own import labels_fingerprint
-from dcac.data.store import Record, count, read_manifest, write_store
-from dcac.data.verifying import ANOTHER_COPY, Finding, refuse_or_drop, verify
+from dcac.data.store import Record, count, read_sidecar, write_store
 from dcac.provenance.keep import put_back
 from dcac.provenance.outputs import require_output
 from dcac.provenance.record import BY_HAND, ask
@@ -80,11 +80,11 @@ def run(
     asked = ask(__name__, settings, {})
     names = [out.name, out.with_suffix(".json").name]
     if put_back(asked, out.parent, names):
-        sidecar = read_manifest(out)
+        sidecar = read_sidecar(out)
         return Imported(sidecar, report(sidecar, card))
     out.parent.mkdir(parents=True, exist_ok=True)
     with open_set(Path(path), card.limits, inside=inside, scratch=out.parent) as source:
-        kept, manifest = examine(
+        kept, facts = examine(
             source,
             card,
             variant=name,
@@ -93,8 +93,8 @@ def run(
             allow_different_counts=allow_different_counts,
             drop_unreadable=drop_unreadable,
         )
-        manifest["archive"] = _archive(Path(path), card) | ({"inside": inside} if inside else {})
-        sidecar = write_store(kept, out, manifest=manifest, asked=asked)
+        facts["archive"] = _archive(Path(path), card) | ({"inside": inside} if inside else {})
+        sidecar = write_store(kept, out, facts=facts, asked=asked)
     return Imported(sidecar, report(sidecar, card))
 
 
@@ -113,7 +113,7 @@ def examine(
     card: Card,
     *,
     variant: str,
-    wanted: Variant,
+    wanted: SetVariant,
     workers: int,
     allow_different_counts: bool = False,
     drop_unreadable: bool = False,
@@ -142,11 +142,11 @@ def examine(
     fingerprint = images_fingerprint(findings)
     version, unlike = _version(card, reading.version, variant, fingerprint, allow=allow)
     remarks = _remarks(card, reading.version, variant, fingerprint)
-    facts = {}
+    own: dict[str, object] = {}
     if card.own is not None:
         kept, told = settle(kept, [finding for finding in findings if not finding.problem], card.own)
-        remarks, facts = remarks + told, {"own": {**reading.facts, "labels": labels_fingerprint(reading.records)}}
-    manifest = {
+        remarks, own = remarks + told, {"own": {**reading.facts, "labels": labels_fingerprint(reading.records)}}
+    facts = {
         "dataset": card.code,
         "name": card.name,
         "status": card.status,
@@ -163,9 +163,9 @@ def examine(
         "ignored_files": len(source.ignored),
         "queries_without_match": queries_without_match(kept),
         "images_in_train_and_test": _images_in_both(reading.records, findings),
-        **facts,
+        **own,
     }
-    return kept, manifest
+    return kept, facts
 
 
 def report(sidecar: dict, card: Card) -> str:
@@ -219,7 +219,7 @@ def _inner_archives(source: Source) -> str:
     return f"\nIt holds archives; read one with --inside, such as --inside {inner[0]!r}" if inner else ""
 
 
-def _check_counts(reading: Reading, card: Card, wanted: Variant, *, allow: bool) -> list[str]:
+def _check_counts(reading: Reading, card: Card, wanted: SetVariant, *, allow: bool) -> list[str]:
     found = count(reading.records, distractor_pid=card.distractor_pid)
     comparison = Comparison(found, reading.dropped, wanted)
     deviations = comparison.deviations()
