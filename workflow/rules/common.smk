@@ -201,7 +201,7 @@ def whole(paths):
 
 
 def declared_as(path):
-    """The output of a rule that a file is, or lies in: a storage keeps a network as one folder."""
+    """The declared output that a file is, or lies in; a storage keeps a network as one folder."""
     return str(Path(path).parent) if STORED and Path(path).name == MANIFEST else path
 
 
@@ -217,7 +217,7 @@ def at(paths):
         words = named(paths, wildcards)
         return place(words) if isinstance(words, str) else [place(word) for word in words]
 
-    return places if STORED else paths
+    return places if STORED or isinstance(paths, str) else paths
 
 
 def copied(rule):
