@@ -71,7 +71,11 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """A run of the project `dcac`, known by its identity: a resumed training goes on in it, and sends no epoch again."""
+    """A run of the project `dcac`, known by its identity: a resumed training goes on in it, and sends no epoch again.
+
+    Without a network (WANDB_MODE=offline) nobody tells a resumed training what earlier attempts wrote: it writes all epochs again, in the
+    place of theirs, so that `wandb sync` finds one run.
+    """
 
     def __init__(self, out: Path):
         self.out = out
@@ -84,6 +88,8 @@ class WeightsAndBiases:
         self.close()
         self.out.mkdir(parents=True, exist_ok=True)
         names = {"project": "dcac", "name": "/".join(self.out.parts[-3:]), "id": start["identity"][:32]}
+        for earlier in self.out.glob(f"wandb/offline-run-*-{names['id']}"):
+            shutil.rmtree(earlier, ignore_errors=True)
         self.run = wandb.init(**names, resume="allow", dir=str(self.out), config=dict(start))
 
     def epoch(self, number: int, values: Mapping[str, float]) -> None:

@@ -1,7 +1,9 @@
 """The log of a training, shown elsewhere: each line once, whatever is interrupted."""
 
 import json
+import struct
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -138,6 +140,59 @@ def test_a_resumed_run_of_weights_and_biases_sends_no_epoch_again(write, monkeyp
     assert [run.sent for _, run in opened] == [[1, 2, "end"], [3, "end"]]
     first, again = (words for words, _ in opened)
     assert first == again and first["resume"] == "allow" and first["name"] == "dcac/MA/seed1"
+
+
+def test_without_a_network_a_resumed_run_takes_the_place_of_earlier_attempts(write, monkeypatch):
+    wandb = pytest.importorskip("wandb")
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    def steps(file):
+        """Steps of the quantities in a file of wandb: 7 bytes, then records in blocks of 32 KiB, whole (1) or in parts (2, 3, 4)."""
+        data, place, whole, found = file.read_bytes(), 7, b"", []
+        while place + 7 <= len(data):
+            room = 2**15 - place % 2**15
+            length, kind = struct.unpack_from("<HB", data, place + 4) if room >= 7 else (0, 0)
+            if kind == 0:
+                place += room
+                continue
+            whole += data[place + 7 : place + 7 + length]
+            place += 7 + length
+            if kind in (1, 4):
+                record, whole = Record.FromString(whole), b""
+                values = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
+                found += [(record.history.step.num, float(values["loss/id"]))] if values else []
+        return found
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    lines, out = write
+    lines(START, epoch(1), epoch(2, 0.4))
+    with followed("wandb", out, interval=0.01):
+        pass
+    wandb.teardown()
+    (first,) = out.glob("wandb/offline-run-*/*.wandb")
+    assert steps(first) == [(1, 0.5), (2, 0.4)]
+    time.sleep(1)  # wandb names folders by the second
+    lines(START, epoch(1))  # as a killed training finds it
+    with followed("wandb", out, interval=0.01):
+        lines(START, epoch(1), epoch(2, 0.3))
+        lines(START, epoch(1), epoch(2, 0.3), epoch(3))
+    wandb.teardown()
+    (again,) = out.glob("wandb/offline-run-*/*.wandb")
+    assert again.parent != first.parent and steps(again) == [(1, 0.5), (2, 0.3), (3, 0.5)]
+
+
+def test_of_what_was_written_without_a_network_only_the_run_itself_is_begun_anew(write, monkeypatch):
+    run = SimpleNamespace(step=0, log=lambda values, step: None, finish=lambda: None)
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=lambda **words: run, __spec__=SimpleNamespace()))
+    lines, out = write
+    lines(START, epoch(1))
+    mine, another = out / f"wandb/offline-run-1-{START['identity'][:32]}", out / "wandb/offline-run-1-another"
+    for folder in (mine, another):
+        folder.mkdir(parents=True)
+    with followed("wandb", out, interval=0.01):
+        pass
+    assert another.exists() and not mine.exists()
 
 
 def test_what_is_not_installed_is_said_before_anything_is_trained(tmp_path, monkeypatch):
