@@ -137,7 +137,7 @@ class Report:
             Page(name, suite, records, published, variants, accepted=entries) for name, records in self.records.items()
         ]
         own = {name: variant.colour for name, variant in variants.items()}
-        order = [*suite.references, *suite.all_variants]
+        order = [*suite.all_variants, *suite.references]
         self.colours = {self.labels.get(name, name): method_colour(name, own) for name in order}
         self.album = Album(files.stores, suite.report_faces)
         self.charts: dict[str, dict[str, Any]] = {}  # specifications by the place where they are drawn

@@ -66,6 +66,14 @@ def test_a_number_leads_to_what_stands_behind_it(browser, page):
     assert browser.ask(dead) == 0
 
 
+def test_data_cards_are_printed_whether_they_are_open_or_not(browser, page):
+    browser.open(page, width=1400)
+    cards = "[...document.querySelectorAll('#data ~ details')].map((part) => part.open)"
+    assert browser.ask(cards) == [False, False]
+    browser.ask("window.dispatchEvent(new Event('beforeprint'))")
+    assert browser.ask(cards) == [True, True]
+
+
 def test_snakemakes_own_report_has_titles_in_the_order_of_reading(smoke, tmp_path):
     out = tmp_path / "overview.html"
     smoke.snakemake("--report", str(out))

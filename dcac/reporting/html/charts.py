@@ -5,6 +5,7 @@ from typing import Any
 
 FONT = "system-ui, sans-serif"
 HEIGHT = 190  # pixels of the plot
+DASHES = ([1, 0], [4, 2], [2, 1], [1, 1], [8, 2], [6, 2, 1, 2], [1, 3], [8, 3, 2, 3])  # pixels: drawn, left out
 SIGNIFICANT = 6  # digits of a number in a page
 
 
@@ -18,11 +19,11 @@ def lines(
     text: str,
     share: bool = False,
 ) -> dict[str, Any]:
-    """Draw a line a method; colour and dashes both tell methods apart.
+    """Draw a line a method; colour and dashes both tell methods apart, the same in every chart of a page.
 
     Args:
         rows: values of `x`, `y`, `method` and, where a method has several lines, `detail`.
-        x, y: keys of the values, which are the titles of the axes too.
+        x, y: keys of the values, which are the titles of the axes too; values of `x` are whole numbers.
         colours: of the methods, in their order.
         text: what the chart shows, for those who do not see it.
         share: y runs from 0 to 100.
@@ -31,12 +32,13 @@ def lines(
     scale = {"domain": [0, 100]} if share else {"zero": False}
     legend = {"orient": "bottom", "title": None, "direction": "vertical", "labelLimit": 260, "symbolType": "stroke"}
     steps = [row[x] for row in rows]
+    dashes = {name: DASHES[place % len(DASHES)] for place, name in enumerate(colours)}
     encoding: dict[str, Any] = {
         "x": {
             "field": _field(x),
             "type": "quantitative",
             "title": x,
-            "axis": {"tickMinStep": 1, "grid": False},
+            "axis": {"tickMinStep": 1, "grid": False, "format": "d"},
             "scale": {"domain": [min(steps), max(steps)], "nice": False, "zero": False},
         },
         "y": {"field": _field(y), "type": "quantitative", "title": y, "scale": scale},
@@ -46,7 +48,12 @@ def lines(
             "scale": {"domain": methods, "range": [colours[name] for name in methods]},
             "legend": legend,
         },
-        "strokeDash": {"field": "method", "type": "nominal", "scale": {"domain": methods}, "legend": legend},
+        "strokeDash": {
+            "field": "method",
+            "type": "nominal",
+            "scale": {"domain": methods, "range": [dashes[name] for name in methods]},
+            "legend": legend,
+        },
         "tooltip": [{"field": _field(key), "title": key} for key in ("method", *([detail] if detail else []), x, y)],
     }
     if detail:

@@ -20,6 +20,7 @@
   }, { rootMargin: "200px" });
   plots.forEach((place) => sight.observe(place));
   window.addEventListener("beforeprint", () => {
+    document.querySelectorAll("details.printed").forEach((part) => { part.open = true; });
     plots.forEach((place) => { if (place.getClientRects().length) draw(place); });
   });
 
