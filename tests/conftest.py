@@ -48,6 +48,11 @@ TINY = {
 ENCODER = {"patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2, "img_size": [HEIGHT, WIDTH]}
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with whole workflows, and of them with the cluster that mostly waits: then the two processes end together."""
+    items.sort(key=lambda item: ("workflow" not in item.path.parts, item.path.name != "test_slurm.py"))
+
+
 @pytest.fixture(autouse=True)
 def cards_as_before():
     """No test leaves a choice of cards behind: one taken by it would be the only one that those after it see."""

@@ -149,11 +149,11 @@ def test_every_run_of_every_suite_has_settings(config_dir, name):
             assert weights[settings.diffusion_weights].kind == "diffusion"
 
 
-def test_every_variant_has_settings_at_the_papers_size(config_dir):
-    suite = load_suite("paper", config_dir)
-    dcac = run_settings(suite, "dcac", "MA", config_dir)
+def test_every_variant_has_settings_of_its_own(config_dir):
+    suites = (load_suite("paper", config_dir), "MA"), (load_suite("demo", config_dir), "campus")
+    dcac = [run_settings(suite, "dcac", sources, config_dir) for suite, sources in suites]
     for name, variant in load_variants(config_dir).items():
-        settings = run_settings(suite, name, "MA", config_dir)
+        settings = [run_settings(suite, name, sources, config_dir) for suite, sources in suites]
         assert name == "dcac" or settings != dcac, f"{name} is DCAC by another name"
         assert "label" not in variant.changes and variant.label != name
     labels = [variant.label for variant in load_variants(config_dir).values()]

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from dcac.closed import ConfigError, parse
+from dcac.evaluation.statistics import Difference
 from dcac.reporting import table
 from dcac.reporting.tables import latex, page
 from dcac.reporting.tables.cells import Cell, Row, Value
@@ -97,6 +98,25 @@ def test_tests_of_several_configurations_are_corrected_for_their_number(suite, v
         "DCAC (ours)": f"{min(1, 2 * p):.3f}",
         "Another": f"{min(1, 2 * p):.3f}",
     }
+
+
+@pytest.mark.parametrize(("p", "verdict"), [(0.02, "worse"), (0.03, "worse (as the only test; not among all of them)")])
+def test_a_verdict_that_falls_to_the_correction_says_so(suite, variants, records, monkeypatch, p, verdict):
+    entry = suite.tables["dg_single"].model_copy(
+        update={"correction": "holm", "variants": ("baseline", "dcac", "another")}
+    )
+    several = suite.model_copy(update={"tables": {"dg_single": entry}})
+    another = records[records["variant"] == "dcac"].assign(variant="another")
+    found = {
+        "dcac": Difference(0.0, -1.0, 1.0, "no clear difference", 0.9),
+        "another": Difference(-1.0, -2.0, -0.1, "worse", p),
+    }
+    monkeypatch.setattr(page, "compared", lambda records, variant, partner: found[variant])
+    known = variants | {"another": Variant("Another", {})}
+    shown = page.Page("dg_single", several, pd.concat([records, another]), PUBLISHED, known).summary.set_index("method")
+    said = shown["verdict on mAP − baseline"]
+    assert said["DCAC (ours)"].startswith("no clear difference") and "only test" not in said["DCAC (ours)"]
+    assert said["Another"].replace(" in these 2 pairs of runs", "") == verdict
 
 
 @pytest.mark.parametrize("text", ["it is {differnce}", "it is {", "it is {}", "it is {difference.mean}"])

@@ -42,9 +42,9 @@ def test_the_demo_takes_its_shipped_networks_and_makes_them_again_when_asked(che
 
 def test_the_research_table_trains_every_configuration_with_every_seed(checkout):
     planned = trainings(checkout.snakemake("--dry-run", "results/tables/demo_prior.md"))
-    assert len({variant for variant, _, _ in planned} - {"baseline", "dcac"}) == 6
+    assert len({variant for variant, _, _ in planned} - {"baseline", "dcac"}) == 7
     assert {(sources, seed) for _, sources, seed in planned} == {(s, n) for s in ("campus", "street") for n in "012"}
-    assert len(planned) == 8 * 2 * 3
+    assert len(planned) == 9 * 2 * 3
     assert "results/tables/demo_prior.md" not in checkout.snakemake("--dry-run")
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from dcac import declared
 from dcac.data.catalog import NO_CAMERAS
 from dcac.data.splits import NUM_SPLITS, SEED
+from dcac.evaluation.score import LEVEL
 from dcac.evaluation.statistics import HIGHER, LOWER, UNCLEAR, holm, mean_and_sd
 from dcac.reporting.tables import cells as table_cells
 from dcac.reporting.tables.accepted import Accepted
@@ -20,6 +21,8 @@ from dcac.suites import Remark, Suite, Variant
 
 Protocol = Mapping[str, Sequence[str]]
 VERDICTS = (HIGHER, UNCLEAR, LOWER)
+VERDICT = "verdict on mAP − baseline"
+ALONE = " (as the only test; not among all of them)"  # of a verdict that does not outlast the correction
 
 
 class Page:
@@ -198,13 +201,16 @@ def with_corrected_tests(
     protocol: Protocol,
     labels: Mapping[str, str],
 ) -> pd.DataFrame:
-    """Add the p-values of the comparisons with the baselines, corrected for their number after Holm."""
+    """Add the p-values of the comparisons with the baselines, corrected for their number after Holm, and hold verdicts to them."""
     mine = of_protocol(records, protocol)
     every = {variant: compared(mine, variant, partner) for variant, partner in partners.items() if variant != partner}
     tested = {labels.get(variant, variant): found for variant, found in every.items() if found is not None}
     ps = dict(zip(tested, holm([found.p for found in tested.values()]), strict=True))
     texts = [f"{ps[name]:.3f}" if name in ps else "–" for name in summary["method"]]
-    return summary.assign(**{f"p of mAP − baseline (Holm, {len(ps)} tests)": texts})
+    summary = summary.assign(**{f"p of mAP − baseline (Holm, {len(ps)} tests)": texts})
+    fallen = {name for name, found in tested.items() if found.verdict != UNCLEAR and ps[name] >= 1 - LEVEL}
+    summary.loc[summary["method"].isin(fallen), VERDICT] += ALONE
+    return summary
 
 
 def _against(records: pd.DataFrame, variant: str, partner: str, word: str) -> dict[str, str]:
