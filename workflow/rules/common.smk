@@ -29,7 +29,6 @@ except ImportError as error:
     raise WorkflowError(f"the environment of Snakemake lacks what dcac needs ({error}): run `pip install -e .` first")
 
 
-
 def stored(path):
     """The object of a path `results/...` in the storage that all inputs and outputs go to; a new one at each call."""
     return workflow.inputfile(path).storage_object
