@@ -53,8 +53,9 @@ def _counts(report: Report) -> Table:
 
 def _running(jobs: list[Job]) -> Table:
     table = Table(title="Running", title_justify="left")
-    for column in ("job", "epoch", "losses", "images/s", "ETA"):
-        table.add_column(column)
+    table.add_column("job", overflow="fold")  # whole, in a narrow terminal too: the seed stands at its end
+    for column in ("epoch", "losses", "images/s", "ETA"):
+        table.add_column(column, no_wrap=True)
     for job in jobs:
         table.add_row(f"{job.rule} {job.name}", *_facts(job))
     return table
@@ -63,6 +64,6 @@ def _running(jobs: list[Job]) -> Table:
 def _facts(job: Job) -> Iterator[str]:
     known = job.progress or {}
     yield f"{known['epoch']} of {known['epochs']}" if "epochs" in known else ""
-    yield "  ".join(f"{name} {value:.3g}" for name, value in known.get("losses", {}).items())
+    yield "\n".join(f"{name} {value:.3g}" for name, value in known.get("losses", {}).items())
     yield f"{known['images_per_second']:.0f}" if "images_per_second" in known else ""
     yield duration(known["eta_seconds"]) if known.get("eta_seconds") is not None else ""

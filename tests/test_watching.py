@@ -112,6 +112,19 @@ def test_page_shows_counts_progress_and_failures():
     assert "score x failed:" in shown and "dcac: error: no file" in shown and "40 s" in shown
 
 
+def test_jobs_that_run_are_told_apart_in_eighty_columns():
+    losses = {"id": 6.53, "prototype": 7.12, "noise": 0.131}
+    known = {"epoch": 12, "epochs": 120, "losses": losses, "images_per_second": 312.0, "eta_seconds": 41234.0}
+    names = [f"dcac-placebo/campus+mall+street/seed{seed}" for seed in (0, 1)]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(page(Report("s", tuple(Job("train", name, RUNNING, progress=known) for name in names))))
+    _, _, running = console.export_text().partition("Running")
+    lines = [line.split("│") for line in running.splitlines() if line.startswith("│")]
+    folded = "".join(cells[1].strip() for cells in lines)
+    assert folded == "".join(f"train{name}" for name in names)
+    assert [cells[3].strip() for cells in lines if "7.12" in cells[3]] == ["prototype 7.12"] * 2, "a loss a line"
+
+
 def test_json_holds_counts_and_jobs():
     content = json.loads(REPORT.as_json(waits=[WAITS]))
     assert content["counts"]["train"] == {DONE: 2, RUNNING: 1, WAITING: 2}
