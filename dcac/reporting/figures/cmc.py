@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
-from dcac.reporting.figures.style import method_colour, spread_labels
+from dcac.reporting.figures.style import legible, method_colour, spread_labels
 
 if TYPE_CHECKING:  # planning reads the declarations and does without pandas
     import pandas as pd
@@ -50,7 +50,7 @@ def draw_cmc(
             xy=(RANKS, value),
             xytext=(RANKS + 0.5, height),
             va="center",
-            color=method_colour(variant, colours),
+            color=legible(method_colour(variant, colours)),
         )
     axes.set(
         xlabel="rank k",

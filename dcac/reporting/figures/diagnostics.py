@@ -12,7 +12,7 @@ from dcac import declared
 from dcac.declared import term_labels
 from dcac.reading import naming_damage
 from dcac.reporting.figures.kind import Behind, Drawing, FigureKind
-from dcac.reporting.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, spread_labels
+from dcac.reporting.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, legible, spread_labels
 
 if TYPE_CHECKING:  # planning reads the declarations and does without pandas
     import pandas as pd
@@ -90,6 +90,7 @@ def draw_diagnostics(
         for name in BELOW:
             ends = epochs[f"excess_{name}_low"], epochs[f"excess_{name}_high"]
             axes[1].fill_between(epochs.index, *ends, color=CONDITIONS[name], alpha=0.2, linewidth=0)
+            axes[1].vlines(epochs.index, *ends, color=CONDITIONS[name], alpha=0.4, linewidth=3)  # of a single epoch too
         axes[0].set_title(labels.get(variant, variant), loc="left", fontsize="medium")
     for gradient, excess in grid:  # once all limits are known
         gradient.set_yscale("log")
@@ -139,12 +140,12 @@ def name_curves(axes: "Axes", colours: Mapping[str, str], names: Mapping[str, st
             y - overflow,
             f"  {names[str(line.get_label())]}",
             transform=axes.get_xaxis_transform(),
-            color=line.get_color(),
+            color=legible(colours[str(line.get_label())]),
             fontsize="small",
             va="center",
         )
     if len(drawn) < len(colours):
-        axes.text(0.02, 0.06, absent, transform=axes.transAxes, fontsize="small", color=GREY)
+        axes.text(0.02, 0.06, absent, transform=axes.transAxes, fontsize="small", color=legible(GREY))
 
 
 def logs(behind: Behind) -> list[str]:

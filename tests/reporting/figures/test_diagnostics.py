@@ -70,8 +70,10 @@ def test_bands_are_paired_intervals_above_the_condition_below(logs):
     assert means.loc[("dcac", 1), "excess_null_high"] == pytest.approx(2.0)
     assert means.loc[("dcac", 1), "excess_other_low"] == pytest.approx((0 + -2) / 2)
     assert means.loc[("dcac", 1), "excess_other_high"] == pytest.approx((8 + 6) / 2)
-    figure = draw_diagnostics(logs, ["dcac"], LABELS, title="t")
-    assert len(figure.axes[1].collections) == 2
+    last = draw_diagnostics(logs[logs["epoch"] == 2], ["dcac"], LABELS, title="t").axes[1]
+    bars = [bar.get_segments() for bar in last.collections if hasattr(bar, "get_segments")]
+    ends = [[means.loc[("dcac", 2), f"excess_{name}_{end}"] for end in ("low", "high")] for name in ("null", "other")]
+    assert [[y for _, y in segment] for (segment,) in bars] == ends, "a single epoch has its intervals too"
 
 
 def test_each_curve_is_named_once_and_a_missing_one_is_explained(logs):
