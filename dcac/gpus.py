@@ -128,9 +128,7 @@ def _lock(name: str) -> IO[str] | None:
     if not path.exists():
         path.touch()
         _open_to_all(path, 0o666)
-    file = path.open(
-        "r+", encoding="utf-8"
-    )  # a file of another user in such a folder may not be opened so as to make it
+    file = path.open("r+", encoding="utf-8")  # not to make it: another user's file there could not be opened so
     try:
         take_lock(file, f"computes on GPU {name}")
     except InUse:

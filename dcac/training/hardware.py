@@ -16,9 +16,7 @@ from torch import Tensor
 
 MIXED_PRECISION = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}  # ours -> accelerate's
 MESSAGE = 2**26  # values in one message between processes: 256 MB of float32; small ones cost time, large ones memory
-PATIENCE = timedelta(
-    minutes=10
-)  # that processes wait for one of them that hangs; torch's own is 10 with NCCL, 30 with gloo
+PATIENCE = timedelta(minutes=10)  # for a process that hangs; torch's own is 10 with NCCL, 30 with gloo
 log = logging.getLogger(__name__)
 
 

@@ -83,14 +83,17 @@ def test_a_remark_says_what_the_interval_says(suite, variants, records, remark):
     assert shown_page.notes[-1] == f"{row['interval of mAP − baseline']}: {row['verdict on mAP − baseline']}"
 
 
-def test_tests_of_several_configurations_are_corrected_for_their_number(suite, variants, records):
+@pytest.fixture
+def corrected(suite):
+    """The suite, with one more variant in its table and tests corrected for their number."""
+    changes = {"correction": "holm", "variants": ("baseline", "dcac", "another")}
+    return suite.model_copy(update={"tables": {"dg_single": suite.tables["dg_single"].model_copy(update=changes)}})
+
+
+def test_tests_of_several_configurations_are_corrected_for_their_number(suite, corrected, variants, records):
     worse = records[records["variant"] == "dcac"].assign(variant="another", mAP=lambda rows: rows["mAP"] - 0.2)
-    entry = suite.tables["dg_single"].model_copy(
-        update={"correction": "holm", "variants": ("baseline", "dcac", "another")}
-    )
-    several = suite.model_copy(update={"tables": {"dg_single": entry}})
     known = variants | {"another": Variant("Another", {})}
-    shown = page.Page("dg_single", several, pd.concat([records, worse]), PUBLISHED, known).summary
+    shown = page.Page("dg_single", corrected, pd.concat([records, worse]), PUBLISHED, known).summary
     mine = page.of_protocol(records, suite.protocols["single-source"])
     p = page.compared(mine, "dcac", "baseline").p
     assert shown.set_index("method")["p of mAP − baseline (Holm, 2 tests)"].to_dict() == {
@@ -101,11 +104,7 @@ def test_tests_of_several_configurations_are_corrected_for_their_number(suite, v
 
 
 @pytest.mark.parametrize(("p", "verdict"), [(0.02, "worse"), (0.03, "worse (as the only test; not among all of them)")])
-def test_a_verdict_that_falls_to_the_correction_says_so(suite, variants, records, monkeypatch, p, verdict):
-    entry = suite.tables["dg_single"].model_copy(
-        update={"correction": "holm", "variants": ("baseline", "dcac", "another")}
-    )
-    several = suite.model_copy(update={"tables": {"dg_single": entry}})
+def test_a_verdict_that_falls_to_the_correction_says_so(corrected, variants, records, monkeypatch, p, verdict):
     another = records[records["variant"] == "dcac"].assign(variant="another")
     found = {
         "dcac": Difference(0.0, -1.0, 1.0, "no clear difference", 0.9),
@@ -113,7 +112,9 @@ def test_a_verdict_that_falls_to_the_correction_says_so(suite, variants, records
     }
     monkeypatch.setattr(page, "compared", lambda records, variant, partner: found[variant])
     known = variants | {"another": Variant("Another", {})}
-    shown = page.Page("dg_single", several, pd.concat([records, another]), PUBLISHED, known).summary.set_index("method")
+    shown = page.Page("dg_single", corrected, pd.concat([records, another]), PUBLISHED, known).summary.set_index(
+        "method"
+    )
     said = shown["verdict on mAP − baseline"]
     assert said["DCAC (ours)"].startswith("no clear difference") and "only test" not in said["DCAC (ours)"]
     assert said["Another"].replace(" in these 2 pairs of runs", "") == verdict

@@ -303,16 +303,24 @@ def test_a_method_trains_in_slices_like_all_others(settings, train, aiming, tmp_
         assert cut.epochs[0][term] == pytest.approx(whole.epochs[0][term], rel=2e-3)
 
 
-def test_the_workflow_asks_a_method_what_its_runs_need(config_dir, aiming, tmp_path):
-    root = Path(shutil.copytree(config_dir, tmp_path / "config"))
-    for name in ("paper", "demo"):
-        base = root / "base" / f"{name}.yaml"
-        base.write_text(base.read_text(encoding="utf-8") + "aim_weight: 1.0\naim_rate: 1.0\n", encoding="utf-8")
+def plan_with(variant, keys, *, root):
+    """Plan the smoke suite of a configuration that has one more variant, and keys of its method in every base."""
+    for base in (root / "base").iterdir():
+        base.write_text(base.read_text(encoding="utf-8") + keys, encoding="utf-8")
     with (root / "variants.yaml").open("a", encoding="utf-8") as stream:
-        stream.write("aimed: {label: Aimed, method: aiming}\n")
-    suite = root / "suites" / "smoke.yaml"
-    suite.write_text(suite.read_text(encoding="utf-8").replace("[baseline, dcac]", "[baseline, dcac, aimed]", 1))
-    plan = Plan.read(given={"suite": "smoke"}, root=root)
+        stream.write(f"{variant}\n")
+    suite, name = root / "suites" / "smoke.yaml", variant.partition(":")[0]
+    suite.write_text(
+        suite.read_text(encoding="utf-8").replace("[baseline, dcac]", f"[baseline, dcac, {name}]", 1), encoding="utf-8"
+    )
+    return Plan.read(given={"suite": "smoke"}, root=root)
+
+
+def test_the_workflow_asks_a_method_what_its_runs_need(config_dir, aiming, tmp_path):
+    keys = "aim_weight: 1.0\naim_rate: 1.0\n"
+    plan = plan_with(
+        "aimed: {label: Aimed, method: aiming}", keys, root=shutil.copytree(config_dir, tmp_path / "config")
+    )
     asked = {name: set(Artefacts(plan).run(name, "smoke-a", 0).inputs) for name in ("baseline", "dcac", "aimed")}
     assert asked["baseline"] == asked["aimed"] == {"data smoke-a", "encoder"}
     assert asked["dcac"] == {"data smoke-a", "encoder", "latents smoke-a", "prior"}
@@ -426,15 +434,10 @@ def test_a_method_may_need_a_network_of_its_own_and_latents_without_a_prior(
 
 def test_the_workflow_brings_the_networks_of_a_method(config_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(methods, "METHODS", (*methods.METHODS, TAUGHT))
-    root = Path(shutil.copytree(config_dir, tmp_path / "config"))
-    for name in ("paper", "demo"):
-        base = root / "base" / f"{name}.yaml"
-        base.write_text(base.read_text(encoding="utf-8") + "teacher_weights: demo-encoder\n", encoding="utf-8")
-    with (root / "variants.yaml").open("a", encoding="utf-8") as stream:
-        stream.write("taught: {label: Taught, method: taught}\n")
-    suite = root / "suites" / "smoke.yaml"
-    suite.write_text(suite.read_text(encoding="utf-8").replace("[baseline, dcac]", "[baseline, dcac, taught]", 1))
-    plan = Plan.read(given={"suite": "smoke"}, root=root)
+    keys = "teacher_weights: demo-encoder\n"
+    plan = plan_with(
+        "taught: {label: Taught, method: taught}", keys, root=shutil.copytree(config_dir, tmp_path / "config")
+    )
     inputs = Artefacts(plan).run("taught", "smoke-a", 0).inputs
     assert set(inputs) == {"data smoke-a", "encoder", "latents smoke-a", "teacher"}
     assert inputs["teacher"].artefact.what == "network demo-encoder"

@@ -92,7 +92,7 @@ def fault(settings: Settings) -> str:
 
 def draw(drawing: Drawing) -> "Figure":
     """Draw the look-alikes of the run."""
-    return draw_correlation(drawing.inputs[0], title=f"{drawing.title}, {drawing.labels[drawing.named[0]]}")
+    return draw_correlation(drawing.inputs[0], title=drawing.title_with_method)
 
 
 CORRELATION = FigureKind(

@@ -49,6 +49,11 @@ class Drawing:
     queries: Sequence[str | float] = ()  # that the figure names
     faces: str = "blurred"  # of real people, or `shown`
 
+    @property
+    def title_with_method(self) -> str:
+        """The title of a figure of one run, which names its method."""
+        return f"{self.title}, {self.labels[self.named[0]]}"
+
 
 def any_run(settings: "Settings") -> str:
     """Find no fault: every run can be drawn."""

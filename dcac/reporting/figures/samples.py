@@ -100,7 +100,7 @@ def fault(settings: Settings) -> str:
 
 def draw(drawing: Drawing) -> "Figure":
     """Draw the samples of the run."""
-    return draw_samples(drawing.inputs[0], title=f"{drawing.title}, {drawing.labels[drawing.named[0]]}")
+    return draw_samples(drawing.inputs[0], title=drawing.title_with_method)
 
 
 SAMPLES = FigureKind(
